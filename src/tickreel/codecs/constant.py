@@ -1,0 +1,26 @@
+"""One value for the whole block."""
+
+import numpy as np
+
+from tickreel.errors import CorruptionError
+
+NAME, ID = "constant", 1
+
+
+def encode(values: np.ndarray) -> bytes | None:
+    """Bytes of the first value if all are the same bits; so -0.0 and NaN payloads survive."""
+    if not len(values):
+        return None
+    width = values.dtype.itemsize
+    if width in (1, 2, 4, 8):
+        bits = np.ascontiguousarray(values).view(f"u{width}")
+        same = bool((bits == bits[0]).all())
+    else:
+        same = bool((values == values[0]).all())
+    return np.ascontiguousarray(values[:1]).tobytes() if same else None
+
+
+def decode(data: memoryview, out: np.ndarray) -> None:
+    if len(data) != out.dtype.itemsize:
+        raise CorruptionError(f"constant: {len(data)} bytes for a value of {out.dtype.itemsize}")
+    out[:] = np.frombuffer(data, out.dtype)[0]

@@ -1,0 +1,108 @@
+"""Decimal numbers on their way from text to a block: integer mantissas with a scale of their own.
+
+`Decimals` holds each value as mantissa / 10^scale, exactly as the text said, trailing zeros
+stripped, so that neither batches nor blocks change what is stored. What does not fit a float64's
+53 bits that way holds the bits of the float64 nearest to the text instead (scale FLOAT_BITS).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_MANTISSA = 2**53
+MAX_SCALE = 22
+"""10^22 is the largest power of ten that a float64 holds exactly, so one division rounds once."""
+
+POWERS = np.array([float(f"1e{k}") for k in range(MAX_SCALE + 1)])
+
+NULL_MANTISSA = np.iinfo(np.int64).min
+FLOAT_BITS = 127
+"""The scale of a value kept as the bits of its float64; an empty cell is NULL_MANTISSA, scale 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decimals:
+    """mantissa int64[n], scale int8[n] (0..22, or FLOAT_BITS)."""
+
+    mantissa: np.ndarray
+    scale: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.mantissa)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> "Decimals":
+        return Decimals(self.mantissa[rows], self.scale[rows])
+
+    def to_floats(self) -> np.ndarray:
+        """Return float64[n], the nearest to each text; NaN for empty cells."""
+        floats = self.mantissa / POWERS[np.where(self.scale == FLOAT_BITS, 0, self.scale)]
+        floats[self.mantissa == NULL_MANTISSA] = np.nan
+        as_bits = self.scale == FLOAT_BITS
+        floats[as_bits] = self.mantissa[as_bits].view(np.float64)
+        return floats
+
+    def to_integers(self) -> tuple[np.ndarray, int] | None:
+        """Return (int64[n], k) with value = integer / 10^k, or None if no k holds all exactly."""
+        from tickreel.codecs.decimal_kernel import align
+
+        scale = int(self.scale.max(initial=0))
+        if scale > MAX_SCALE:
+            return None
+        integers = np.empty(len(self), np.int64)
+        return (integers, scale) if align(self.mantissa, self.scale, scale, integers) else None
+
+    @staticmethod
+    def concatenate(parts: "list[Decimals]") -> "Decimals":
+        return Decimals(np.concatenate([p.mantissa for p in parts]), np.concatenate([p.scale for p in parts]))
+
+
+def from_integers(integers: np.ndarray, scale: int) -> Decimals:
+    """Return the Decimals of integer / 10^scale, trailing zeros stripped."""
+    from tickreel.codecs.decimal_kernel import strip
+
+    mantissa = np.array(integers, np.int64)
+    scales = np.full(len(mantissa), scale, np.int8)
+    strip(mantissa, scales)
+    return Decimals(mantissa, scales)
+
+
+def from_floats(values: np.ndarray) -> Decimals:
+    """Return the Decimals of the shortest text of each float64: exact, one Python call a row."""
+    mantissa = np.empty(len(values), np.int64)
+    scale = np.zeros(len(values), np.int8)
+    for row, value in enumerate(values.tolist()):
+        mantissa[row], scale[row] = parse_decimal(repr(value))
+    return Decimals(mantissa, scale)
+
+
+def parse_decimal(text: str) -> tuple[int, int]:
+    """Return (mantissa, scale) of decimal text: the slow twin of the parsing kernel.
+
+    Empty text and NaN are null. Raises ValueError if it is no number.
+    """
+    from decimal import Decimal, InvalidOperation
+
+    if text in ("", "nan"):
+        return NULL_MANTISSA, 0
+    try:
+        sign, digits, exponent = Decimal(text).as_tuple()
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number") from None
+    if not isinstance(exponent, int):
+        raise ValueError(f"{text!r} is not finite")
+    mantissa = int("".join(map(str, digits)))
+    while mantissa and mantissa % 10 == 0 and exponent < 0:
+        mantissa, exponent = mantissa // 10, exponent + 1
+    if mantissa == 0:
+        exponent = 0
+    if 0 < exponent <= 16:
+        mantissa, exponent = mantissa * 10**exponent, 0
+    exact = mantissa < MAX_MANTISSA and -MAX_SCALE <= exponent <= 0 and not (sign and mantissa == 0)
+    if exact:
+        return (-mantissa if sign else mantissa), -exponent
+    nearest = float(text)
+    if nearest in (float("inf"), float("-inf")):
+        raise ValueError(f"{text!r} is beyond the range of a float64")
+    if repr(nearest) != text:
+        return parse_decimal(repr(nearest))
+    return int(np.float64(nearest).view(np.int64)), FLOAT_BITS

@@ -1,0 +1,49 @@
+"""Kernels between texts and the integers that they spell."""
+
+from tickreel.jit import kernel
+
+_ZERO, _NINE = 48, 57
+
+
+@kernel
+def parse_numbers(letters, numbers):
+    """Write into `numbers` what each row of `letters` spells; False if one is not canonical.
+
+    letters  uint8[n, width], each row ASCII padded with zero bytes
+    numbers  int64[n]
+    """
+    width = letters.shape[1]
+    for row in range(letters.shape[0]):
+        value = 0
+        length = 0
+        while length < width and letters[row, length] != 0:
+            letter = letters[row, length]
+            if letter < _ZERO or letter > _NINE or length == 18:
+                return False
+            value = value * 10 + (letter - _ZERO)
+            length += 1
+        if length == 0 or (length > 1 and letters[row, 0] == _ZERO):
+            return False
+        for rest in range(length, width):
+            if letters[row, rest] != 0:
+                return False
+        numbers[row] = value
+    return True
+
+
+@kernel
+def format_numbers(numbers, letters):
+    """Write each number (int64[n], 0 or more) as ASCII into its row of `letters`, zero padded."""
+    width = letters.shape[1]
+    for row in range(letters.shape[0]):
+        value = numbers[row]
+        length = 1
+        rest = value // 10
+        while rest > 0:
+            rest //= 10
+            length += 1
+        for place in range(width):
+            letters[row, place] = 0
+        for place in range(min(length, width) - 1, -1, -1):
+            letters[row, place] = _ZERO + value % 10
+            value //= 10

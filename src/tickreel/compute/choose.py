@@ -1,0 +1,38 @@
+"""The table of executors, with the choice for a number of workers."""
+
+import os
+from collections.abc import Callable
+
+from tickreel.compute.executor import Backend, Executor
+from tickreel.compute.local import LocalBackend
+from tickreel.compute.serial import SerialBackend
+from tickreel.errors import UsageError
+
+EXECUTORS: dict[str, Callable[[int], Backend]] = {
+    "serial": lambda workers: SerialBackend(),
+    "local": LocalBackend,
+}
+"""Name -> maker of a backend with so many workers."""
+
+
+def make_executor(workers: int | None = None, *, isolate: bool = False) -> Executor:
+    """Return an executor with `workers` tasks at a time; None: one per core that this process may use.
+
+    1 runs in this process, unless `isolate` asks for a process of its own, which a deadline needs and
+    which survives a crash. Raises UsageError for less than 1.
+    """
+    count = usable_cores() if workers is None else workers
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UsageError(
+            f"workers: {workers!r}: expected a whole number of 1 or more, "
+            f"or none for all {usable_cores()} cores"
+        )
+    name = "serial" if count == 1 and not isolate else "local"
+    return Executor(EXECUTORS[name](count))
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

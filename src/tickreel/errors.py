@@ -1,0 +1,85 @@
+"""Every exception that tickreel raises on purpose, sorted by what the caller should do next.
+
+    TickreelError
+    ├── UsageError          an argument or setting is wrong: change the call            exit 2
+    ├── InputError          a file that was given is not what it must be: mend it       exit 3
+    │   └── StrategyError   the strategy does not compile or load: mend the line named  exit 3
+    ├── NetworkError        a provider or a key failed                                  exit 4
+    ├── DiskError           no room, no permission, a failing disk: mend it, run again  exit 5
+    └── FailedError         the thing asked for does not hold                           exit 1
+        ├── CorruptionError     stored bytes are not what was written: restore them
+        ├── FormatError         the segment needs a newer tickreel: upgrade
+        ├── LockedError         another process writes to the store: wait for it
+        └── TaskError           a symbol or a file failed, with its traceback
+
+Every message names the file, the place, the value found, the value allowed and the next step.
+"""
+
+import errno
+
+
+class TickreelError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(TickreelError):
+    exit_code = 2
+
+
+class InputError(TickreelError):
+    exit_code = 3
+
+
+class StrategyError(InputError):
+    pass
+
+
+class NetworkError(TickreelError):
+    exit_code = 4
+
+
+class DiskError(TickreelError):
+    exit_code = 5
+
+
+class FailedError(TickreelError):
+    exit_code = 1
+
+
+class CorruptionError(FailedError):
+    pass
+
+
+class FormatError(FailedError):
+    pass
+
+
+class LockedError(FailedError):
+    pass
+
+
+class TaskError(FailedError):
+    pass
+
+
+_DISK_ERRNOS = {
+    errno.ENOSPC: "make room and run the same command again",
+    errno.EDQUOT: "raise the quota or make room, and run the same command again",
+    errno.EIO: "the disk failed: check it before you write to it again",
+    errno.EROFS: "the file system is read-only: choose another --store",
+    errno.EACCES: "give this user the right to write there, or choose another --store",
+    errno.EPERM: "give this user the right to write there, or choose another --store",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+}
+
+
+def disk_error(error: OSError, doing: str) -> DiskError:
+    """Turn an operating-system error into a message with the next step.
+
+    doing  what was tried, e.g. "writing /data/tape/x.reel"
+    """
+    step = _DISK_ERRNOS.get(error.errno or 0, "nothing was published; mend the cause and run again")
+    return DiskError(f"{doing}: {error.strerror or error}; {step}")

@@ -1,0 +1,102 @@
+"""Counts what is odd in rows that are kept: ids twice, clocks that run backwards, unknown sides."""
+
+import numpy as np
+
+from tickreel.ingest import inspect_kernel as k
+from tickreel.schema import RecordType
+from tickreel.sources.csv_rows import RowBatch
+from tickreel.store.format import Finding
+from tickreel.units import format_time
+
+KIND_NAMES = (
+    "exchange_time_backwards",
+    "local_before_exchange",
+    "id_twice",
+    "id_backwards",
+    "id_missing",
+    "side_unknown",
+)
+ODD_KINDS = {
+    "exchange_time_backwards": "exchange time before that of the row before",
+    "local_before_exchange": "arrived before it happened: the two clocks disagree",
+    "id_twice": "id seen before (exact for rising ids, else within 65,536 rows)",
+    "id_backwards": "id lower than that of the row before",
+    "id_missing": "no id",
+    "side_unknown": "side is unknown",
+    "side_unrecognised": "side is none of buy, sell, unknown: kept as unknown",
+    "out_of_order": "local time before that of an earlier row: put in order",
+    "other_day": "local time outside the day that the file's name says",
+    "other_symbol": "symbol or exchange is not the one of the file's name",
+}
+"""Every kind of oddity, for people."""
+
+
+class Tally:
+    """Counts by kind with the first few examples."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, list[tuple[int, str]]] = {}
+
+    def add(self, kind: str, count: int, examples: list[tuple[int, str]]) -> None:
+        if count:
+            self._counts[kind] = self._counts.get(kind, 0) + count
+            kept = self._examples.setdefault(kind, [])
+            kept.extend(examples[: k.EXAMPLES - len(kept)])
+
+    def findings(self) -> dict[str, Finding]:
+        return {kind: Finding(self._counts[kind], self._examples[kind]) for kind in sorted(self._counts)}
+
+
+class Inspector:
+    """Looks at the rows of one segment in storage order, symbol after symbol."""
+
+    def __init__(self, record: RecordType) -> None:
+        self._has_id = "id" in record.names
+        self._has_side = "side" in record.names and record.column("side").choices[0] == "unknown"
+        self._state = np.zeros(k.STATE, np.int64)
+        self._ring = np.zeros(k.WINDOW, np.int64)
+        self._table_key = np.zeros(k.TABLE, np.int64)
+        self._table_row = np.zeros(k.TABLE, np.int64)
+        self.tally = Tally()
+
+    def next_symbol(self) -> None:
+        self._state[:] = 0
+
+    def look(self, rows: RowBatch) -> None:
+        """Add the findings in some rows; they go on where the last ones of the symbol ended."""
+        counts = np.zeros(k.KINDS, np.int64)
+        examples = np.zeros((k.KINDS, k.EXAMPLES), np.int64)
+        columns = rows.columns
+        ids, sides = columns.get("id"), columns.get("side")
+        letters = np.empty((0, 0), np.uint8)
+        if self._has_id and isinstance(ids, np.ndarray):
+            letters = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), ids.dtype.itemsize)
+        k.inspect(
+            columns["exchange_ns"],
+            columns["local_ns"],
+            letters,
+            sides if self._has_side else np.empty(0, np.uint8),
+            self._state,
+            self._ring,
+            self._table_key,
+            self._table_row,
+            counts,
+            examples,
+        )
+        for kind in np.flatnonzero(counts).tolist():
+            shown = examples[kind, : min(counts[kind], k.EXAMPLES)].tolist()
+            self.tally.add(
+                KIND_NAMES[kind], int(counts[kind]), [_example(rows, row, kind) for row in shown]
+            )
+
+
+def _example(rows: RowBatch, row: int, kind: int) -> tuple[int, str]:
+    columns = rows.columns
+    text = ""
+    if kind in (k.EXCHANGE_BACKWARDS, k.LOCAL_FIRST):
+        exchange, local = (int(columns[name][row]) for name in ("exchange_ns", "local_ns"))  # type: ignore[call-overload]
+        text = f"exchange {format_time(exchange)} local {format_time(local)}"
+    elif kind in (k.ID_TWICE, k.ID_BACKWARDS):
+        text = f"id {columns['id'][row].decode('utf-8', 'replace')}"  # type: ignore[union-attr]
+    return int(rows.line[row]), text

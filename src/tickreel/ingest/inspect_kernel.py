@@ -1,0 +1,137 @@
+"""Kernels that count what is odd in rows that are kept."""
+
+import numpy as np
+
+from tickreel.jit import inlined, kernel
+
+WINDOW = 65_536
+"""Within how many rows a repeated id is found when ids are not rising."""
+TABLE = 1 << 18
+EXAMPLES = 3
+
+# Rows of counts and examples.
+EXCHANGE_BACKWARDS, LOCAL_FIRST, ID_TWICE, ID_BACKWARDS, ID_MISSING, SIDE_UNKNOWN = range(6)
+KINDS = 6
+
+# Places in `state`.
+_SEEN, _LAST_EXCHANGE, _LAST_ID, _LAST_NUMERIC, _IDS, _HASHING, _FILLED = range(7)
+STATE = 7
+
+
+@inlined
+def _note(kind, row, counts, examples):
+    if counts[kind] < EXAMPLES:
+        examples[kind, counts[kind]] = row
+    counts[kind] += 1
+
+
+@inlined
+def _key(letters, row):
+    """Return (key, is a number) of an id: its value if it is a canonical number, else a hash."""
+    value, place, width = 0, 0, letters.shape[1]
+    hashed = 2_166_136_261
+    numeric = True
+    while place < width and letters[row, place] != 0:
+        letter = np.int64(letters[row, place])
+        numeric = numeric and 48 <= letter <= 57 and place < 18
+        if numeric:
+            value = value * 10 + letter - 48
+        hashed = ((hashed ^ letter) * 16_777_619) & 0x7FFFFFFFFFFF
+        place += 1
+    numeric = numeric and place > 0 and (place == 1 or letters[row, 0] != 48)
+    return (value if numeric else -1 - hashed), numeric
+
+
+@inlined
+def _find(key, table_key, table_row):
+    """Return the slot of `key`, or the free slot where it belongs (table_row < 0)."""
+    mask = table_key.shape[0] - 1
+    slot = ((((key ^ (key >> 31)) & 0xFFFFFFFF) * 40_503) >> 5) & mask
+    while table_row[slot] >= 0 and table_key[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@inlined
+def _refill(ids, ring, table_key, table_row):
+    """Make the table hold exactly the last WINDOW ids."""
+    table_row[:] = -1
+    for number in range(max(0, ids - WINDOW), ids):
+        slot = _find(ring[number % WINDOW], table_key, table_row)
+        table_key[slot] = ring[number % WINDOW]
+        table_row[slot] = number
+
+
+@inlined
+def _seen_before(key, state, ring, table_key, table_row):
+    """Return whether `key` is among the last WINDOW ids, and remember it."""
+    ids = state[_IDS]
+    if state[_HASHING] == 0:
+        state[_HASHING] = 1
+        state[_FILLED] = ids
+        _refill(ids, ring, table_key, table_row)
+    elif ids - state[_FILLED] >= WINDOW:
+        state[_FILLED] = ids
+        _refill(ids, ring, table_key, table_row)
+    slot = _find(key, table_key, table_row)
+    found = table_row[slot] >= 0 and ids - table_row[slot] <= WINDOW
+    table_key[slot] = key
+    table_row[slot] = ids
+    return found
+
+
+@kernel
+def inspect(exchange_ns, local_ns, letters, side, state, ring, table_key, table_row, counts, examples):
+    """Add what is odd in some rows of one symbol, in storage order, to `counts`.
+
+    exchange_ns, local_ns  int64[n]
+    letters  uint8[n, width] of the ids, or [0, 0] if the type has none
+    side     uint8[n] with 0 for unknown, or [0] if the type has none
+    state    int64[STATE], zero before the symbol's first row; ring int64[WINDOW],
+             table_key, table_row int64[TABLE]: carried from call to call
+    counts   int64[KINDS]; examples int64[KINDS, EXAMPLES]: rows of this call, filled up to counts
+    """
+    for row in range(local_ns.shape[0]):
+        exchange = exchange_ns[row]
+        if state[_SEEN] and exchange < state[_LAST_EXCHANGE]:
+            _note(EXCHANGE_BACKWARDS, row, counts, examples)
+        if local_ns[row] < exchange:
+            _note(LOCAL_FIRST, row, counts, examples)
+        state[_LAST_EXCHANGE] = exchange
+        state[_SEEN] = 1
+        if side.shape[0] and side[row] == 0:
+            _note(SIDE_UNKNOWN, row, counts, examples)
+        if letters.shape[0] == 0:
+            continue
+        if letters[row, 0] == 0:
+            _note(ID_MISSING, row, counts, examples)
+            continue
+        key, numeric = _key(letters, row)
+        first = state[_IDS] == 0
+        rising = first or (numeric and state[_LAST_NUMERIC] == 1 and key > state[_LAST_ID])
+        if not rising and numeric and state[_LAST_NUMERIC] == 1 and key < state[_LAST_ID]:
+            _note(ID_BACKWARDS, row, counts, examples)
+        if state[_HASHING] == 1 or not rising:
+            if _seen_before(key, state, ring, table_key, table_row):
+                _note(ID_TWICE, row, counts, examples)
+        ring[state[_IDS] % WINDOW] = key
+        state[_IDS] += 1
+        state[_LAST_ID] = key
+        state[_LAST_NUMERIC] = 1 if numeric else 0
+
+
+@kernel
+def late_rows(name, local_ns, latest, late):
+    """Mark rows that arrive before an earlier row of their own name; return how many.
+
+    name  int32[n]; local_ns int64[n]; late bool[n] is written
+    latest  int64[names], the greatest time of each name so far, carried from call to call
+    """
+    count = 0
+    for row in range(local_ns.shape[0]):
+        late[row] = local_ns[row] < latest[name[row]]
+        if late[row]:
+            count += 1
+        else:
+            latest[name[row]] = local_ns[row]
+    return count

@@ -1,0 +1,331 @@
+"""One file to staged segments: what a worker does. Nothing is published here."""
+
+import contextlib
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tickreel.errors import InputError, disk_error
+from tickreel.ingest import inspect_kernel
+from tickreel.ingest.files import TextFile, file_sha256
+from tickreel.ingest.inspect import Inspector, Tally
+from tickreel.ingest.order import NotInOrder, Spill, in_order
+from tickreel.schema import RECORD_TYPES
+from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
+from tickreel.sources.tardis_names import file_symbol
+from tickreel.store import names
+from tickreel.store.catalog import SegmentKey
+from tickreel.store.disk import sync_file
+from tickreel.store.format import BLOCK_ROWS, Finding, Meta, Part
+from tickreel.store.writer import SegmentWriter
+from tickreel.units import NS_PER_DAY, day_of
+
+MAX_EXAMPLES = 3
+
+
+class FileTask(msgspec.Struct, frozen=True):
+    """What a worker needs to know to stage one file.
+
+    group       the group's name if all symbols go into one segment a day, else ""
+    expected    [exchange, symbol as in file names, day] that the path says, or None
+    known       sha256 of the parts that the target segment has already
+    staging     folder of this task, not yet there
+    """
+
+    path: str
+    feed: str
+    type: str
+    group: str
+    expected: tuple[str, str, str] | None
+    known: list[str]
+    strict: bool
+    staging: str
+    block_rows: int = BLOCK_ROWS
+
+
+class Staged(msgspec.Struct, frozen=True):
+    """One finished segment file that waits to be published."""
+
+    feed: str
+    type: str
+    exchange: str
+    symbol: str
+    day: str
+    grouped: bool
+    file: str
+    rows: int
+
+    @property
+    def key(self) -> SegmentKey:
+        return SegmentKey(self.feed, self.type, self.exchange, self.symbol, self.day, self.grouped)
+
+
+class FileResult(msgspec.Struct):
+    """What became of a file: lines = rows + set_aside's counts, always."""
+
+    path: str
+    sha256: str
+    bytes: int
+    skipped: bool = False
+    lines: int = 0
+    rows: int = 0
+    segments: list[Staged] = []
+    set_aside: dict[str, Finding] = {}
+    odd: dict[str, Finding] = {}
+    rejects_file: str = ""
+
+
+def stage_file(arguments: dict[str, Any], progress: Any) -> dict[str, Any]:
+    """Stage one file; the task of the process pool. Arguments and result are plain data."""
+    task = msgspec.convert(arguments, FileTask)
+    return msgspec.to_builtins(FileStage(task, progress).run())
+
+
+class FileStage:
+    """Reads a file once (twice if it is not in order) and writes its segments."""
+
+    def __init__(self, task: FileTask, progress: Any) -> None:
+        self.task = task
+        self.record = RECORD_TYPES[task.type]
+        self.folder = Path(task.staging)
+        self._progress = progress
+        self._begin()
+
+    def _begin(self) -> None:
+        self._text = TextFile(Path(self.task.path))
+        self._parser = CsvParser(self.record, self.task.path, _usable_names)
+        self._aside = Tally()
+        self._odd = Tally()
+        self._rows = 0
+        self._rejects = 0
+        self._latest = np.full(MAX_NAMES, np.iinfo(np.int64).min)
+
+    def run(self) -> FileResult:
+        task = self.task
+        if task.known:
+            sha256 = file_sha256(Path(task.path))
+            if sha256 in task.known:
+                return FileResult(task.path, sha256, Path(task.path).stat().st_size, skipped=True)
+        try:
+            self.folder.mkdir(parents=True)
+        except OSError as error:
+            raise disk_error(error, f"creating {self.folder}") from error
+        try:
+            staged = self._stage_in_order() if not task.group else None
+            if staged is None:
+                staged = self._stage_spilled()
+        except OSError as error:
+            raise disk_error(error, f"importing {task.path}") from error
+        return self._result(staged)
+
+    def _stage_in_order(self) -> "list[_Open] | None":
+        """Write the segments as the rows come; None if the file turns out not to be in order."""
+        done: list[_Open] = []
+        try:
+            for name, day, rows in in_order(self._batches()):
+                if not done or done[-1].day != day:
+                    if done:
+                        done[-1].end_symbol()
+                    exchange, symbol = self._parser.names[name]
+                    done.append(self._open(exchange, symbol, day, grouped=False, number=len(done)))
+                    done[-1].begin_symbol(symbol)
+                done[-1].append(rows)
+        except NotInOrder:
+            for segment in done:
+                segment.writer.abandon()
+            self._begin()
+            return None
+        if done:
+            done[-1].end_symbol()
+        return done
+
+    def _stage_spilled(self) -> "list[_Open]":
+        spill = Spill(self.folder / "runs", self.record)
+        for batch in self._batches():
+            if len(batch):
+                spill.add(batch)
+        found = self._parser.names
+        open_: dict[tuple[str, str, int], _Open] = {}
+        for name in sorted(spill.names(), key=lambda number: _bytewise(found[number])):
+            exchange, symbol = found[name]
+            target: _Open | None = None
+            for day, rows in spill.rows_of(name):
+                place = (exchange, self.task.group or symbol, day)
+                if place not in open_:
+                    open_[place] = self._open(
+                        *place, grouped=bool(self.task.group), number=len(open_)
+                    )
+                if target is not open_[place]:
+                    if target:
+                        target.end_symbol()
+                    target = open_[place]
+                    target.begin_symbol(symbol)
+                target.append(rows)
+            if target:
+                target.end_symbol()
+        spill.close()
+        return list(open_.values())
+
+    def _open(self, exchange: str, symbol: str, day: int, *, grouped: bool, number: int) -> "_Open":
+        key = SegmentKey(
+            self.task.feed, self.task.type, exchange, symbol, day_of(day * NS_PER_DAY), grouped
+        )
+        writer = SegmentWriter(
+            self.folder / f"{number}.reel", self.record, block_rows=self.task.block_rows
+        )
+        return _Open(key, day, writer, Inspector(self.record))
+
+    def _batches(self) -> Iterator[RowBatch]:
+        """Parse the file; count, and set aside, what cannot be right."""
+        pieces = self._text.pieces()
+        piece = next(pieces, None)
+        with contextlib.ExitStack() as stack:
+            rejects: Any = None
+            while piece is not None:
+                following = next(pieces, None)
+                last = following is None
+                for batch in self._parser.feed(
+                    piece, last=last, proven_whole=self._text.proven_whole
+                ):
+                    if batch.set_aside:
+                        self._refuse_if_strict(batch)
+                        rejects = rejects or stack.enter_context(_rejects(self.folder / "rejects.csv"))
+                        self._set_aside(batch, rejects)
+                    self._count(batch)
+                    yield batch
+                self._progress(bytes=self._text.bytes_read, rows=self._rows)
+                piece = following
+
+    def _set_aside(self, batch: RowBatch, rejects: Any) -> None:
+        for line, reason, text, detail in batch.set_aside:
+            self._aside.add(reason, 1, [(line, text[:200])])
+            why = f"{reason}: {detail}" if detail else reason
+            rejects.writerow((line, why, text))
+        self._rejects += len(batch.set_aside)
+
+    def _count(self, batch: RowBatch) -> None:
+        self._rows += len(batch)
+        for kind, line, cell in batch.odd:
+            self._odd.add(kind, 1, [(line, cell)])
+        if len(batch):
+            late = np.empty(len(batch), bool)
+            count = inspect_kernel.late_rows(batch.name, batch.columns["local_ns"], self._latest, late)
+            lines = batch.line[late][:MAX_EXAMPLES].tolist() if count else []
+            self._odd.add("out_of_order", count, [(line, "") for line in lines])
+            self._compare_with_name(batch)
+
+    def _compare_with_name(self, batch: RowBatch) -> None:
+        if not self.task.expected:
+            return
+        exchange, symbol, day = self.task.expected
+        days = batch.columns["local_ns"] // NS_PER_DAY  # type: ignore[operator]
+        wanted = np.datetime64(day, "D").astype(np.int64)
+        other = np.flatnonzero(days != wanted)
+        shown = [(int(batch.line[row]), day_of(int(days[row]) * NS_PER_DAY)) for row in other[:MAX_EXAMPLES]]
+        self._odd.add("other_day", len(other), shown)
+        for number in np.unique(batch.name).tolist():
+            found_exchange, found = self._parser.names[number]
+            if found_exchange != exchange or (not self.task.group and file_symbol(found) != symbol):
+                rows = np.flatnonzero(batch.name == number)
+                line = int(batch.line[rows[0]])
+                self._odd.add("other_symbol", len(rows), [(line, f"{found_exchange},{found}")])
+
+    def _refuse_if_strict(self, batch: RowBatch) -> None:
+        if self.task.strict:
+            line, reason, text, _ = batch.set_aside[0]
+            raise InputError(
+                f"{self.task.path}: line {line}: {reason}: {text[:200]!r}; mend the row, or import without"
+                " --strict to set such rows aside"
+            )
+
+    def _result(self, staged: "list[_Open]") -> FileResult:
+        text, task = self._text, self.task
+        if not staged and task.expected:
+            exchange, symbol, day = task.expected
+            number = int(np.datetime64(day, "D").astype(np.int64))
+            staged = [self._open(exchange, symbol, number, grouped=bool(task.group), number=0)]
+        segments, odd = [], self._odd.findings()
+        aside = self._aside.findings()
+        everything = Tally()
+        for kind, finding in odd.items():
+            everything.add(kind, finding.count, finding.examples)
+        for segment in staged:
+            found = segment.inspector.tally.findings()
+            for kind, finding in found.items():
+                everything.add(kind, finding.count, finding.examples)
+            part = Part(
+                source=task.path,
+                sha256=text.sha256,
+                bytes=text.file_bytes,
+                rows=segment.writer.rows,
+                interval=segment.interval,
+                lines=self._parser.lines,
+                set_aside=aside,
+                odd={**odd, **found},
+            )
+            segments.append(segment.finish(part))
+        return FileResult(
+            task.path, text.sha256, text.file_bytes,
+            lines=self._parser.lines, rows=self._rows, segments=segments,
+            set_aside=aside, odd=everything.findings(),
+            rejects_file=str(self.folder / "rejects.csv") if self._rejects else "",
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _rejects(path: Path) -> Iterator[Any]:
+    """A CSV writer of the rows set aside, made durable at the end."""
+    with open(path, "x", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("line", "reason", "row"))
+        yield writer
+        file.flush()
+        sync_file(file.fileno(), str(path))
+
+
+def _usable_names(exchange: str, symbol: str) -> None:
+    names.encode_exchange(exchange)
+    names.encode_symbol(symbol)
+
+
+def _bytewise(name: tuple[str, str]) -> tuple[bytes, bytes]:
+    return name[0].encode(), name[1].encode()
+
+
+class _Open:
+    """A segment being written, with its directory of symbols and its findings."""
+
+    def __init__(self, key: SegmentKey, day: int, writer: SegmentWriter, inspector: Inspector) -> None:
+        self.key, self.day, self.writer, self.inspector = key, day, writer, inspector
+        self.symbols: list[tuple[str, int]] = []
+        self.interval: tuple[int, int] | None = None
+        self._begun = 0
+
+    def begin_symbol(self, symbol: str) -> None:
+        self.inspector.next_symbol()
+        self.symbols.append((symbol, 0))
+        self._begun = self.writer.rows
+
+    def append(self, rows: RowBatch) -> None:
+        times = rows.columns["local_ns"]
+        first, last = int(times[0]), int(times[-1])  # type: ignore[call-overload]
+        start, end = self.interval or (first, last + 1)
+        self.interval = (min(start, first), max(end, last + 1))
+        self.inspector.look(rows)
+        self.writer.append(rows.columns)
+
+    def end_symbol(self) -> None:
+        self.symbols[-1] = (self.symbols[-1][0], self.writer.rows - self._begun)
+
+    def finish(self, part: Part) -> Staged:
+        key = self.key
+        meta = Meta(key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, [part])
+        rows = self.writer.rows
+        self.writer.finish(meta, self.symbols)
+        return Staged(
+            key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, str(self.writer.path), rows
+        )

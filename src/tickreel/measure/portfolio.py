@@ -1,0 +1,69 @@
+"""Many accounts measured as one: their equity curves summed on one time axis."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tickreel.errors import UsageError
+from tickreel.measure.conventions import Conventions
+from tickreel.measure.performance import DAILY, Performance, performance
+from tickreel.measure.trading import Trading
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+
+class Account(NamedTuple):
+    """One account: its samples (the first is the initial capital), what it did, buy-and-hold beside it."""
+
+    times_ns: I64
+    equity: F64
+    trading: Trading
+    buy_and_hold: float | None
+
+
+def add_curves(curves: Sequence[tuple[I64, F64]]) -> tuple[I64, F64]:
+    """Sum equity curves on the union of their times, in the order given.
+
+    A curve counts with its first value before it begins and with its last after it ends.
+    """
+    if not curves:
+        raise UsageError("portfolio: no account to add up")
+    times_ns = np.unique(np.concatenate([times for times, _ in curves]))
+    total = np.zeros(len(times_ns))
+    for times, equity in curves:
+        at = np.searchsorted(times, times_ns, side="right") - 1
+        total += equity[np.maximum(at, 0)]
+    return times_ns, total
+
+
+def drawdown_curve(equity: F64) -> F64:
+    """Return, per sample, how far equity lies below its running maximum, as a fraction of that.
+
+    A maximum of 0 or below has no fraction; those samples give 0.
+    """
+    peak = np.maximum.accumulate(equity)
+    return np.where(peak > 0, 1.0 - equity / np.where(peak > 0, peak, 1.0), 0.0)
+
+
+def portfolio_performance(
+    accounts: Sequence[Account], conventions: Conventions = DAILY
+) -> tuple[I64, F64, Performance]:
+    """Return times, summed equity and figures of all accounts together.
+
+    Buy-and-hold puts each account's capital into its own symbol; capital without a price stays cash.
+    Drawdown is of the samples: accounts are not marked together between them.
+    """
+    times_ns, equity = add_curves([(account.times_ns, account.equity) for account in accounts])
+    capital = float(equity[0])
+    held = [(float(a.equity[0]), a.buy_and_hold) for a in accounts if a.buy_and_hold is not None]
+    figures = performance(
+        times_ns,
+        equity,
+        trading=Trading.total(account.trading for account in accounts),
+        buy_and_hold=sum(part * gain for part, gain in held) / capital if held and capital > 0 else None,
+        conventions=conventions,
+    )
+    return times_ns, equity, figures

@@ -1,0 +1,129 @@
+"""A run as one HTML file that opens offline and can load nothing."""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from tickreel.report.charts import curves_note
+from tickreel.report.figures import FIGURES
+from tickreel.report.payload import payload
+from tickreel.report.summary import failed, key_figures, speed, time_range
+from tickreel.report.view import RunView, SymbolView
+
+_SCRIPTS = ("format.js", "charts.js", "table.js", "sections.js", "report.js")
+_ERROR_CHARACTERS = 1_000_000
+"""Tracebacks beyond this sum are cut to their last line, so that 5,000 failures still open."""
+_NAMES_SHOWN = 50
+
+
+def report_html(view: RunView) -> str:
+    """Return the page. Write it as UTF-8; it has no lone surrogates even where the view has some."""
+    style = _asset("uplot/uPlot.min.css") + _asset("report.css")
+    library = _asset("uplot/uPlot.iife.min.js")
+    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, _SCRIPTS)) + "})();\n"
+    return Template(_asset("template.html")).substitute(
+        policy=_policy(styles=[style], scripts=[library, script]),
+        style=style,
+        library=library,
+        script=script,
+        data=payload(view),
+        title=text(f"{view['strategy']}, {time_range(view)}"),
+        strategy=text(view["strategy"]),
+        banner=_banner(view["source"]),
+        facts=_facts(view),
+        tiles=_tiles(view),
+        note=text(curves_note(view)),
+        errors=_errors(failed(view)),
+        settings=_pairs(view["settings"].items()),
+        conventions="".join(f"<li>{text(line)}</li>" for line in view["conventions"]),
+        definitions=_pairs((figure.label, figure.doc) for figure in FIGURES),
+        command=text(view["command"]),
+        version=text(view["version"]),
+        licence=text(_asset("uplot/LICENSE")),
+    )
+
+
+def text(value: str) -> str:
+    """Return foreign text made safe for an element or a quoted attribute."""
+    whole = value.encode("utf-8", "replace").decode()
+    shown = "".join(c if c >= " " or c in "\n\t" else "\ufffd" for c in whole)
+    return escape(shown, quote=True)
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("tickreel.report").joinpath("assets", name).read_text("utf-8")
+
+
+def _policy(styles: Iterable[str], scripts: Iterable[str]) -> str:
+    """Return a Content-Security-Policy that lets in these texts, by hash, and nothing else."""
+
+    def hashes(sources: Iterable[str]) -> str:
+        digests = (hashlib.sha256(source.encode()).digest() for source in sources)
+        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+    return (
+        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _banner(source: str | None) -> str:
+    if not source:
+        return ""
+    return f'<p class="banner" role="note"><strong>Source:</strong> {text(source)}</p>'
+
+
+def _facts(view: RunView) -> str:
+    exchanges = sorted({row["exchange"] for row in view["symbols"]})
+    named = ", ".join(exchanges[:4]) + (f" and {len(exchanges) - 4} more" if len(exchanges) > 4 else "")
+    facts = {
+        "Range": f"{time_range(view)} (UTC, end excluded)",
+        "Symbols": f"{len(view['symbols']):,}" + (f" on {named}" if named else ""),
+        "Run": speed(view),
+        "Created": f"{view['created']} by tickreel {view['version']}",
+    }
+    return _pairs(facts.items())
+
+
+def _tiles(view: RunView) -> str:
+    tiles = []
+    for label, value, note, tone in key_figures(view):
+        shown = value.replace("-", "\u2212")
+        link = f'<a href="#errors">{shown}</a>' if label == "Errors" and tone else shown
+        tiles.append(
+            f'<div class="tile"><dt>{text(label)}</dt>'
+            f'<dd class="{tone}">{link}</dd><dd class="note">{text(note)}</dd></div>'
+        )
+    return "".join(tiles)
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
+
+
+def _errors(rows: list[SymbolView]) -> str:
+    """Return the failed symbols, those with the same traceback together."""
+    if not rows:
+        return ""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row["error"] or "", []).append(f"{row['symbol']} ({row['exchange']})")
+    room = _ERROR_CHARACTERS
+    parts = []
+    for error, names in groups.items():
+        last = error.strip().rsplit("\n", 1)[-1][:200]
+        shown = error if len(error) <= room else last
+        room -= len(shown)
+        named = ", ".join(names[:_NAMES_SHOWN])
+        named += f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
+        parts.append(
+            f'<details><summary><bdi class="name">{text(named)}</bdi> <span class="last">{text(last)}</span>'
+            f"</summary><pre>{text(shown)}</pre></details>"
+        )
+    count = f"{len(rows):,} failed symbol" + ("" if len(rows) == 1 else "s")
+    return f'<section id="errors" class="card"><h2>{count}</h2>{"".join(parts)}</section>'

@@ -1,0 +1,97 @@
+"""The data of a page as one JSON text that can stand inside a script element."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from tickreel.measure import Performance
+from tickreel.report.charts import portfolio_curve, symbol_curves
+from tickreel.report.figures import FIGURES, rounded
+from tickreel.report.view import Coverage, RunView
+from tickreel.units import NS_PER_DAY, day_start, format_time
+
+_FIGURE_DIGITS = 9
+_MONTH_DIGITS = 6
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+def payload(view: RunView) -> str:
+    """Return the JSON; `<`, `>`, `&` and every character outside ASCII are written as \\u escapes."""
+    text = json.dumps(page_data(view), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return text
+
+
+def page_data(view: RunView) -> dict[str, Any]:
+    """Return the data as plain dicts and lists, columns rather than rows."""
+    rows, portfolio = view["symbols"], view["portfolio"]
+    measured = [row["metrics"] for row in rows] + [portfolio["metrics"]]
+    months = sorted({month for metrics in measured if metrics for month in metrics.months})
+    texts: dict[str, int] = {}
+    first_day = view["from_ns"] // NS_PER_DAY
+    return {
+        "figures": [asdict(figure) for figure in FIGURES],
+        "months": months,
+        "days": {"first": first_day, "count": max(-(-view["to_ns"] // NS_PER_DAY) - first_day, 1)},
+        "portfolio": {
+            "curve": portfolio_curve(view),
+            "figures": _figures(portfolio["metrics"], view["trades"]),
+            "reasons": _reasons(portfolio["metrics"], texts),
+            "months": _months(portfolio["metrics"], months),
+        },
+        "symbols": {
+            "exchange": [row["exchange"] for row in rows],
+            "symbol": [row["symbol"] for row in rows],
+            "failed": [int(row["error"] is not None) for row in rows],
+            "figures": [_figures(row["metrics"], row["trades"]) for row in rows],
+            "reasons": [_reasons(row["metrics"], texts) for row in rows],
+            "months": [_months(row["metrics"], months) for row in rows],
+            "coverage": [_coverage(row["coverage"], first_day) for row in rows],
+            "curve": symbol_curves(view),
+        },
+        "reasons": list(texts),
+    }
+
+
+def _figures(metrics: Performance | None, trades: int) -> list[float | int | None]:
+    """Return the figures in the order of FIGURES."""
+    return [
+        trades if figure.name == "trades" else rounded(getattr(metrics, figure.name, None), _FIGURE_DIGITS)
+        for figure in FIGURES
+    ]
+
+
+def _reasons(metrics: Performance | None, texts: dict[str, int]) -> dict[str, int]:
+    """Return figure name -> number of its reason's text; each text is kept once."""
+    reasons = metrics.reasons if metrics else {}
+    return {name: texts.setdefault(text, len(texts)) for name, text in reasons.items()}
+
+
+def _months(metrics: Performance | None, months: list[str]) -> list[float | int | None]:
+    found = metrics.months if metrics else {}
+    return [rounded(found.get(month), _MONTH_DIGITS) for month in months]
+
+
+def _coverage(coverage: Coverage | None, first_day: int) -> dict[str, Any] | None:
+    """Return the missing days as runs [offset from the first day, length]."""
+    if coverage is None:
+        return None
+    runs: list[list[int]] = []
+    for day in sorted(coverage["missing_days"]):
+        offset = day_start(day) // NS_PER_DAY - first_day
+        if runs and offset == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([offset, 1])
+    return {
+        "asked": coverage["days_asked"],
+        "found": coverage["days_with_data"],
+        "first": _time(coverage["first_ns"]),
+        "last": _time(coverage["last_ns"]),
+        "missing": runs,
+    }
+
+
+def _time(time_ns: int | None) -> str | None:
+    return None if time_ns is None else format_time(time_ns)[:19]

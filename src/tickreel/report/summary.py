@@ -1,0 +1,101 @@
+"""The few facts of a run that every output opens with."""
+
+from typing import NamedTuple
+
+from tickreel.report.figures import number
+from tickreel.report.view import RunView, SymbolView
+from tickreel.units import format_time
+
+
+class KeyFigure(NamedTuple):
+    """A headline number; `tone` is "gain", "loss" or ""."""
+
+    label: str
+    value: str
+    note: str
+    tone: str
+
+
+def failed(view: RunView) -> list[SymbolView]:
+    """Return the symbols that have an error, in the order given."""
+    return [row for row in view["symbols"] if row["error"] is not None]
+
+
+def row_return(row: SymbolView) -> float | None:
+    return row["metrics"].total_return if row["metrics"] else None
+
+
+def ranked(view: RunView) -> list[SymbolView]:
+    """Return the symbols, best return first; those without one last, by name."""
+
+    def key(row: SymbolView) -> tuple[bool, float, str, str]:
+        gain = row_return(row)
+        return gain is None, -(gain or 0.0), row["exchange"], row["symbol"]
+
+    return sorted(view["symbols"], key=key)
+
+
+def average_return(view: RunView) -> float | None:
+    """Return the mean return of the symbols that have one, each counting the same."""
+    gains = [gain for row in view["symbols"] if (gain := row_return(row)) is not None]
+    return sum(gains) / len(gains) if gains else None
+
+
+def trades_per_second(view: RunView) -> float | None:
+    return view["trades"] / view["wall_seconds"] if view["wall_seconds"] > 0 else None
+
+
+def time_range(view: RunView) -> str:
+    """Return "2024-01-01 to 2024-07-01", with the time of day where it is not midnight."""
+    ends = [format_time(view["from_ns"]), format_time(view["to_ns"])]
+    return " to ".join(end.removesuffix("T00:00:00Z") for end in ends)
+
+
+def speed(view: RunView) -> str:
+    """Return "1.2 s, 383,333,333 trades/s, 2 workers"."""
+    rate = trades_per_second(view)
+    workers = f"{view['workers']} worker" + ("" if view["workers"] == 1 else "s")
+    each = f", {number(rate, 'count')} trades/s" if rate is not None else ""
+    return f"{view['wall_seconds']:,.3g} s{each}, {workers}"
+
+
+def key_figures(view: RunView) -> list[KeyFigure]:
+    """Return the headline numbers, in reading order."""
+    metrics = view["portfolio"]["metrics"]
+    reasons = metrics.reasons if metrics else {}
+    count, errors = len(view["symbols"]), len(failed(view))
+    measured = sum(row_return(row) is not None for row in view["symbols"])
+
+    def figure(label: str, name: str, style: str, note: str = "") -> KeyFigure:
+        value = getattr(metrics, name) if metrics else None
+        note = note if value is not None else reasons.get(name, "no symbol was measured")
+        return KeyFigure(label, number(value, style), note, tone(value) if style == "gain" else "")
+
+    deepest = "max_drawdown" if metrics and metrics.max_drawdown is not None else "max_drawdown_sampled"
+    where = "on every event" if deepest == "max_drawdown" else "on the equity samples"
+    average = average_return(view)
+    orders = number(metrics.orders if metrics else None, "count")
+    return [
+        KeyFigure("Average return", number(average, "gain"), _plural(measured, "symbol"), tone(average)),
+        figure("Portfolio return", "total_return", "gain", "sum of all accounts"),
+        figure("Buy & hold", "buy_and_hold", "gain", "same capital, no fees"),
+        figure("Sharpe", "sharpe", "ratio", "portfolio, a year"),
+        figure("Max drawdown", deepest, "share", where),
+        figure("Fees", "fees", "money", "settlement currency"),
+        KeyFigure("Trades", number(view["trades"], "count"), f"in {view['wall_seconds']:,.3g} s", ""),
+        figure("Fills", "fills", "count", f"of {orders} orders"),
+        KeyFigure(
+            "Errors", number(errors, "count"), f"of {_plural(count, 'symbol')}", "loss" if errors else ""
+        ),
+    ]
+
+
+def tone(value: float | None) -> str:
+    """Return "gain", "loss", or "" for 0 and for no value."""
+    if value is None or value == 0:
+        return ""
+    return "gain" if value > 0 else "loss"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")

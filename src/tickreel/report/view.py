@@ -1,0 +1,69 @@
+"""The shape of what a report is given: a plain dict, so that who fills it need not import this room.
+
+Times are int64 ns UTC, equity float64 in the settlement currency, drawdown float64, the deepest
+within each interval as a fraction of 0 to 1. Arrays of one curve have equal length.
+"""
+
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from tickreel.measure import Performance
+
+
+class Coverage(TypedDict):
+    """Which UTC days of the range had data; `missing_days` as "YYYY-MM-DD"."""
+
+    days_asked: int
+    days_with_data: int
+    first_ns: int | None
+    last_ns: int | None
+    missing_days: list[str]
+
+
+class PortfolioView(TypedDict):
+    """The sum of all accounts; no metrics if every symbol failed."""
+
+    times_ns: npt.NDArray[np.int64]
+    equity: npt.NDArray[np.float64]
+    drawdown: npt.NDArray[np.float64]
+    metrics: Performance | None
+
+
+class SymbolView(TypedDict):
+    """One symbol: metrics, or the traceback of what went wrong (then the arrays may be empty)."""
+
+    exchange: str
+    symbol: str
+    trades: int
+    metrics: Performance | None
+    error: str | None
+    times_ns: npt.NDArray[np.int64]
+    equity: npt.NDArray[np.float64]
+    drawdown: npt.NDArray[np.float64]
+    coverage: Coverage | None
+
+
+class RunView(TypedDict):
+    """A finished run.
+
+    source   where the trades are from if that must be seen at once, e.g. "synthetic data, seed 7"
+    trades   market trades replayed; workers  processes used
+    created  when the run ended, as text; command  the line that makes it again
+    """
+
+    strategy: str
+    source: str | None
+    from_ns: int
+    to_ns: int
+    trades: int
+    wall_seconds: float
+    workers: int
+    version: str
+    created: str
+    command: str
+    portfolio: PortfolioView
+    symbols: list[SymbolView]
+    settings: dict[str, str]
+    conventions: list[str]

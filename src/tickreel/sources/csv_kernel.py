@@ -1,0 +1,271 @@
+"""Kernels that turn CSV bytes into columns: one pass, every line judged, nothing rounded."""
+
+import numpy as np
+
+from tickreel.jit import inlined, kernel
+
+# What a field is (its place in csv_rows.FIELD_KINDS).
+F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT = 0, 1, 2, 3, 4
+
+# Why a line is set aside (the place in csv_rows.REASONS); 0 is a good line.
+OK, FIELDS, NO_TIME, SECONDS, MILLIS, NANOS, FAR_TIME, NO_NUMBER, NEGATIVE, ZERO, HUGE = range(11)
+LONG_TEXT, CONTROL, EMPTY_LINE, NO_NEWLINE, BAD_NAME, EMPTY_CELL, BAD_CHOICE = range(11, 18)
+
+# How a DECIMAL is restricted (the place in csv_rows.ALLOWED).
+ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
+
+HARD = -1
+"""Scale of a number that does not fit 53 bits or 22 digits after the point: left to exact code."""
+NULL = np.iinfo(np.int64).min
+UNRECOGNISED = 255
+
+_COMMA, _POINT, _MINUS, _PLUS, _ZERO, _NINE, _CR, _LF = 44, 46, 45, 43, 48, 57, 13, 10
+_LEAST_US, _MOST_US = 946_684_800_000_000, 4_102_444_800_000_000  # years 2000 to 2100
+_MAX_MANTISSA, _MAX_SCALE, _LIMIT_DIGITS = 2**53, 22, 21
+_MAX_TEXT = 128
+
+
+@inlined
+def _time(data, start, stop):
+    """Return (reason, ns) of microseconds since the epoch; anything else is told apart by its size."""
+    if stop - start > 19 or stop == start:
+        return (NO_TIME if stop == start else FAR_TIME), 0
+    value = 0
+    for place in range(start, stop):
+        digit = np.int64(data[place]) - _ZERO
+        if digit < 0 or digit > 9:
+            return NO_TIME, 0
+        value = value * 10 + digit
+    if _LEAST_US <= value < _MOST_US:
+        return OK, value * 1000
+    if _LEAST_US // 1000 <= value < _MOST_US // 1000:
+        return MILLIS, 0
+    if _LEAST_US // 1_000_000 <= value < _MOST_US // 1_000_000:
+        return SECONDS, 0
+    if value >= _LEAST_US * 1000:
+        return NANOS, 0
+    return FAR_TIME, 0
+
+
+@inlined
+def _number(data, start, stop):
+    """Return (reason, mantissa, scale) of decimal text; scale HARD leaves it to exact code."""
+    place = start
+    negative = data[place] == _MINUS
+    if negative:
+        place += 1
+    mantissa, digits, fraction, point = 0, 0, 0, False
+    seen = False
+    while place < stop:
+        letter = data[place]
+        digit = np.int64(letter) - _ZERO
+        if 0 <= digit <= 9:
+            seen = True
+            if digits < 18:
+                mantissa = mantissa * 10 + digit
+            digits += mantissa > 0
+            fraction += point
+        elif letter == _POINT and not point:
+            point = True
+        else:
+            break
+        place += 1
+    if not seen:
+        return NO_NUMBER, 0, 0
+    if place < stop:
+        reason, exponent = _exponent(data, place, stop)
+        if reason != OK:
+            return reason, 0, 0
+        fraction -= exponent
+    if digits > 18 or fraction > _MAX_SCALE + 18:
+        return OK, 0, HARD
+    while fraction > 0 and mantissa % 10 == 0:
+        if mantissa == 0:
+            fraction = 0
+        else:
+            mantissa //= 10
+            fraction -= 1
+    while fraction < 0 and mantissa < _MAX_MANTISSA:
+        mantissa *= 10
+        fraction = 0 if mantissa == 0 else fraction + 1
+    if mantissa >= _MAX_MANTISSA or fraction > _MAX_SCALE or (negative and mantissa == 0):
+        return OK, 0, HARD
+    return OK, (-mantissa if negative else mantissa), fraction
+
+
+@inlined
+def _exponent(data, place, stop):
+    """Return (reason, value) of "e-7" at `place`; beyond four digits the number is no number."""
+    if data[place] != 101 and data[place] != 69:
+        return NO_NUMBER, 0
+    place += 1
+    negative = place < stop and data[place] == _MINUS
+    if place < stop and (negative or data[place] == _PLUS):
+        place += 1
+    if place == stop or stop - place > 4:
+        return NO_NUMBER, 0
+    value = 0
+    while place < stop:
+        digit = np.int64(data[place]) - _ZERO
+        if digit < 0 or digit > 9:
+            return NO_NUMBER, 0
+        value = value * 10 + digit
+        place += 1
+    return OK, (-value if negative else value)
+
+
+@inlined
+def _allowed(mantissa, allow):
+    if mantissa < 0 and allow != ANY:
+        return NEGATIVE
+    if mantissa == 0 and allow == POSITIVE:
+        return ZERO
+    return OK
+
+
+@inlined
+def _choice(data, start, stop, choices, lengths):
+    """Return the index of the choice spelled in the cell, or UNRECOGNISED."""
+    for index in range(choices.shape[0]):
+        if lengths[index] == stop - start:
+            same = True
+            for place in range(stop - start):
+                same = same and data[start + place] == choices[index, place]
+            if same:
+                return index
+    return UNRECOGNISED
+
+
+@inlined
+def _text(data, start, stop):
+    if stop - start > _MAX_TEXT:
+        return LONG_TEXT
+    for place in range(start, stop):
+        if data[place] < 32 or data[place] == 127:
+            return CONTROL
+    return OK
+
+
+@inlined
+def _intern(data, start, stop, names):
+    """Return the number of the name data[start:stop], adding it if new; -1 if the table is full."""
+    hashed = 2_166_136_261
+    for place in range(start, stop):
+        hashed = ((hashed ^ np.int64(data[place])) * 16_777_619) & 0xFFFFFFFF
+    mask = names.table.shape[0] - 1
+    slot = (hashed ^ (hashed >> 15)) & mask
+    while names.table[slot] >= 0:
+        known = names.table[slot]
+        first = names.start[known]
+        if names.start[known + 1] - first == stop - start:
+            same = True
+            for place in range(stop - start):
+                same = same and data[start + place] == names.letters[first + place]
+            if same:
+                return known
+        slot = (slot + 1) & mask
+    count = names.count[0]
+    first = names.start[count]
+    if count + 1 >= names.start.shape[0] or first + stop - start > names.letters.shape[0]:
+        return -1
+    for place in range(stop - start):
+        names.letters[first + place] = data[start + place]
+    names.start[count + 1] = first + stop - start
+    names.table[slot] = count
+    names.count[0] = count + 1
+    return count
+
+
+@kernel
+def parse(data, stop, layout, rows, names):
+    """Parse whole lines of data[:stop] until they or the room in `rows` end.
+
+    data    uint8[...]; every line ends in LF
+    layout  csv_rows.Layout: what each field is
+    rows    csv_rows.RowArrays: a row for every line, good or not (reason != 0)
+    names   csv_rows.NameTable: the distinct "exchange,symbol" texts of the file
+    Returns (rows written, bytes consumed); fewer than asked for if the name table is full.
+    """
+    count, start = 0, 0
+    known, known_start, known_length = -1, 0, -1
+    while start < stop and count < rows.reason.shape[0]:
+        reason, field, cell = OK, 0, start
+        place = start
+        key_end = start
+        rows.bad_field[count] = -1
+        rows.hard[count] = False
+        while True:
+            letter = data[place]
+            if letter != _COMMA and letter != _LF:
+                place += 1
+                continue
+            end = place
+            if letter == _LF and end > cell and data[end - 1] == _CR:
+                end -= 1
+            if field < layout.kind.shape[0] and reason == OK:
+                kind, slot = layout.kind[field], layout.slot[field]
+                if kind == F_DECIMAL:
+                    if cell == end:
+                        rows.mantissa[slot, count] = NULL
+                        rows.scale[slot, count] = 0
+                        reason = OK if layout.nullable[field] else EMPTY_CELL
+                    else:
+                        reason, mantissa, scale = _number(data, cell, end)
+                        if reason == OK and scale != HARD:
+                            reason = _allowed(mantissa, layout.allow[field])
+                        if scale == HARD:
+                            rows.hard[count] = True
+                        rows.mantissa[slot, count] = mantissa
+                        rows.scale[slot, count] = scale
+                    rows.cell_start[slot, count] = cell
+                    rows.cell_stop[slot, count] = end
+                elif kind == F_TIME:
+                    if cell == end and layout.nullable[field]:
+                        rows.time[slot, count] = NULL
+                    else:
+                        reason, rows.time[slot, count] = _time(data, cell, end)
+                elif kind == F_ENUM:
+                    rows.enum[slot, count] = _choice(
+                        data, cell, end, layout.choices[slot], layout.choice_length[slot]
+                    )
+                elif kind == F_TEXT:
+                    reason = _text(data, cell, end)
+                    rows.text_start[slot, count] = cell
+                    rows.text_stop[slot, count] = end
+                elif field == 1:
+                    key_end = end
+                if reason != OK:
+                    rows.bad_field[count] = field
+            field += 1
+            if letter == _LF:
+                break
+            place += 1
+            cell = place
+        if field != layout.kind.shape[0]:
+            reason = EMPTY_LINE if end == start else FIELDS
+        if reason == OK:
+            same = key_end - start == known_length
+            if same:
+                for offset in range(known_length):
+                    same = same and data[start + offset] == data[known_start + offset]
+            if not same:
+                known = _intern(data, start, key_end, names)
+                known_start, known_length = start, key_end - start
+                if known < 0:
+                    break
+            rows.name[count] = known
+        rows.reason[count] = reason
+        rows.start[count] = start
+        rows.stop[count] = end
+        count += 1
+        start = place + 1
+    return count, start
+
+
+@kernel
+def gather_text(data, start, stop, letters):
+    """Copy the cells data[start:stop] into the rows of letters (uint8[n, width], zero padded)."""
+    for row in range(start.shape[0]):
+        length = stop[row] - start[row]
+        for place in range(letters.shape[1]):
+            letters[row, place] = data[start[row] + place] if place < length else 0

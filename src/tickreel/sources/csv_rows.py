@@ -1,0 +1,348 @@
+"""Tardis' CSV files to columns: bytes in, RowBatch out, every data line accounted for.
+
+Format: https://docs.tardis.dev/downloadable-csv-files (header, microseconds UTC, empty cell = no
+value). A line that cannot be right is set aside with a reason; one that is only odd is kept.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from tickreel.codecs.decimals import Decimals, parse_decimal
+from tickreel.errors import InputError
+from tickreel.schema import Allow, Column, Kind, RecordType
+from tickreel.sources import csv_kernel as k
+
+MAX_NUMBER = 1e21
+"""Prices and amounts of this size or more are no market data."""
+
+REASONS = (
+    "",
+    "wrong number of fields",
+    "time is not a whole number of microseconds",
+    "time is in seconds where microseconds belong",
+    "time is in milliseconds where microseconds belong",
+    "time is in nanoseconds where microseconds belong",
+    "time is not between the years 2000 and 2100",
+    "not a finite number",
+    "negative where the type forbids it",
+    "0 where the type forbids it",
+    "1e21 or more",
+    "text longer than 128 bytes",
+    "text with control characters",
+    "empty line",
+    "last line without a line end: the file may be cut; add one if the row is whole",
+    "exchange or symbol cannot be used",
+    "empty where the type wants a value",
+    "not one of the words that the type allows",
+)
+ALLOWED = (Allow.ANY, Allow.NOT_NEGATIVE, Allow.POSITIVE)
+FIELD_KINDS = {Kind.TIME: k.F_TIME, Kind.DECIMAL: k.F_DECIMAL, Kind.ENUM: k.F_ENUM, Kind.TEXT: k.F_TEXT}
+MAX_NAMES = 1 << 16
+_NAME_BYTES = 1 << 22
+_SAMPLE = 200
+
+
+class Layout(NamedTuple):
+    """What each field of the file is: int8[fields] each, choices uint8[enums, most, longest]."""
+
+    kind: np.ndarray
+    slot: np.ndarray
+    nullable: np.ndarray
+    allow: np.ndarray
+    choices: np.ndarray
+    choice_length: np.ndarray
+
+
+class NameTable(NamedTuple):
+    """The distinct "exchange,symbol" texts met so far, as an open-addressing hash table."""
+
+    letters: np.ndarray
+    start: np.ndarray
+    table: np.ndarray
+    count: np.ndarray
+
+
+class RowArrays(NamedTuple):
+    """What the kernel writes for every line; first axis of 2-D arrays: the field's slot in its kind."""
+
+    reason: np.ndarray
+    bad_field: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    name: np.ndarray
+    hard: np.ndarray
+    time: np.ndarray
+    mantissa: np.ndarray
+    scale: np.ndarray
+    cell_start: np.ndarray
+    cell_stop: np.ndarray
+    enum: np.ndarray
+    text_start: np.ndarray
+    text_stop: np.ndarray
+
+
+class SetAside(NamedTuple):
+    """A line that cannot be right: its number in the file (the header is line 1), why, its text."""
+
+    line: int
+    reason: str
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """Good rows in file order.
+
+    line     int64[n], line numbers in the file
+    name     int32[n], index into CsvParser.names
+    columns  by name: Decimals for DECIMAL, arrays of the kind's dtype for the others
+    odd      (kind, line, what stood there) of cells that were read as another value
+    """
+
+    line: np.ndarray
+    name: np.ndarray
+    columns: dict[str, "np.ndarray | Decimals"]
+    odd: list[tuple[str, int, str]]
+    set_aside: list[SetAside]
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+
+class CsvParser:
+    """Parses one file of one record type, fed with its bytes in order.
+
+    check_name  is called with (exchange, symbol) of every new pair; an InputError from it sets
+                the pair's rows aside
+    """
+
+    def __init__(self, record: RecordType, source: str, check_name: Callable[[str, str], None] | None = None) -> None:
+        self.record = record
+        self.source = source
+        self.names: list[tuple[str, str]] = []
+        self.lines = 0
+        self._check_name = check_name
+        self._bad_names: dict[int, str] = {}
+        self._rest = b""
+        self._header_seen = False
+        self._fields = [column for column in record.columns if column.csv]
+        self._fields.sort(key=lambda column: record.csv_header.index(column.csv or ""))
+        self._layout = _layout(record, self._fields)
+        self._table = NameTable(
+            np.zeros(_NAME_BYTES, np.uint8),
+            np.zeros(MAX_NAMES + 1, np.int64),
+            np.full(4 * MAX_NAMES, -1, np.int32),
+            np.zeros(1, np.int64),
+        )
+
+    def feed(self, data: bytes, *, last: bool = False, proven_whole: bool = True) -> Iterator[RowBatch]:
+        """Yield the rows of the whole lines so far; a cut line waits for the next call.
+
+        last          no more bytes follow
+        proven_whole  the container showed that nothing is cut off (gzip, zstd); else a last line
+                      without a line end is set aside
+        Raises InputError if the first line is not the type's header.
+        """
+        data = self._rest + data
+        cut = data.rfind(b"\n") + 1
+        unended = b""
+        if last and cut < len(data):
+            if proven_whole or not self._header_seen and cut == 0:
+                data += b"\n"
+                cut = len(data)
+            else:
+                unended = data[cut:]
+        self._rest = data[cut:] if not last else b""
+        start = 0
+        if not self._header_seen and cut:
+            start = data.index(b"\n") + 1
+            self._check_header(data[: start - 1])
+            self._header_seen = True
+        elif not self._header_seen and len(data) > 1 << 16:
+            self._check_header(data[:_SAMPLE])
+        letters = np.frombuffer(data, np.uint8)
+        while start < cut:
+            rows = self._rows(cut - start)
+            count, used = k.parse(letters[start:cut], cut - start, self._layout, rows, self._table)
+            if used == 0:
+                raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")
+            yield self._batch(data[start : start + used], rows, count)
+            start += used
+        if unended:
+            self.lines += 1
+            text = unended[:_SAMPLE].decode("utf-8", "replace")
+            yield self._empty([SetAside(self.lines + 1, REASONS[k.NO_NEWLINE], text)])
+
+    def _check_header(self, line: bytes) -> None:
+        found = line.removesuffix(b"\r")
+        wanted = ",".join(self.record.csv_header)
+        if found != wanted.encode():
+            text = found[:_SAMPLE].decode("utf-8", "replace")
+            raise InputError(
+                f"{self.source}: line 1 is {text!r}, {self.record.name} files begin with {wanted!r};"
+                " name the right record type with --types, or mend the file"
+            )
+
+    def _rows(self, room: int) -> RowArrays:
+        layout, count = self._layout, min(1 << 16, room // len(self.record.csv_header) + 1)
+        slots = {kind: int((layout.kind == kind).sum()) for kind in FIELD_KINDS.values()}
+
+        def table(kind: int, dtype: type) -> np.ndarray:
+            return np.empty((slots[kind], count), dtype)
+
+        def row(dtype: type) -> np.ndarray:
+            return np.empty(count, dtype)
+
+        return RowArrays(
+            row(np.uint8), row(np.int8), row(np.int64), row(np.int64), row(np.int32), row(np.bool_),
+            table(k.F_TIME, np.int64), table(k.F_DECIMAL, np.int64), table(k.F_DECIMAL, np.int8),
+            table(k.F_DECIMAL, np.int64), table(k.F_DECIMAL, np.int64), table(k.F_ENUM, np.uint8),
+            table(k.F_TEXT, np.int64), table(k.F_TEXT, np.int64),
+        )  # fmt: skip
+
+    def _batch(self, data: bytes, rows: RowArrays, count: int) -> RowBatch:
+        reason = rows.reason[:count]
+        first_line = self.lines + 2
+        self.lines += count
+        self._learn_names()
+        details: dict[int, str] = {}
+        if rows.hard[:count].any():
+            self._exact_numbers(data, rows, count)
+        for place, column in enumerate(c for c in self._fields if c.kind is Kind.ENUM):
+            if column.choices[0] != "unknown":
+                unknown = (rows.enum[place, :count] == k.UNRECOGNISED) & (reason == k.OK)
+                reason[unknown] = k.BAD_CHOICE
+                rows.bad_field[:count][unknown] = self._field(column)
+        if self._bad_names:
+            bad = np.isin(rows.name[:count], list(self._bad_names)) & (reason == k.OK)
+            reason[bad] = k.BAD_NAME
+            details = {row: self._bad_names[int(rows.name[row])] for row in np.flatnonzero(bad).tolist()}
+        aside = [
+            self._aside(data, rows, row, first_line, details.get(row))
+            for row in np.flatnonzero(reason).tolist()
+        ]
+        good = slice(0, count) if not aside else np.flatnonzero(reason == k.OK)
+        return self._columns(data, rows, good, np.arange(first_line, first_line + count), aside)
+
+    def _columns(
+        self,
+        data: bytes,
+        rows: RowArrays,
+        good: "slice | np.ndarray",
+        lines: np.ndarray,
+        aside: list[SetAside],
+    ) -> RowBatch:
+        letters = np.frombuffer(data, np.uint8)
+        columns: dict[str, np.ndarray | Decimals] = {}
+        odd: list[tuple[str, int, str]] = []
+        line = lines[good]
+        for field, column in enumerate(self._fields, start=2):
+            slot = int(self._layout.slot[field])
+            if column.kind is Kind.TIME:
+                columns[column.name] = rows.time[slot][good]
+            elif column.kind is Kind.DECIMAL:
+                columns[column.name] = Decimals(rows.mantissa[slot][good], rows.scale[slot][good])
+            elif column.kind is Kind.ENUM:
+                values = rows.enum[slot][good]
+                for row in np.flatnonzero(values == k.UNRECOGNISED).tolist():
+                    start, stop = rows.start[good][row], rows.stop[good][row]
+                    cell = data[start:stop].split(b",")[field].decode("utf-8", "replace")
+                    odd.append((f"{column.name}_unrecognised", int(line[row]), cell))
+                    values[row] = 0
+                columns[column.name] = values
+            else:
+                start, stop = rows.text_start[slot][good], rows.text_stop[slot][good]
+                width = max(1, int((stop - start).max(initial=0)))
+                text = np.empty((len(start), width), np.uint8)
+                k.gather_text(letters, start, stop, text)
+                columns[column.name] = text.reshape(-1).view(f"S{width}")
+        return RowBatch(line, rows.name[good], columns, odd, aside)
+
+    def _exact_numbers(self, data: bytes, rows: RowArrays, count: int) -> None:
+        """Finish the numbers that the kernel left: too many digits for 53 bits, or a far exponent."""
+        decimals = [column for column in self._fields if column.kind is Kind.DECIMAL]
+        for row in np.flatnonzero(rows.hard[:count] & (rows.reason[:count] == k.OK)).tolist():
+            for slot, column in enumerate(decimals):
+                if rows.scale[slot, row] == k.HARD:
+                    text = data[rows.cell_start[slot, row] : rows.cell_stop[slot, row]].decode("ascii")
+                    reason = self._exact_number(text, column, rows, slot, row)
+                    if reason != k.OK:
+                        rows.reason[row] = reason
+                        rows.bad_field[row] = self._field(column)
+                        break
+
+    @staticmethod
+    def _exact_number(text: str, column: Column, rows: RowArrays, slot: int, row: int) -> int:
+        value = float(text)
+        if abs(value) >= MAX_NUMBER:
+            return k.HUGE
+        if value == 0 and column.allow is Allow.POSITIVE:
+            return k.ZERO
+        if value < 0 and column.allow is not Allow.ANY:
+            return k.NEGATIVE
+        rows.mantissa[slot, row], rows.scale[slot, row] = parse_decimal(text)
+        return k.OK
+
+    def _learn_names(self) -> None:
+        for number in range(len(self.names), int(self._table.count[0])):
+            raw = self._table.letters[self._table.start[number] : self._table.start[number + 1]].tobytes()
+            exchange, _, symbol = raw.decode("utf-8", "surrogateescape").partition(",")
+            self.names.append((exchange, symbol))
+            try:
+                if self._check_name:
+                    self._check_name(exchange, symbol)
+            except InputError as error:
+                self._bad_names[number] = str(error)
+
+    def _aside(
+        self, data: bytes, rows: RowArrays, row: int, first_line: int, detail: str | None
+    ) -> SetAside:
+        reason = REASONS[rows.reason[row]]
+        field = int(rows.bad_field[row])
+        if field >= 0:
+            reason = f"{self.record.csv_header[field]}: {reason}"
+        text = data[rows.start[row] : rows.stop[row]].decode("utf-8", "replace")
+        return SetAside(first_line + row, reason, text, detail or "")
+
+    def _empty(self, aside: list[SetAside]) -> RowBatch:
+        columns: dict[str, np.ndarray | Decimals] = {}
+        for column in self._fields:
+            empty = np.empty(0, column.kind.dtype)
+            columns[column.name] = (
+                Decimals(np.empty(0, np.int64), np.empty(0, np.int8))
+                if column.kind is Kind.DECIMAL
+                else empty
+            )
+        return RowBatch(np.empty(0, np.int64), np.empty(0, np.int32), columns, [], aside)
+
+    def _field(self, column: Column) -> int:
+        return self.record.csv_header.index(column.csv or "")
+
+
+def _layout(record: RecordType, fields: list[Column]) -> Layout:
+    """Return the kernel's view of the columns; the first two fields are exchange and symbol."""
+    enums = [column for column in fields if column.kind is Kind.ENUM]
+    most = max((len(column.choices) for column in enums), default=1)
+    longest = max((len(word) for column in enums for word in column.choices), default=1)
+    choices = np.zeros((max(1, len(enums)), most, longest), np.uint8)
+    lengths = np.full((max(1, len(enums)), most), -1, np.int64)
+    for place, column in enumerate(enums):
+        for index, word in enumerate(column.choices):
+            choices[place, index, : len(word)] = np.frombuffer(word.encode(), np.uint8)
+            lengths[place, index] = len(word)
+    kinds, slots, counts = [k.F_KEY, k.F_KEY], [0, 1], dict.fromkeys(FIELD_KINDS.values(), 0)
+    for column in fields:
+        kind = FIELD_KINDS[column.kind]
+        kinds.append(kind)
+        slots.append(counts[kind])
+        counts[kind] += 1
+    nullable = [False, False] + [column.nullable for column in fields]
+    allow = [0, 0] + [ALLOWED.index(column.allow) for column in fields]
+    return Layout(
+        np.array(kinds, np.int8), np.array(slots, np.int8), np.array(nullable), np.array(allow, np.int8),
+        choices, lengths,
+    )  # fmt: skip

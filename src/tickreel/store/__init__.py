@@ -1,0 +1,12 @@
+"""The store: sealed, checksummed, memory-mapped segments in a tree of folders.
+
+    format    the bytes of a segment (drawn in FORMAT.md) and every check on them
+    writer    SegmentWriter: rows in, one durable file out
+    reader    Segment: columns and blocks out, checksums verified on first read
+    catalog   Store: finds segments; WritingStore: publishes and removes them under one lock
+    names     symbols and exchanges as safe folder names
+    disk      whole writes, durable renames, no links followed
+    maintain  verify, merge and remove
+
+A segment is never changed: it is replaced as a whole, while readers go on with the old one.
+"""

@@ -1,0 +1,118 @@
+"""The few ways in which the store touches the disk: whole writes, durable renames, no links followed."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from tickreel.errors import DiskError, UsageError, disk_error
+
+
+def write_all(fd: int, data: bytes | memoryview, path: str) -> None:
+    """Write every byte or raise DiskError; a short write is continued, one of 0 bytes is an error."""
+    rest = memoryview(data).cast("B")
+    while rest:
+        try:
+            done = os.write(fd, rest)
+        except OSError as error:
+            raise disk_error(error, f"writing {path}") from error
+        if done == 0:
+            raise DiskError(f"writing {path}: the disk took 0 bytes; make room and run again")
+        rest = rest[done:]
+
+
+def sync_file(fd: int, path: str) -> None:
+    """Make a file durable. A failed fsync is never tried again: the pages are lost."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise disk_error(error, f"making {path} durable") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise disk_error(error, f"making the folder {folder} durable") from error
+
+
+def make_folder(folder: Path, root: Path) -> None:
+    """Create `folder` below `root` durably, parents first; a link on the way is refused."""
+    if folder == root:
+        return
+    make_folder(folder.parent, root)
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        refuse_link(folder)
+        return
+    except OSError as error:
+        raise disk_error(error, f"creating the folder {folder}") from error
+    sync_folder(folder.parent)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise UsageError if `path` is a symbolic link: the store never follows one."""
+    if stat.S_ISLNK(os.lstat(path).st_mode):
+        raise UsageError(f"{path} is a symbolic link; the store follows none: remove it or put the data there")
+
+
+def publish(moves: Iterable[tuple[Path, Path]]) -> None:
+    """Rename finished files to their final names, then make the folders durable."""
+    folders: dict[Path, None] = {}
+    for source, target in moves:
+        try:
+            os.rename(source, target)
+        except OSError as error:
+            raise disk_error(error, f"publishing {target}") from error
+        folders[target.parent] = None
+    for folder in folders:
+        sync_folder(folder)
+
+
+def write_file(path: Path, data: bytes, staging: Path) -> None:
+    """Replace a small file atomically and durably."""
+    temporary = staging / f"{path.name}.new"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise disk_error(error, f"creating {temporary}") from error
+    try:
+        write_all(fd, data, str(temporary))
+        sync_file(fd, str(temporary))
+    finally:
+        os.close(fd)
+    publish([(temporary, path)])
+
+
+def open_beneath(root: Path, parts: Iterable[str]) -> int:
+    """Open root/parts... for reading without following a symbolic link below `root`.
+
+    Returns a file descriptor; raises FileNotFoundError, or UsageError for a link.
+    """
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    *folders, name = parts
+    where = root
+    try:
+        for part in folders:
+            where = where / part
+            below = os.open(
+                part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder
+            )
+            os.close(folder)
+            folder = below
+        where = where / name
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if where.is_symlink():
+            refuse_link(where)
+        raise disk_error(error, f"opening {where}") from error
+    finally:
+        os.close(folder)

@@ -1,0 +1,297 @@
+"""The bytes of a segment file: what FORMAT.md draws, as NumPy records, with every check a reader makes.
+
+`pack_footer` and `unpack_footer` are inverse; nothing here does I/O. All integers are little-endian.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import xxhash
+
+from tickreel.errors import CorruptionError, FormatError
+from tickreel.schema import RECORD_TYPES, Kind, RecordType
+
+READER_VERSION = 1
+"""The oldest reader that may read what this writer writes."""
+WRITER_VERSION = 1
+
+HEADER_MAGIC = b"\x89REEL\r\n\x1a"
+TRAILER_MAGIC = b"REEL.END"
+ALIGN = 8
+HEADER_BYTES = TRAILER_BYTES = 64
+BLOCK_ROWS = 65_536
+MAX_BLOCK_ROWS = 1 << 20
+MAX_TEXT = 255
+
+HEADER = np.dtype(
+    [("magic", "S8"), ("reader_version", "<u2"), ("writer_version", "<u2"), ("zero", "V44"), ("checksum", "<u8")]
+)
+TRAILER = np.dtype(
+    [
+        ("footer_offset", "<u8"),
+        ("footer_bytes", "<u8"),
+        ("footer_checksum", "<u8"),
+        ("zero", "V24"),
+        ("checksum", "<u8"),
+        ("magic", "S8"),
+    ]
+)
+FOOTER = np.dtype(
+    [
+        ("rows", "<u8"),
+        ("first_ns", "<i8"),
+        ("last_ns", "<i8"),
+        ("blocks", "<u4"),
+        ("columns", "<u4"),
+        ("symbols", "<u4"),
+        ("names_bytes", "<u4"),
+        ("meta_bytes", "<u4"),
+        ("block_rows", "<u4"),
+    ]
+)
+COLUMN = np.dtype([("name", "S40"), ("kind", "u1"), ("zero", "V7")])
+BLOCK = np.dtype(
+    [("row", "<u8"), ("rows", "<u4"), ("zero", "V4"), ("first_ns", "<i8"), ("last_ns", "<i8")]
+)
+CHUNK = np.dtype(
+    [
+        ("offset", "<u8"),
+        ("length", "<u8"),
+        ("checksum", "<u8"),
+        ("low", "<i8"),
+        ("high", "<i8"),
+        ("codec", "u1"),
+        ("scale", "i1"),
+        ("nulls", "u1"),
+        ("width", "u1"),
+        ("zero", "V4"),
+    ]
+)
+SYMBOL = np.dtype([("row", "<u8"), ("rows", "<u8"), ("name_offset", "<u4"), ("name_bytes", "<u4")])
+
+_Bad = Callable[[str], CorruptionError]
+
+KIND_CODES = {Kind.TIME: 1, Kind.DECIMAL: 2, Kind.FLOAT: 3, Kind.INT: 4, Kind.ENUM: 5, Kind.TEXT: 6}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """How often one kind of oddity was met, with the first few places: (line, what stood there)."""
+
+    count: int
+    examples: list[tuple[int, str]]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Where some rows of a segment came from, and what was found in them."""
+
+    source: str
+    """Absolute path, or another lasting name."""
+    sha256: str
+    bytes: int
+    rows: int
+    interval: tuple[int, int] | None
+    """[first, last + 1) of local time in ns; None if there are no rows."""
+    lines: int = 0
+    """Data lines of the whole source, this segment's and others', set aside or not."""
+    set_aside: dict[str, Finding] = {}
+    odd: dict[str, Finding] = {}
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What a segment is: its key and its provenance. Written as JSON with sorted keys."""
+
+    feed: str
+    type: str
+    exchange: str
+    symbol: str
+    """The symbol, or the group's name."""
+    day: str
+    grouped: bool
+    parts: list[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """A verified footer; arrays are views of the file.
+
+    blocks BLOCK[n], chunks CHUNK[n, columns], symbols SYMBOL[m] with their names
+    """
+
+    rows: int
+    first_ns: int
+    last_ns: int
+    block_rows: int
+    record: RecordType
+    blocks: np.ndarray
+    chunks: np.ndarray
+    symbols: np.ndarray
+    names: tuple[str, ...]
+    meta: Meta
+
+
+def checksum(data: bytes | memoryview) -> int:
+    """Return XXH3-64 of some bytes."""
+    return xxhash.xxh3_64_intdigest(data)
+
+
+def pack_header() -> bytes:
+    header = np.zeros((), HEADER)
+    header["magic"], header["reader_version"], header["writer_version"] = HEADER_MAGIC, READER_VERSION, WRITER_VERSION
+    header["checksum"] = checksum(header.tobytes()[:-8])
+    return header.tobytes()
+
+
+def check_header(data: bytes | memoryview, name: str) -> None:
+    """Raise FormatError if a newer reader is needed, CorruptionError if it is no header."""
+    if bytes(data[:8]) != HEADER_MAGIC:
+        raise CorruptionError(f"{name}: begins with {bytes(data[:8])!r}, a segment with {HEADER_MAGIC!r}")
+    header = np.frombuffer(data, HEADER, 1)[0]
+    if int(header["checksum"]) != checksum(memoryview(data)[: HEADER_BYTES - 8]):
+        raise CorruptionError(f"{name}: the header's checksum does not fit: restore the file or import it again")
+    if header["reader_version"] > READER_VERSION:
+        raise FormatError(
+            f"{name}: needs a reader of format {header['reader_version']}, this tickreel has {READER_VERSION}: upgrade"
+        )
+
+
+def pack_trailer(footer_offset: int, footer: bytes) -> bytes:
+    trailer = np.zeros((), TRAILER)
+    trailer["footer_offset"], trailer["footer_bytes"] = footer_offset, len(footer)
+    trailer["footer_checksum"], trailer["magic"] = checksum(footer), TRAILER_MAGIC
+    trailer["checksum"] = checksum(trailer.tobytes()[:48])
+    return trailer.tobytes()
+
+
+def check_trailer(data: bytes | memoryview, file_bytes: int, name: str) -> tuple[int, int, int]:
+    """Return (offset, length, checksum) of the footer, all inside the file."""
+    trailer = np.frombuffer(data, TRAILER, 1)[0]
+    if trailer["magic"] != TRAILER_MAGIC or int(trailer["checksum"]) != checksum(memoryview(data)[:48]):
+        raise CorruptionError(f"{name}: does not end as a segment ends: it was cut or damaged; import it again")
+    offset, length = int(trailer["footer_offset"]), int(trailer["footer_bytes"])
+    if offset < HEADER_BYTES or offset + length + TRAILER_BYTES != file_bytes:
+        raise CorruptionError(f"{name}: footer at {offset} of {length} bytes does not fit {file_bytes} bytes")
+    return offset, length, int(trailer["footer_checksum"])
+
+
+def pack_footer(
+    record: RecordType,
+    block_rows: int,
+    blocks: np.ndarray,
+    chunks: np.ndarray,
+    symbols: list[tuple[str, int]],
+    meta: Meta,
+) -> bytes:
+    """Return the footer's bytes. `symbols` is (name, rows) in storage order."""
+    columns = np.zeros(len(record.columns), COLUMN)
+    columns["name"] = [column.name.encode() for column in record.columns]
+    columns["kind"] = [KIND_CODES[column.kind] for column in record.columns]
+    names = [name.encode() for name, _ in symbols]
+    table = np.zeros(len(symbols), SYMBOL)
+    table["rows"] = [rows for _, rows in symbols]
+    table["row"] = np.cumsum(table["rows"]) - table["rows"]
+    table["name_bytes"] = [len(name) for name in names]
+    table["name_offset"] = np.cumsum(table["name_bytes"]) - table["name_bytes"]
+    text = msgspec.json.encode(meta, order="sorted")
+    head = np.zeros((), FOOTER)
+    head["rows"], head["blocks"], head["columns"] = blocks["rows"].sum(), len(blocks), len(columns)
+    head["symbols"], head["names_bytes"], head["meta_bytes"] = len(symbols), sum(map(len, names)), len(text)
+    head["block_rows"] = block_rows
+    if len(blocks):
+        head["first_ns"], head["last_ns"] = blocks["first_ns"].min(), blocks["last_ns"].max()
+    parts = (head, columns, blocks, chunks, table)
+    return b"".join([part.tobytes() for part in parts] + names + [text])
+
+
+def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
+    """Check and return a footer; nothing is allocated before the sizes are known to fit.
+
+    data      the footer's bytes, their checksum verified
+    data_end  offset of the footer in the file: where the last chunk must end
+    """
+
+    def bad(what: str) -> CorruptionError:
+        return CorruptionError(f"{name}: footer: {what}; restore the file or import it again")
+
+    if len(data) < FOOTER.itemsize:
+        raise bad(f"{len(data)} bytes where at least {FOOTER.itemsize} belong")
+    head = {key: int(np.frombuffer(data, FOOTER, 1)[0][key]) for key in FOOTER.names or ()}
+    n_blocks, n_columns, n_symbols = head["blocks"], head["columns"], head["symbols"]
+    sizes = (
+        FOOTER.itemsize,
+        n_columns * COLUMN.itemsize,
+        n_blocks * BLOCK.itemsize,
+        n_blocks * n_columns * CHUNK.itemsize,
+        n_symbols * SYMBOL.itemsize,
+        head["names_bytes"],
+        head["meta_bytes"],
+    )
+    if sum(sizes) != len(data):
+        raise bad(f"tables of {sum(sizes)} bytes in {len(data)}")
+    starts = np.cumsum((0, *sizes)).tolist()
+    blocks = np.frombuffer(data, BLOCK, n_blocks, starts[2])
+    chunks = np.frombuffer(data, CHUNK, n_blocks * n_columns, starts[3]).reshape(n_blocks, n_columns)
+    symbols = np.frombuffer(data, SYMBOL, n_symbols, starts[4])
+    try:
+        meta = msgspec.json.decode(data[starts[6] :], type=Meta)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad(f"description: {error}") from None
+    record = RECORD_TYPES.get(meta.type)
+    if record is None:
+        raise bad(f"unknown record type {meta.type!r}")
+    _check_columns(np.frombuffer(data, COLUMN, n_columns, starts[1]), record, bad)
+    if not 1 <= head["block_rows"] <= MAX_BLOCK_ROWS:
+        raise bad(f"blocks of {head['block_rows']} rows, at most {MAX_BLOCK_ROWS} are allowed")
+    _check_rows(blocks, head["rows"], head["block_rows"], bad)
+    _check_chunks(chunks, data_end, bad)
+    names = _read_names(symbols, data[starts[5] : starts[6]], head["rows"], bad)
+    return Footer(
+        head["rows"], head["first_ns"], head["last_ns"], head["block_rows"],
+        record, blocks, chunks, symbols, names, meta,
+    )  # fmt: skip
+
+
+def _check_columns(columns: np.ndarray, record: RecordType, bad: _Bad) -> None:
+    found = [(bytes(column["name"]).decode("ascii", "replace"), int(column["kind"])) for column in columns]
+    wanted = [(column.name, KIND_CODES[column.kind]) for column in record.columns]
+    if found != wanted:
+        raise bad(f"columns {found} where {record.name} has {wanted}")
+
+
+def _check_rows(blocks: np.ndarray, rows: int, block_rows: int, bad: _Bad) -> None:
+    counts = blocks["rows"].astype(np.int64)
+    starts = np.cumsum(counts) - counts
+    whole = counts[:-1] == block_rows
+    if int(counts.sum()) != rows or not whole.all() or (len(counts) and not 1 <= counts[-1] <= block_rows):
+        raise bad(f"blocks do not add up to {rows} rows of {block_rows} each")
+    if (blocks["row"] != starts.astype(np.uint64)).any() or (blocks["first_ns"] > blocks["last_ns"]).any():
+        raise bad("blocks are not one after the other")
+
+
+def _check_chunks(chunks: np.ndarray, data_end: int, bad: _Bad) -> None:
+    offsets, lengths = chunks["offset"].reshape(-1), chunks["length"].reshape(-1)
+    if (offsets > data_end).any() or (lengths > data_end).any():
+        raise bad(f"a chunk reaches beyond the {data_end} bytes of data")
+    ends = (offsets + lengths + np.uint64(ALIGN - 1)) // np.uint64(ALIGN) * np.uint64(ALIGN)
+    wanted = np.concatenate([[np.uint64(HEADER_BYTES)], ends])
+    if (wanted[:-1] != offsets).any() or int(wanted[-1]) != data_end:
+        raise bad("chunks overlap or leave gaps")
+
+
+def _read_names(
+    symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad
+) -> tuple[str, ...]:
+    counts, sizes = symbols["rows"], symbols["name_bytes"].astype(np.int64)
+    starts = np.cumsum(counts) - counts
+    offsets = np.cumsum(sizes) - sizes
+    fits = int(sizes.sum()) == len(names) and (symbols["name_offset"] == offsets).all()
+    if not fits or (counts > rows).any() or int(counts.sum()) != rows or (symbols["row"] != starts).any():
+        raise bad(f"the symbols do not add up to {rows} rows")
+    ends = (offsets + sizes).tolist()
+    try:
+        return tuple(
+            str(names[start:end], "utf-8") for start, end in zip(offsets.tolist(), ends, strict=True)
+        )
+    except UnicodeDecodeError:
+        raise bad("a symbol's name is not UTF-8") from None

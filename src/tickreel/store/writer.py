@@ -1,0 +1,148 @@
+"""Writes one segment file, block by block, in bounded memory."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tickreel.codecs import choose
+from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, Decimals
+from tickreel.errors import disk_error
+from tickreel.schema import NULL_TIME, Column, Kind, RecordType
+from tickreel.store import format as fmt
+from tickreel.store.disk import sync_file, write_all
+
+Batch = Mapping[str, "np.ndarray | Decimals"]
+"""Rows by column name: Decimals for DECIMAL columns, arrays of the kind's dtype for the others."""
+
+_ZEROS = bytes(fmt.ALIGN)
+
+
+class SegmentWriter:
+    """Collects rows into blocks of `block_rows` and writes each as soon as it is full.
+
+    path        a new file, usually in the store's staging folder; it must not exist
+    block_rows  rows of every block but the last; what is stored depends on nothing else,
+                neither on the sizes of the batches given
+    plain       keep numbers uncompressed, for zero-copy views
+    """
+
+    def __init__(
+        self, path: Path, record: RecordType, *, block_rows: int = fmt.BLOCK_ROWS, plain: bool = False
+    ) -> None:
+        self.path = path
+        self.record = record
+        self._block_rows = block_rows
+        self._plain = plain
+        self._pending: list[Batch] = []
+        self._pending_rows = 0
+        self._blocks: list[tuple] = []
+        self._chunks: list[tuple] = []
+        self._rows = 0
+        self._end = 0
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise disk_error(error, f"creating {path}") from error
+        self._write(fmt.pack_header())
+
+    @property
+    def rows(self) -> int:
+        return self._rows + self._pending_rows
+
+    def append(self, batch: Batch) -> None:
+        """Add rows; the arrays are kept until their block is full and must not change."""
+        rows = len(batch[self.record.time])
+        start = 0
+        while self._pending_rows + rows - start >= self._block_rows:
+            take = self._block_rows - self._pending_rows
+            self._keep(batch, start, start + take)
+            start += take
+            self._flush()
+        if start < rows:
+            self._keep(batch, start, rows)
+
+    def finish(self, meta: fmt.Meta, symbols: Sequence[tuple[str, int]]) -> None:
+        """Write the last block and the footer, and make the file durable. It is not yet published.
+
+        symbols  (name, rows) in storage order
+        """
+        if self._pending_rows:
+            self._flush()
+        blocks = np.array(self._blocks, fmt.BLOCK)
+        chunks = np.array(self._chunks, fmt.CHUNK)
+        footer = fmt.pack_footer(self.record, self._block_rows, blocks, chunks, list(symbols), meta)
+        self._write(footer + fmt.pack_trailer(self._end, footer))
+        sync_file(self._fd, str(self.path))
+        os.close(self._fd)
+        self._fd = -1
+
+    def abandon(self) -> None:
+        """Close and remove an unfinished file; harmless after `finish`."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "SegmentWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+    def _keep(self, batch: Batch, start: int, stop: int) -> None:
+        self._pending.append({name: batch[name][start:stop] for name in self.record.names})
+        self._pending_rows += stop - start
+
+    def _flush(self) -> None:
+        rows, columns = self._pending_rows, {}
+        for column in self.record.columns:
+            columns[column.name] = _joined([batch[column.name] for batch in self._pending])
+        times = columns[self.record.time]
+        assert isinstance(times, np.ndarray)
+        self._blocks.append((self._rows, rows, b"", int(times.min()), int(times.max())))
+        for column in self.record.columns:
+            self._write_chunk(column, columns[column.name])
+        self._rows += rows
+        self._pending, self._pending_rows = [], 0
+
+    def _write_chunk(self, column: Column, values: "np.ndarray | Decimals") -> None:
+        scale = nulls = 0
+        if isinstance(values, Decimals):
+            nulls = int((values.mantissa == NULL_MANTISSA).any())
+            found = values.to_integers()
+            values, scale = found if found is not None else (values.to_floats(), FLOAT_BITS)
+        elif column.kind is Kind.TIME:
+            nulls = int((values == NULL_TIME).any())
+        codec, data = choose(column.kind, values, plain=self._plain)
+        low, high = _bounds(values)
+        width = min(values.dtype.itemsize, fmt.MAX_TEXT)
+        self._chunks.append(
+            (self._end, len(data), fmt.checksum(data), low, high, codec, scale, nulls, width, b"")
+        )
+        self._write(data + _ZEROS[: -len(data) % fmt.ALIGN])
+
+    def _write(self, data: bytes) -> None:
+        write_all(self._fd, data, str(self.path))
+        self._end += len(data)
+
+
+def _joined(parts: "list[np.ndarray | Decimals]") -> "np.ndarray | Decimals":
+    if isinstance(parts[0], Decimals):
+        return Decimals.concatenate(parts)  # type: ignore[arg-type]
+    joined = np.concatenate(parts)  # type: ignore[arg-type]
+    if joined.dtype.kind == "S":
+        # The width is that of the block's longest text, whatever the batches' were.
+        return joined.astype(f"S{max(1, int(np.strings.str_len(joined).max(initial=0)))}")
+    return joined
+
+
+def _bounds(values: np.ndarray) -> tuple[int, int]:
+    """Return the least and greatest value as 64 bits: an integer's own, or a float's bit pattern."""
+    if values.dtype.kind == "S":
+        return 0, 0
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "f":
+        return int(np.float64(low).view(np.int64)), int(np.float64(high).view(np.int64))
+    return int(low), int(high)
