@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tickreel.errors import InputError
@@ -80,7 +81,10 @@ def about(arguments, progress):
         "numba_threads": os.environ.get("NUMBA_NUM_THREADS"),
         "numba": "numba" in sys.modules,
         "cwd": os.getcwd(),
-        "sigint": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        "sigint": [
+            signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+            list(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        ],
     }
 
 
@@ -104,6 +108,7 @@ def report_often(arguments, progress):
 
 
 def die(arguments, progress):
+    print("last words")
     os.kill(os.getpid(), arguments["signal"])
 
 
@@ -133,6 +138,14 @@ def die_with_heir(arguments, progress):
 
 def close_pipes(arguments, progress):
     os.closerange(3, 256)
+    time.sleep(60)
+
+
+def write_anywhere(arguments, progress):
+    """Write to every open descriptor, as a broken library might."""
+    for fd in range(3, 32):
+        with suppress(OSError):
+            os.write(fd, b"\xff" * 64)
     time.sleep(60)
 
 

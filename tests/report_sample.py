@@ -45,7 +45,8 @@ def sample_view(
 
 def _account(rng: np.random.Generator, samples: int, interval_ns: int) -> tuple[Account, np.ndarray]:
     wide = 0.02 * np.sqrt(interval_ns / NS_PER_DAY)
-    returns = rng.standard_t(4, samples) * wide * rng.uniform(0.3, 1.2) + wide * rng.normal(0.02, 0.05)
+    drift = rng.normal(0.0005, 0.002) * interval_ns / NS_PER_DAY
+    returns = rng.standard_t(4, samples) * wide * rng.uniform(0.3, 1.2) + drift
     equity = CAPITAL * np.concatenate(([1.0], np.cumprod(1 + np.clip(returns, -0.5, 0.9))))
     times = START + np.arange(samples + 1, dtype=np.int64) * interval_ns
     depth = np.minimum(drawdown_curve(equity) + np.abs(rng.normal(0, wide / 3, samples + 1)), 1.0)
@@ -67,7 +68,7 @@ def _account(rng: np.random.Generator, samples: int, interval_ns: int) -> tuple[
         in_position_ns=int(total_ns * rng.uniform(0.2, 0.9)),
         total_ns=total_ns,
     )
-    return Account(times, equity, trading, float(rng.normal(0.15, 0.5))), depth
+    return Account(times, equity, float(depth.max()), trading, float(rng.normal(0.15, 0.5))), depth
 
 
 def _row(
@@ -86,7 +87,7 @@ def _row(
         "metrics": performance(
             account.times_ns,
             account.equity,
-            float(depth.max()),
+            account.drawdown,
             trading=account.trading,
             buy_and_hold=account.buy_and_hold,
             conventions=conventions,

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tickreel.compute import EXECUTORS, Executor, Outcome, Task, make_executor, plain, usable_cores
 from tickreel.compute.call import Reply
 from tickreel.compute.frames import NoteParser, ProgressNote, Ready
+from tickreel.compute.process import WorkerProcess
 from tickreel.compute.worker import _Worker
 from tickreel.errors import InputError, TaskError, UsageError
 
@@ -42,8 +43,15 @@ def by_id(outcomes):
     return found
 
 
-@pytest.fixture(params=EVERY)
+@pytest.fixture(params=EVERY, scope="module")
 def executor(request):
+    """One for many tests: none may leave a trace in it."""
+    with make_executor(EVERY[request.param]) as made:
+        yield made
+
+
+@pytest.fixture(params=EVERY)
+def own_executor(request):
     with make_executor(EVERY[request.param]) as made:
         yield made
 
@@ -230,33 +238,37 @@ def test_cancelled_before_the_first_outcome_is_asked_for(executor):
     assert [found[f"square {n}"].state for n in range(4)] == ["ok", "cancelled", "ok", "cancelled"]
 
 
-def test_a_closed_or_busy_executor_refuses(executor):
-    first = executor.run(squares(3))
+def test_a_closed_or_busy_executor_refuses(own_executor):
+    first = own_executor.run(squares(3))
     next(first)
     with pytest.raises(UsageError, match="still runs other tasks"):
-        next(executor.run(squares(3)))
+        next(own_executor.run(squares(3)))
     assert len(list(first)) == 2
-    late = executor.run(squares(3))
-    executor.close()
-    executor.close()
+    late = own_executor.run(squares(3))
+    own_executor.close()
+    own_executor.close()
     with pytest.raises(UsageError, match="closed while it ran"):
         list(late)
     with pytest.raises(UsageError, match="the executor is closed"):
-        executor.run(squares(1))
+        own_executor.run(squares(1))
+
+
+def test_closed_from_the_callback_it_stops(own_executor):
+    tasks = [task("report", {"seconds": 0.1}, id) for id in "abc"]
+    with pytest.raises(UsageError, match="closed while it ran"):
+        list(own_executor.run(tasks, on_progress=lambda *what: own_executor.close()))
 
 
 def test_no_tasks_no_outcomes(executor):
     assert list(executor.run([])) == []
 
 
-def test_what_tasks_print_goes_to_stderr(executor, capfd):
-    (outcome,) = executor.run([task("run_child")])
-    assert outcome.value == "42\n"
-    if executor.workers == 2:
-        list(executor.run([task("speak")]))
-        out, err = capfd.readouterr()
-        assert out == ""
-        assert {"printed by a task", "written by a task"} <= set(err.splitlines())
+def test_what_tasks_print_goes_to_stderr(pool, capfd):
+    found = by_id(pool.run([task("speak"), task("run_child")]))
+    assert found["run_child"].value == "42\n"
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert {"printed by a task", "written by a task"} <= set(err.splitlines())
 
 
 def test_what_a_task_prints_in_process_goes_to_stderr_and_what_the_callback_prints_does_not(capsys):
@@ -299,9 +311,19 @@ def test_kill_9_from_outside_costs_one_attempt(pool):
     assert all(outcome.ok and outcome.attempts == 1 for id, outcome in found.items() if id != "report")
 
 
-def test_a_task_whose_worker_died_once_runs_again(pool, tmp_path):
-    (outcome,) = pool.run([task("die_once", {"file": str(tmp_path / "mark")})])
-    assert (outcome.value, outcome.attempts) == ("second time", 2)
+def test_a_task_whose_worker_died_once_runs_again_after_the_others(one, tmp_path):
+    *others, last = one.run([task("die_once", {"file": str(tmp_path / "mark")}, weight=2), *squares(3)])
+    assert (last.value, last.attempts) == ("second time", 2)
+    assert [other.value for other in others] == [0, 1, 4]
+
+
+def test_a_call_to_a_worker_that_just_died_is_told_as_a_death():
+    worker = WorkerProcess()
+    os.kill(worker.pid, signal.SIGTERM)
+    assert wait_until(lambda: not worker.alive, 2)
+    worker.give("compute_tasks:echo", plain.encode({}, "arguments"))
+    assert worker.read() == ([], False)
+    assert worker.death() == ("by SIGTERM (asked to end from outside)", "")
 
 
 def test_tasks_that_always_kill_their_worker_are_isolated(pool):
@@ -403,28 +425,37 @@ def test_fifty_are_cancelled_within_half_a_second(tmp_path):
 
 def test_leaving_the_iterator_stops_what_runs(pool, tmp_path):
     file = tmp_path / "pid"
-    outcomes = pool.run([task("spin", {"file": str(file)}, weight=2), *squares(3)])
-    next(outcomes)
-    assert wait_until(file.exists, 2)
+    first = task("note", {"file": os.devnull, "seconds": 0.5})
+    outcomes = pool.run([first, task("spin", {"file": str(file)}), *squares(3)])
+    assert next(outcomes).task_id == "note"
+    assert lives(int(file.read_text()))
     outcomes.close()
     assert wait_until(lambda: not lives(int(file.read_text())), 1)
     assert sorted(outcome.value for outcome in pool.run(squares(2))) == [0, 1]
 
 
-def test_a_stray_thread_disturbs_no_later_task(one):
-    heard = []
-    first, second = one.run(
-        [task("chatter_on", weight=2), task("report", {"seconds": 0.2})],
-        on_progress=lambda *what: heard.append(what),
-    )
-    assert (first.value, second.value) == ("left", "done")
-    time.sleep(0.1)
-    assert sorted(outcome.value for outcome in one.run(squares(2))) == [0, 1]
+def test_a_stray_thread_disturbs_no_later_task(pool):
+    tasks = [task("chatter_on", weight=2), task("report", {"seconds": 0.5})]
+    outcomes = by_id(pool.run(tasks, on_progress=lambda *what: None))
+    assert (outcomes["chatter_on"].value, outcomes["report"].value) == ("left", "done")
+    assert len(list(pool.run(squares(50)))) == 50
 
 
-def test_a_worker_that_closes_its_pipes_is_replaced(one):
-    found = by_id(one.run([task("close_pipes", weight=2), *squares(2)]))
-    assert found["close_pipes"].state == "crashed"
+def test_what_a_task_printed_before_it_died_is_not_lost(one, capfd, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    list(one.run([task("die", {"signal": int(signal.SIGKILL)})]))
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "last words\nlast words\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("close_pipes", "closing its pipe"), ("write_anywhere", "sending what is no message")],
+)
+def test_a_worker_that_lost_its_pipes_is_replaced(one, name, reason):
+    found = by_id(one.run([task(name, weight=2), *squares(2)]))
+    assert found[name].state == "crashed"
+    assert reason in found[name].error
     assert found["square 1"].value == 1
 
 
@@ -443,7 +474,7 @@ def test_a_worker_has_one_numba_thread_and_has_not_loaded_numba(one):
     (outcome,) = one.run([task("about")])
     assert outcome.value["numba_threads"] == "1"
     assert not outcome.value["numba"]
-    assert outcome.value["sigint"]
+    assert outcome.value["sigint"] == [True, []]
     assert outcome.value["cwd"] == os.getcwd()
     assert outcome.value["pid"] != os.getpid()
 
@@ -469,6 +500,19 @@ def test_workers_that_cannot_start_are_no_endless_loop(monkeypatch, program, mes
     monkeypatch.setattr(sys, "executable", program)
     with make_executor(2) as executor, pytest.raises(TaskError, match=message):
         list(executor.run(squares(3)))
+
+
+def test_a_start_that_hangs_is_given_up(monkeypatch, tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr("tickreel.compute.local._START_S", 0.1)
+    with (
+        make_executor(1, isolate=True) as executor,
+        pytest.raises(TaskError, match=r"stopped after 0\.1 s before"),
+    ):
+        list(executor.run(squares(1)))
 
 
 def test_without_a_python_to_start_the_way_out_is_named(monkeypatch):
@@ -530,18 +574,20 @@ def test_ctrl_c_ends_all_within_a_second_and_only_the_parent_says_so(tmp_path):
         assert (out, err.count("KeyboardInterrupt"), err.count("Traceback")) == ("", 1, 1)
 
 
-def test_ctrl_c_while_workers_start(tmp_path):
-    text = """
-        import os, signal
-        from tickreel.compute import Task, make_executor
-        with make_executor(2) as executor:
-            executor.run([Task(id, "compute_tasks:echo", {}) for id in "tu"])
-            executor._fill(executor._latest)
-            os.killpg(0, signal.SIGINT)
-    """
-    with script(tmp_path, text) as parent:
-        out, err = parent.communicate(timeout=5)
-        assert (out, err.count("KeyboardInterrupt"), err.count("Traceback")) == ("", 1, 1)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the signal masks are read from /proc")
+def test_ctrl_c_cannot_reach_a_worker_while_it_starts():
+    worker = WorkerProcess()
+    seen = set()
+    while not worker.read()[0]:
+        status = dict(
+            line.split(":\t") for line in Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+        )
+        bit = 1 << (signal.SIGINT - 1)
+        seen.add(bool((int(status["SigBlk"], 16) | int(status["SigIgn"], 16)) & bit))
+    worker.kill()
+    worker.wait()
+    assert seen == {True}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_a_script_without_a_guard_runs_once_and_its_stdout_stays_clean(tmp_path):

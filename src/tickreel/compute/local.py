@@ -79,7 +79,9 @@ class LocalBackend:
             self._dying.append(worker)
 
     def _read(self, slot: int, deliver: Callable[[Event], None]) -> None:
-        worker = self._workers[slot]
+        worker = self._workers.get(slot)
+        if worker is None:  # closed from within a callback of this very wait
+            return
         try:
             notes, more = worker.read()
         except msgspec.DecodeError as error:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import FileIO
 
 from tickreel.compute import frames
@@ -89,8 +89,9 @@ class WorkerProcess:
         self._pipes.close()
 
     def wait(self) -> None:
-        """Wait for the end of a process that was killed."""
-        self._process.wait(_END_S)
+        """Wait for the end of a process that was killed, but not for one that hangs in the kernel."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
 
     def death(self) -> tuple[str, str]:
         """Return how the process ended, in words, with the Python stack of a crash.

@@ -20,7 +20,7 @@ def main(calls_fd: int, notes_fd: int, faults_fd: int, parent: int) -> None:
     """Serve until the calls end.
 
     calls_fd, notes_fd  pipes, see `frames`
-    faults_fd           file that gets the Python stack if the process crashes
+    faults_fd           pipe that gets the Python stack if the process crashes
     parent              process id of the executor
     """
     # Ctrl-C reaches the whole group of a terminal. The parent answers it, and it alone; it blocked the

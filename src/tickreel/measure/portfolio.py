@@ -16,10 +16,12 @@ I64 = npt.NDArray[np.int64]
 
 
 class Account(NamedTuple):
-    """One account: its samples (the first is the initial capital), what it did, buy-and-hold beside it."""
+    """One account: its samples (the first is the initial capital), its deepest drawdown at event
+    resolution, what it did, and buy-and-hold beside it."""
 
     times_ns: I64
     equity: F64
+    drawdown: float | None
     trading: Trading
     buy_and_hold: float | None
 
@@ -54,7 +56,8 @@ def portfolio_performance(
     """Return times, summed equity and figures of all accounts together.
 
     Buy-and-hold puts each account's capital into its own symbol; capital without a price stays cash.
-    Drawdown is of the samples: accounts are not marked together between them.
+    Drawdown at event resolution is known for a single account only: several are not marked
+    together between samples.
     """
     times_ns, equity = add_curves([(account.times_ns, account.equity) for account in accounts])
     capital = float(equity[0])
@@ -62,6 +65,7 @@ def portfolio_performance(
     figures = performance(
         times_ns,
         equity,
+        accounts[0].drawdown if len(accounts) == 1 else None,
         trading=Trading.total(account.trading for account in accounts),
         buy_and_hold=sum(part * gain for part, gain in held) / capital if held and capital > 0 else None,
         conventions=conventions,

@@ -67,11 +67,17 @@ def number(value: float | None, style: str) -> str:
         return f"{value:,.0f}"
     if style in ("gain", "share"):
         percent = value * 100
-        text = f"{percent:.3g}" if abs(percent) >= 1e6 else f"{percent:,.2f}"
+        text = f"{percent:.3g}" if abs(percent) >= 1e6 else _signless_zero(f"{percent:,.2f}")
         return ("+" if style == "gain" and float(text.replace(",", "")) > 0 else "") + text + "%"
     if abs(value) >= 1e12:
         return f"{value:.4g}"
-    return f"{value:,.2f}" if style == "ratio" or abs(value) >= 1 or value == 0 else f"{value:.4g}"
+    if style == "ratio" or abs(value) >= 1 or value == 0:
+        return _signless_zero(f"{value:,.2f}")
+    return f"{value:.4g}"
+
+
+def _signless_zero(text: str) -> str:
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
 def rounded(value: float | None, digits: int) -> float | int | None:
@@ -79,4 +85,6 @@ def rounded(value: float | None, digits: int) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
     short = float(f"{value:.{digits}g}")
+    if math.isinf(short):  # the largest floats round up to what JSON cannot say
+        return value
     return int(short) if short.is_integer() and abs(short) < 2**53 else short

@@ -17,7 +17,7 @@ from tickreel.report.view import RunView, SymbolView
 _SCRIPTS = ("format.js", "charts.js", "table.js", "sections.js", "report.js")
 _ERROR_CHARACTERS = 1_000_000
 """Tracebacks beyond this sum are cut to their last line, so that 5,000 failures still open."""
-_NAMES_SHOWN = 50
+_LAST_LINE = 200
 
 
 def report_html(view: RunView) -> str:
@@ -80,7 +80,7 @@ def _banner(source: str | None) -> str:
 
 def _facts(view: RunView) -> str:
     exchanges = sorted({row["exchange"] for row in view["symbols"]})
-    named = ", ".join(exchanges[:4]) + (f" and {len(exchanges) - 4} more" if len(exchanges) > 4 else "")
+    named = _named(exchanges, 4)
     facts = {
         "Range": f"{time_range(view)} (UTC, end excluded)",
         "Symbols": f"{len(view['symbols']):,}" + (f" on {named}" if named else ""),
@@ -116,14 +116,18 @@ def _errors(rows: list[SymbolView]) -> str:
     room = _ERROR_CHARACTERS
     parts = []
     for error, names in groups.items():
-        last = error.strip().rsplit("\n", 1)[-1][:200]
+        last = error.strip().rsplit("\n", 1)[-1][:_LAST_LINE]
         shown = error if len(error) <= room else last
         room -= len(shown)
-        named = ", ".join(names[:_NAMES_SHOWN])
-        named += f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
+        all_of_them = f'<p class="names">{text(_named(names, 200))}</p>' if len(names) > 3 else ""
         parts.append(
-            f'<details><summary><bdi class="name">{text(named)}</bdi> <span class="last">{text(last)}</span>'
-            f"</summary><pre>{text(shown)}</pre></details>"
+            f'<details><summary><bdi class="name">{text(_named(names, 3))}</bdi> '
+            f'<span class="last">{text(last)}</span></summary>{all_of_them}<pre>{text(shown)}</pre></details>'
         )
     count = f"{len(rows):,} failed symbol" + ("" if len(rows) == 1 else "s")
     return f'<section id="errors" class="card"><h2>{count}</h2>{"".join(parts)}</section>'
+
+
+def _named(names: list[str], limit: int) -> str:
+    rest = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest

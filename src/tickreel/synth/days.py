@@ -3,13 +3,13 @@
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from tickreel.synth.market import SyntheticMarket
 from tickreel.synth.oddities import add_oddities
 from tickreel.synth.plan import day_key, plan_day
-from tickreel.synth.tables import I64, tables
-from tickreel.synth.trades_kernel import Bursts, Rows, draw_amounts, draw_bursts, draw_trades, place_bursts
+from tickreel.synth.records_kernel import I64, U8, Bursts, Rows
+from tickreel.synth.tables import tables
+from tickreel.synth.trades_kernel import draw_amounts, draw_bursts, draw_trades, place_bursts
 from tickreel.units import NS_PER_US
 
 
@@ -23,7 +23,7 @@ class DayTrades(TypedDict):
     exchange_ns: I64
     local_ns: I64
     id: I64
-    side: npt.NDArray[np.uint8]
+    side: U8
     price_ticks: I64
     price_scale: int
     amount_lots: I64
@@ -33,7 +33,7 @@ class DayTrades(TypedDict):
 def day_trades(market: SyntheticMarket, symbol: str, day: str) -> DayTrades:
     """Return the trades of one UTC day, "YYYY-MM-DD"; times are ns, multiples of 1,000.
 
-    Raises UsageError for an unknown symbol, a wrong setting or a day before FIRST_DAY.
+    Raises UsageError for an unknown symbol, a wrong setting or a day out of FIRST_DAY to LAST_DAY.
     """
     rows = day_rows(market, symbol, day)
     profile = market.profile(symbol)
@@ -53,8 +53,9 @@ def day_rows(market: SyntheticMarket, symbol: str, day: str) -> Rows:
     """Return the same as `day_trades`, in microseconds."""
     plan, table = plan_day(market, symbol, day), tables()
     state = plan.state
-    bursts = Bursts(*(np.empty(plan.rows, np.int64) for _ in Bursts._fields))
-    rows = Rows(*(np.empty(plan.rows, np.uint8 if name == "side" else np.int64) for name in Rows._fields))
+    bursts = Bursts._make(np.empty(plan.rows, np.int64) for _ in Bursts._fields)
+    types = [np.uint8 if name == "side" else np.int64 for name in Rows._fields]
+    rows = Rows._make(np.empty(plan.rows, dtype) for dtype in types)
     count, clock = draw_bursts(plan, table, state, bursts)
     place_bursts(table.hours, state, bursts, count, clock)
     draw_trades(plan, table.lag_us, state, bursts, count, rows)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from tickreel.schema import RECORD_TYPES
 from tickreel.synth.csv_kernel import NUMBER_BYTES, format_rows
 from tickreel.synth.days import day_rows
 from tickreel.synth.market import SyntheticMarket
+from tickreel.synth.records_kernel import Rows
 from tickreel.synth.tables import four_digits
-from tickreel.synth.trades_kernel import Rows
 
 _ROWS_PER_PIECE = 16_384
 _GZIP = 31  # wbits of a gzip container, whose header then holds no time and no name
@@ -91,6 +92,8 @@ def _write(market: SyntheticMarket, symbol: str, day: str, root: str | Path) -> 
             file.write(packer.flush())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise disk_error(error, f"writing {path}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
     return path, len(rows.id)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from tickreel.errors import UsageError
 
-FIRST_DAY = "2019-09-01"
-"""The day on which every price path starts; no earlier day can be asked for."""
+FIRST_DAY, LAST_DAY = "2019-09-01", "2099-12-31"
+"""The days that can be asked for; every price path starts on the first."""
 
 PRICE_DAY = "2024-01-01"
 """The day that opens at `SymbolProfile.price`."""
 
 DEMO_FROM, DEMO_TO = "2024-01-01", "2024-07-01"
-"""The demo's range, half-open: 182 days, 20.6 million trades at scale 1."""
+"""The demo's range, half-open: 182 days, a good 20 million trades at scale 1."""
 
 MAX_ROWS_A_DAY = 20_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -40,13 +40,13 @@ class SymbolProfile:
 
 
 DEMO_PROFILES: tuple[SymbolProfile, ...] = (
-    SymbolProfile("BTCUSDT", 42_265.3, 1, 3, 0.0115, 16_000),
-    SymbolProfile("ETHUSDT", 2_281.74, 2, 3, 0.0125, 13_500),
+    SymbolProfile("BTCUSDT", 42_265.3, 1, 3, 0.0115, 16_500),
+    SymbolProfile("ETHUSDT", 2_281.74, 2, 3, 0.0125, 13_800),
     SymbolProfile("BNBUSDT", 312.29, 2, 2, 0.0120, 6_600),
-    SymbolProfile("SOLUSDT", 101.504, 3, 0, 0.0160, 9_500),
-    SymbolProfile("XRPUSDT", 0.6149, 4, 1, 0.0130, 7_000),
+    SymbolProfile("SOLUSDT", 101.504, 3, 0, 0.0160, 9_800),
+    SymbolProfile("XRPUSDT", 0.6149, 4, 1, 0.0130, 7_200),
     SymbolProfile("ADAUSDT", 0.5938, 4, 0, 0.0140, 6_200),
-    SymbolProfile("DOGEUSDT", 0.08949, 5, 0, 0.0140, 6_600),
+    SymbolProfile("DOGEUSDT", 0.08949, 5, 0, 0.0140, 6_800),
     SymbolProfile("AVAXUSDT", 38.534, 3, 0, 0.0150, 6_200),
     SymbolProfile("DOTUSDT", 8.197, 3, 1, 0.0135, 5_600),
     SymbolProfile("MATICUSDT", 0.9698, 4, 0, 0.0135, 6_000),

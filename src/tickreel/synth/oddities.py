@@ -13,8 +13,7 @@ from hashlib import shake_256
 
 import numpy as np
 
-from tickreel.synth.tables import I64
-from tickreel.synth.trades_kernel import Rows
+from tickreel.synth.records_kernel import I64, Rows
 
 KINDS = ("duplicate", "id backwards", "exchange backwards", "unknown side", "local backwards")
 _APART = 32
@@ -36,7 +35,7 @@ def add_oddities(rows: Rows, key: str) -> tuple[Rows, dict[str, int]]:
             if kind == "duplicate":
                 twice.append(place)
     order = np.sort(np.concatenate((np.arange(total), np.array(twice, np.int64))), kind="stable")
-    return Rows(*(column[order] for column in rows)), found
+    return Rows._make(column[order] for column in rows), found
 
 
 def _places(total: int, key: str) -> I64:

@@ -12,57 +12,24 @@ from typing import NamedTuple
 import numpy as np
 
 from tickreel.errors import UsageError
-from tickreel.synth.market import FIRST_DAY, PRICE_DAY, SymbolProfile, SyntheticMarket
-from tickreel.synth.tables import AMOUNT_ONE, GAP_ONE, I64, NORMAL_ONE, tables
+from tickreel.synth.market import FIRST_DAY, LAST_DAY, PRICE_DAY, SymbolProfile, SyntheticMarket
+from tickreel.synth.records_kernel import I64, DayPlan
+from tickreel.synth.tables import AMOUNT_ONE, NORMAL_ONE, tables
 from tickreel.units import NS_PER_DAY, NS_PER_US, day_start
 
 SLOTS = 8
-"""A day has eight places for a jump; a place is taken in 9 of 16 cases."""
+"""A day has eight places for a jump; three of four places are taken."""
 
 GAP_UNITS_PER_MS = 16
 DIFFUSING = 0.28
 """Share of bursts that carry the day's volatility; the kernel draws it as 4,588 of 2^14."""
 
 _PPB = 1_000_000_000
-_JUMP_TAKEN = 144  # of 256
+_JUMP_TAKEN = 192  # of 256
 _JUMP_TURNS = 90  # of 256: otherwise it goes the way of the one before
 _TRADES_PER_BURST = 2.32
 _LEVEL_STEPS_PER_DAY = 400
 _MIN_TICKS = 100
-
-
-class DayPlan(NamedTuple):
-    """Everything that the kernels need to know of one day; whole numbers only.
-
-    start_us            first microsecond of the UTC day
-    move_ppb            where the path without jumps and drift ends, 1e-9 of the open
-    step_ppb, tick_ppb  one standard step of a burst; one tick
-    gap                 mean time between bursts, 1/16 ms
-    level_chance        chance per burst that the volatility state steps, of 2^24
-    jump_at             int64[8], places of the jumps in the day's variance, of 2^16, increasing
-    jump_ppb            int64[8], sizes; 0 is none
-    drift_ppb           int64[9], sums of the drift up to the end of each eighth
-    popular_lots        int64[16], amounts that many trades have; the first are the commonest
-    round_lots          int64[16], round amounts
-    state               int64[4], of the random number generator; the kernels change it
-    """
-
-    rows: int
-    start_us: int
-    open_ticks: int
-    move_ppb: int
-    step_ppb: int
-    tick_ppb: int
-    gap: int
-    level_chance: int
-    first_id: int
-    typical_lots: int
-    jump_at: I64
-    jump_ppb: I64
-    drift_ppb: I64
-    popular_lots: I64
-    round_lots: I64
-    state: I64
 
 
 class _Walk(NamedTuple):
@@ -73,7 +40,7 @@ class _Walk(NamedTuple):
 
 
 def plan_day(market: SyntheticMarket, symbol: str, day: str) -> DayPlan:
-    """Return the plan of one UTC day, "YYYY-MM-DD"; UsageError for a day before FIRST_DAY."""
+    """Return the plan of one UTC day, "YYYY-MM-DD"; UsageError for a day out of FIRST_DAY to LAST_DAY."""
     profile = market.profile(symbol)
     index = _day_index(day)
     walk = _walk_to(market, profile, index + 1)
@@ -97,7 +64,7 @@ def plan_day(market: SyntheticMarket, symbol: str, day: str) -> DayPlan:
         level_chance=min(1 << 24, round(_LEVEL_STEPS_PER_DAY * (1 << 24) / bursts)),
         first_id=1 + index * (4 * daily + 1_000),
         typical_lots=typical_lots,
-        jump_at=(np.arange(SLOTS) * 8_192 + words[4 : 4 + SLOTS] % 8_192).astype(np.int64),
+        jump_at=(np.arange(SLOTS) * 8_192 + 512 + words[4 : 4 + SLOTS] % 7_168).astype(np.int64),
         jump_ppb=jumps.copy(),
         drift_ppb=np.concatenate(([0], np.cumsum(drift))).astype(np.int64),
         popular_lots=_popular_lots(typical_lots, words[4 + SLOTS :]),
@@ -111,8 +78,10 @@ def _day_index(day: str) -> int:
         index = (day_start(day) - day_start(FIRST_DAY)) // NS_PER_DAY
     except ValueError as error:
         raise UsageError(f"day {day!r}: {error}; write a date such as {PRICE_DAY}") from None
-    if index < 0:
-        raise UsageError(f"day {day!r} is before the synthetic market's first, {FIRST_DAY}")
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise UsageError(
+            f"day {day!r}: the synthetic market has {FIRST_DAY} to {LAST_DAY}; write one of those"
+        )
     return index
 
 
@@ -167,8 +136,8 @@ def _walk(seed: int, exchange: str, symbol: str, volatility_ppb: int, days: int)
 def _jumps(words: I64) -> tuple[I64, I64]:
     """Return jumps that tend to go on in one direction, and the drift that takes the gain back.
 
-    The drift of a slot is the negative of the jump to be expected in it, so that knowing the
-    last jump does not pay.
+    The drift towards a place for a jump is the negative of the jump to be expected there, so
+    that knowing the last jump does not pay.
     """
     table = tables().jump_ppb
     taken = (words & 0xFF) < _JUMP_TAKEN

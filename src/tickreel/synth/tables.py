@@ -1,14 +1,13 @@
 """Lookup tables of whole numbers from which the kernels draw, so that no kernel needs a float."""
 
 import math
+from collections.abc import Iterable
 from functools import cache
 from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-I64 = npt.NDArray[np.int64]
+from tickreel.synth.records_kernel import I64, U8, Tables
 
 NORMAL_ONE = 1 << 16
 LEVEL_ONE = 1 << 8
@@ -16,31 +15,8 @@ AMOUNT_ONE = 1 << 8
 GAP_ONE = 1 << 10
 LEVELS = 64
 
-_HOURS = (0.93, 0.84, 0.78, 0.72, 0.68, 0.70, 0.78, 0.90, 1.02, 1.02, 0.98, 0.98)
-_HOURS += (1.12, 1.42, 1.62, 1.58, 1.42, 1.25, 1.12, 1.02, 0.98, 0.88, 0.82, 0.94)
-
-
-class Tables(NamedTuple):
-    """All tables are int64 and read-only.
-
-    normal       4,096 quantiles of the normal distribution, 2^16 is one standard deviation
-    gap          1,024 quantiles of the exponential distribution, 2^10 is its mean
-    level        65 multipliers of volatility and activity by state, 2^8 is 1; their mean square is 1
-    length       1,024 quantiles of the trades of a burst
-    amount       1,024 quantiles of a heavy-tailed amount, 2^8 is its median
-    lag_us       1,024 quantiles of local time less exchange time, microseconds
-    jump_ppb     1,024 quantiles of a jump's size, 1e-9 of the price
-    hours        25 shares of the day's activity up to each full hour UTC, 2^16 is all
-    """
-
-    normal: I64
-    gap: I64
-    level: I64
-    length: I64
-    amount: I64
-    lag_us: I64
-    jump_ppb: I64
-    hours: I64
+_MORNING = (0.93, 0.84, 0.78, 0.72, 0.68, 0.70, 0.78, 0.90, 1.02, 1.02, 0.98, 0.98)
+_AFTERNOON = (1.12, 1.42, 1.62, 1.58, 1.42, 1.25, 1.12, 1.02, 0.98, 0.88, 0.82, 0.94)
 
 
 @cache
@@ -54,7 +30,7 @@ def tables() -> Tables:
         gap=_whole(-GAP_ONE * math.log(1 - share) for share in middle),
         level=_levels(),
         length=_whole(1 if share < 0.70 else min(90, 2 * ((1 - share) / 0.30) ** -0.6) for share in middle),
-        amount=_whole(AMOUNT_ONE * math.exp(1.7 * z) for z in bell),
+        amount=_whole(AMOUNT_ONE * math.exp(2.0 * z) for z in bell),
         lag_us=_whole(2_000 + 3_000 * math.exp(1.1 * z) for z in bell),
         jump_ppb=_whole(1e6 + min(5e6, -1.5e6 * math.log(1 - share)) for share in middle),
         hours=_hours(),
@@ -62,7 +38,7 @@ def tables() -> Tables:
 
 
 @cache
-def four_digits() -> npt.NDArray[np.uint8]:
+def four_digits() -> U8:
     """Return the text "0000" to "9999" in one piece."""
     return np.frombuffer(b"".join(b"%04d" % value for value in range(10_000)), np.uint8)
 
@@ -76,11 +52,11 @@ def _levels() -> I64:
 
 
 def _hours() -> I64:
-    total = sum(_HOURS)
-    return _whole(65_536 * sum(_HOURS[:hour]) / total for hour in range(25))
+    activity = _MORNING + _AFTERNOON
+    return _whole(65_536 * sum(activity[:hour]) / sum(activity) for hour in range(25))
 
 
-def _whole(values) -> I64:  # type: ignore[no-untyped-def]
+def _whole(values: Iterable[float]) -> I64:
     array = np.array([round(value) for value in values], np.int64)
     array.flags.writeable = False
     return array

@@ -4,48 +4,17 @@ Four passes: bursts in their order, their times, their trades, the amounts. All 
 int64 that never overflows, so plain Python gives the same trades as the compiled code.
 """
 
-from typing import NamedTuple
-
 from tickreel.jit import inlined, kernel
-from tickreel.synth.tables import I64
+from tickreel.synth.records_kernel import I64, Bursts, DayPlan, Rows, Tables
 
 _MASK = 0xFFFFFFFF
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _UNITS_PER_MS = 16
-_DAY_US = 86_400_000_000
-
-
-class Bursts(NamedTuple):
-    """One entry per burst of trades that share an exchange millisecond; int64, room for every row.
-
-    length   trades
-    clock    sum of gaps before it, then its exchange time, ms since the day's start
-    path     sum of steps up to it, 1e-9 of the open
-    weight   sum of the steps' variances up to it
-    side     1 buy, 2 sell
-    """
-
-    length: I64
-    clock: I64
-    path: I64
-    weight: I64
-    side: I64
-
-
-class Rows(NamedTuple):
-    """One entry per trade; int64, side uint8."""
-
-    exchange_us: I64
-    local_us: I64
-    id: I64
-    side: I64
-    price_ticks: I64
-    amount_lots: I64
 
 
 @inlined
-def next32(state):
+def next32(state: I64) -> int:
     """Return 32 random bits: xoshiro128++ by Blackman and Vigna on four int64 of 32 bits each."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
     total = (s0 + s3) & _MASK
@@ -60,7 +29,7 @@ def next32(state):
 
 
 @inlined
-def draw_gap(mean, quantiles, level, bits):
+def draw_gap(mean: int, quantiles: I64, level: int, bits: int) -> int:
     """Return 1/16 ms to the next burst: 3 of 10 follow within 1 to 8 ms, as answers to the last."""
     if (bits & 0x3FF) < 307:
         return _UNITS_PER_MS * (1 + ((bits >> 10) & 7))
@@ -68,7 +37,7 @@ def draw_gap(mean, quantiles, level, bits):
 
 
 @inlined
-def draw_step(standard, tick, normal, level, bits):
+def draw_step(standard: int, tick: int, normal: I64, level: int, bits: int) -> tuple[int, int]:
     """Return a burst's step in 1e-9 of the open and its variance: most are 0 or one, two ticks."""
     kind = bits & 0x3FFF
     if kind < 4_588:
@@ -81,9 +50,9 @@ def draw_step(standard, tick, normal, level, bits):
 
 
 @inlined
-def draw_side(step, side, trend, bits):
-    """Return who takes: the side that moves the price, mostly; else the last side or the trend's."""
-    if step != 0 and (bits & 15) < 13:
+def draw_side(step: int, variance: int, side: int, trend: int, bits: int) -> int:
+    """Return who takes: the side that moves the price, or mostly the last side or the trend's."""
+    if variance > 0 or (step != 0 and (bits & 15) < 12):
         return 1 if step > 0 else 2
     if ((bits >> 4) & 15) < 9:
         return side
@@ -93,7 +62,7 @@ def draw_side(step, side, trend, bits):
 
 
 @kernel
-def draw_bursts(plan, tables, state, bursts):
+def draw_bursts(plan: DayPlan, tables: Tables, state: I64, bursts: Bursts) -> tuple[int, int]:
     """Fill all of `bursts` but their times; return their number and the sum of all gaps.
 
     The sum includes the gap after the last burst.
@@ -114,7 +83,7 @@ def draw_bursts(plan, tables, state, bursts):
         bits = next32(state)
         if (bits >> 27) == 0:
             trend = 3 - trend
-        side = draw_side(step, side, trend, bits)
+        side = draw_side(step, variance, side, trend, bits)
         length = tables.length[(bits >> 12) & 1023]
         if variance > 0:
             # A move of the price is a sweep through the book, and a large one a long sweep.
@@ -128,7 +97,7 @@ def draw_bursts(plan, tables, state, bursts):
 
 
 @kernel
-def place_bursts(hours, state, bursts, count, total):
+def place_bursts(hours: I64, state: I64, bursts: Bursts, count: int, total: int) -> None:
     """Turn `clock` into ms since the day's start, by the hours' activity; they increase strictly.
 
     The last second stays free for the lag of the local clock. One day in eight opens with a
@@ -151,28 +120,33 @@ def place_bursts(hours, state, bursts, count, total):
 
 
 @inlined
-def drift_at(drift, place, total):
-    """Return the drift up to a place in the day's variance."""
-    slot = place * 8 // total
-    if slot >= 8:
+def drift_at(drift: I64, jump_at: I64, slot: int, place: int) -> int:
+    """Return the drift at a place of 2^16 in the day's variance, after `slot` places for jumps."""
+    if slot == 8:
         return drift[8]
-    part = drift[slot + 1] - drift[slot]
-    return drift[slot] + part * (place * 8 - slot * total) // total
+    start = 0 if slot == 0 else jump_at[slot - 1]
+    part = (drift[slot + 1] - drift[slot]) * (place - start) // (jump_at[slot] - start)
+    return drift[slot] + part
 
 
 @inlined
-def walk_price(price, end, left, bits):
-    """Return the next price of a sweep that must reach `end` after `left` more trades."""
+def walk_price(price: int, end: int, left: int, bits: int) -> int:
+    """Return the next price of a sweep that must reach `end` after `left` more trades.
+
+    It stays in two of eight cases and else goes on by whole ticks, about its even share.
+    """
     if left == 0:
         return end
-    if (bits & 3) != 0:
+    if (bits & 7) < 2:
         return price
-    part = (abs(end - price) * (64 + ((bits >> 2) & 127)) + 255) >> 8
+    part = abs(end - price) * (64 + ((bits >> 3) & 127)) // (128 * (left + 1))
     return price + part if end > price else price - part
 
 
 @inlined
-def draw_burst(state, burst, start, end, rows):
+def draw_burst(
+    state: I64, burst: tuple[int, int, int, int, int, int], start: int, end: int, rows: Rows
+) -> tuple[int, int]:
     """Write the trades of one burst; return local time and id to go on from.
 
     burst       (first row, length, side, exchange us, local us, id)
@@ -191,7 +165,7 @@ def draw_burst(state, burst, start, end, rows):
 
 
 @kernel
-def draw_trades(plan, lag_us, state, bursts, count, rows):
+def draw_trades(plan: DayPlan, lag_us: I64, state: I64, bursts: Bursts, count: int, rows: Rows) -> None:
     """Write all trades but their amounts along a path that ends where the plan says.
 
     What the drawn path misses of its end is spread over the steps in proportion to their
@@ -202,13 +176,15 @@ def draw_trades(plan, lag_us, state, bursts, count, rows):
     slot, jumped, first, before = 0, 0, 0, plan.open_ticks
     local, ident = plan.start_us, plan.first_id
     for index in range(count):
-        place = total if index == count - 1 else bursts.weight[index]
+        weight = total if index == count - 1 else bursts.weight[index]
+        place = (weight << 16) // total
         jump = 0
-        while slot < 8 and plan.jump_at[slot] * total <= place << 16:
+        while slot < 8 and plan.jump_at[slot] <= place:
             jump += plan.jump_ppb[slot]
             slot += 1
         jumped += jump
-        path = bursts.path[index] + miss * place // total + drift_at(plan.drift_ppb, place, total) + jumped
+        path = bursts.path[index] + miss * weight // total + jumped
+        path += drift_at(plan.drift_ppb, plan.jump_at, slot, place)
         bid = max(1, plan.open_ticks * (1_000_000_000 + path) // 1_000_000_000)
         side, length = bursts.side[index], bursts.length[index]
         ask = 1 if side == 1 else 0
@@ -224,20 +200,20 @@ def draw_trades(plan, lag_us, state, bursts, count, rows):
 
 
 @inlined
-def draw_lots(popular, rounds, typical, quantiles, lots, bits):
+def draw_lots(popular: I64, rounds: I64, typical: int, quantiles: I64, lots: int, bits: int) -> int:
     """Return an amount: a popular one, the last one again, a round one, or a free one."""
     kind = bits & 31
-    if kind < 13:
+    if kind < 14:
         return popular[((bits >> 5) & 15) & ((bits >> 9) & 15)]
-    if kind < 17:
+    if kind < 18:
         return lots
-    if kind < 21:
-        return rounds[(bits >> 5) & 15]
-    return max(1, typical * quantiles[bits >> 22] >> 8)
+    if kind < 22:
+        return rounds[((bits >> 5) & 15) & ((bits >> 9) & 15)]
+    return max(1, typical * quantiles[bits >> 22] * (256 + ((bits >> 5) & 255)) >> 17)
 
 
 @kernel
-def draw_amounts(plan, quantiles, state, amount_lots):
+def draw_amounts(plan: DayPlan, quantiles: I64, state: I64, amount_lots: I64) -> None:
     """Fill the amounts of all trades."""
     lots = plan.typical_lots
     for row in range(len(amount_lots)):

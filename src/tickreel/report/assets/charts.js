@@ -132,7 +132,7 @@ function hooksFor(series) {
 function drawCharts(curve) {
   for (const chart of charts) chart.destroy();
   charts = [];
-  for (const id of ["equity", "drawdown"]) byId(id).hidden = !curve;
+  byId("plots").hidden = !curve;
   byId("unzoom").hidden = true;
   byId("readout").textContent = "";
   if (!curve) return;

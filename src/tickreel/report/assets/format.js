@@ -4,18 +4,24 @@ const NONE = "–";
 const plain = {};
 
 function grouped(value, digits) {
-  plain[digits] ??= new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const shape = { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" };
+  plain[digits] ??= new Intl.NumberFormat("en-US", shape);
   return plain[digits].format(value).replace("-", "\u2212");
 }
 
 function significant(value, digits) {
-  return String(Number(value.toPrecision(digits))).replace("-", "\u2212");
+  const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
+  const power = Number(exponent);
+  let text = String(Number(value.toPrecision(digits)));
+  if (power < -4 || power >= digits) {
+    text = `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+  }
+  return text.replaceAll("-", "\u2212");
 }
 
 function percent(value, signed) {
-  if (Math.abs(value) >= 1e4) return significant(value * 100, 3) + "%";
   const sign = signed && Math.round(value * 1e4) > 0 ? "+" : "";
-  return sign + grouped(value * 100, 2) + "%";
+  return sign + (Math.abs(value) >= 1e4 ? significant(value * 100, 3) : grouped(value * 100, 2)) + "%";
 }
 
 function decimals(value, style) {

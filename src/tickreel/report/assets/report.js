@@ -7,10 +7,13 @@ function subjectOf(row) {
   const { symbols, portfolio } = data;
   if (row === null) {
     const count = symbols.failed.filter((failed) => !failed).length;
-    return { ...portfolio, title: `Portfolio, ${grouped(count, 0)} ${count === 1 ? "account" : "accounts"}` };
+    const title = `Portfolio, ${grouped(count, 0)} ${count === 1 ? "account" : "accounts"}`;
+    return { ...portfolio, title, without: "No symbol was measured." };
   }
   const [curve, figures, reasons] = [symbols.curve[row], symbols.figures[row], symbols.reasons[row]];
-  return { curve, figures, reasons, title: `${symbols.symbol[row]} (${symbols.exchange[row]})`, failed: symbols.failed[row] };
+  const title = `${symbols.symbol[row]} (${symbols.exchange[row]})`;
+  const without = symbols.failed[row] ? "This symbol failed; see its error." : "This file keeps no curve for it.";
+  return { curve, figures, reasons, title, without };
 }
 
 function drawSubject() {
@@ -21,7 +24,7 @@ function drawSubject() {
   byId("drawdown").setAttribute("aria-label", `Drawdown of ${subject.title}`);
   const missing = byId("nocurve");
   missing.hidden = Boolean(subject.curve);
-  missing.textContent = subject.failed ? "This symbol failed; see the errors." : "This file keeps no curve for it.";
+  missing.textContent = subject.without;
   drawCharts(subject.curve);
   drawFigures(data, subject);
 }
@@ -30,6 +33,8 @@ table.choose = (row) => {
   table.pick = row;
   drawSubject();
   markChosen();
+  const { top, bottom } = byId("curves").getBoundingClientRect();
+  if (row !== null && (bottom < 200 || top > innerHeight - 200)) byId("curves").scrollIntoView();
 };
 
 function watch() {
@@ -42,7 +47,7 @@ function watch() {
   // Paper is light whatever the screen is; the canvas must be drawn again for it.
   addEventListener("beforeprint", () => { document.documentElement.classList.add("paper"); drawSubject(); });
   addEventListener("afterprint", () => { document.documentElement.classList.remove("paper"); drawSubject(); });
-  new ResizeObserver(fitCharts).observe(byId("equity").parentElement);
+  new ResizeObserver(fitCharts).observe(byId("plots"));
 }
 
 drawSubject();

@@ -38,13 +38,13 @@ function drawMonths(data) {
   }
   const total = data.figures.findIndex((figure) => figure.name === "total_return");
   const scale = heatScale([data.portfolio.months, ...data.symbols.months]);
-  const heads = ["Portfolio or symbol", ...data.months.map(monthText), "Whole range"];
+  const heads = ["Portfolio or symbol", "Whole range", ...data.months.map(monthText)];
   byId("month-table").tHead.replaceChildren(
     make("tr", null, ...heads.map((text, column) => make("th", { scope: "col", class: column ? "" : "name" }, text))),
   );
   const line = (head, months, figures, style) => {
     const whole = make("td", { class: `whole ${tone(figures[total], "gain")}` }, show(figures[total], "gain"));
-    return make("tr", { class: style }, head, ...months.map((value) => heatCell(value, scale)), whole);
+    return make("tr", { class: style }, head, whole, ...months.map((value) => heatCell(value, scale)));
   };
   const rows = byReturn(data).filter((row) => !data.symbols.failed[row]);
   const first = () => line(make("th", { scope: "row", class: "name" }, "Portfolio"), data.portfolio.months, data.portfolio.figures, "sum");
@@ -60,7 +60,7 @@ function nameCell(data, row) {
 
 function runText([offset, length], first) {
   const start = dayText(first + offset);
-  return length === 1 ? start : `${start} to ${dayText(first + offset + length - 1)}`;
+  return length === 1 ? start : `${start} (${grouped(length, 0)} days)`;
 }
 
 function strip(days, missing) {
@@ -89,13 +89,14 @@ function coverageRow(data, row) {
     return line;
   }
   const runs = found.missing.map((run) => runText(run, data.days.first));
-  const text = runs.slice(0, 3).join(", ") + (runs.length > 3 ? ` and ${grouped(runs.length - 3, 0)} more` : "");
+  const named = runs.slice(0, 2).flatMap((run, place) => [place ? ", " : "", make("span", null, run)]);
+  if (runs.length > 2) named.push(` and ${grouped(runs.length - 2, 0)} more`);
   line.append(
     make("td", { class: "days" }, `${grouped(found.found, 0)} / ${grouped(found.asked, 0)}`),
     make("td", { class: "bar" }, strip(data.days, found.missing)),
     make("td", null, (found.first ?? NONE).replace("T", " ")),
     make("td", null, (found.last ?? NONE).replace("T", " ")),
-    make("td", { class: "missing", title: runs.join(", ") }, text || "none"),
+    make("td", { class: "missing", title: runs.join(", ") }, ...(runs.length ? named : ["none"])),
   );
   return line;
 }

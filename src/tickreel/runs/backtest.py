@@ -1,0 +1,230 @@
+"""backtest(): a strategy over the symbols of a store, all cores, into a run folder."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import tickreel
+from tickreel.compute import Outcome, Task, make_executor
+from tickreel.errors import DiskError, StrategyError, UsageError
+from tickreel.runs.folder import RunFolder
+from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
+from tickreel.runs.settings import RunSettings
+from tickreel.runs.task import SymbolTask
+from tickreel.scan.plan import Question, Stream, missing_days, plan
+from tickreel.simulate.account import AccountRun
+from tickreel.simulate.compile import build
+from tickreel.simulate.strategy import Strategy, convert_parameter, make_state
+from tickreel.store.catalog import Store
+from tickreel.strategies.load import StrategyRef, load, reference
+from tickreel.units import NS_PER_DAY, parse_duration, parse_time
+
+MAX_SAMPLES = 10_000_000
+
+OnProgress = Callable[[str, dict[str, float]], None]
+"""Called with (exchange:symbol, {"trades"}) while a symbol runs, {"done": 1} at its end."""
+
+
+def backtest(
+    strategy: str | type[Strategy],
+    *,
+    store: str | os.PathLike[str] | None = None,
+    symbols: str | Sequence[str] = (),
+    exchange: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    capital: float = 100_000.0,
+    fee: float = 0.0004,
+    latency: str | int = 0,
+    allow_short: bool = False,
+    every: str | int = NS_PER_DAY,
+    periods: float | None = None,
+    risk_free: float = 0.0,
+    workers: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    feed: str | None = None,
+    jit: bool = True,
+    **parameters: Any,
+) -> RunResult:
+    """Run a strategy over trades of a store; each symbol is an account of its own with `capital`.
+
+        result = tickreel.backtest(Momentum, symbols=["BTCUSDT"], start="2024-01-01", threshold=0.002)
+
+    strategy    "momentum", "my.py:Momentum" or a class derived from tickreel.Strategy
+    store       folder of the store; else TICKREEL_STORE, else ./tape
+    start, end  half-open range of local time: ISO text (UTC), date, datetime or ns
+    fee         fraction of notional; latency one way, e.g. "5ms"; every: equity sampling, e.g. "1h"
+    out         folder for orders, fills, equity, metrics and report; None: a temporary one that
+                lives as long as the result
+    parameters  of the strategy
+    A symbol that fails is in `result.failed` and stops no other. Raises UsageError, InputError,
+    StrategyError; results are the same for any number of workers.
+    """
+    names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    settings = RunSettings(
+        feed=feed, exchange=exchange, symbols=names,
+        from_ns=None if start is None else parse_time(start, "start"),
+        to_ns=None if end is None else parse_time(end, "end"),
+        capital=float(capital), fee=float(fee), latency_ns=parse_duration(latency, "latency"),
+        allow_short=allow_short, every_ns=parse_duration(every, "every"),
+        periods=periods, risk_free=risk_free, parameters=parameters, workers=workers, jit=jit,
+    )  # fmt: skip
+    place = Store.existing(store or os.environ.get("TICKREEL_STORE") or "tape")
+    return run_backtest(place, reference(strategy), settings, out=Path(out) if out else None)
+
+
+def run_backtest(
+    store: Store,
+    ref: StrategyRef,
+    settings: RunSettings,
+    *,
+    out: Path | None = None,
+    command: str = "",
+    source: str | None = None,
+    on_plan: Callable[[list[Stream]], None] | None = None,
+    on_progress: OnProgress | None = None,
+) -> RunResult:
+    """Run, measure and write the folder; see `backtest`.
+
+    command  the line that makes the run again; source  what must be said of the data, e.g. synthetic
+    """
+    began = time.perf_counter()
+    strategy = load(ref)
+    parameters = {name: convert_parameter(strategy, name, v) for name, v in _known(strategy, settings)}
+    settings.account()
+    conventions = settings.conventions()
+    question = Question(
+        "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
+    )
+    streams = plan(store, question)
+    grid = _grid(streams, settings)
+    code = _warm_up(strategy, settings, parameters)
+    if on_plan:
+        on_plan(streams)
+    with RunFolder.create(out, strategy.__name__, code) as folder:
+        tasks = [_task(store, stream, ref, settings, parameters, grid, folder.path) for stream in streams]
+        records = _run(streams, tasks, settings, on_progress or (lambda name, numbers: None))
+        from_ns = settings.from_ns if settings.from_ns is not None else grid[0]
+        to_ns = settings.to_ns if settings.to_ns is not None else grid[0] + grid[1] * (grid[2] - 1)
+        for record, stream in zip(records, streams, strict=True):
+            record.missing_days = missing_days(stream, from_ns, to_ns)
+            record.days = len({part.key.day for part in stream.slices})
+        record = RunRecord(
+            strategy=strategy.__name__, command=command or _command(ref), source=source,
+            from_ns=from_ns, to_ns=to_ns, code=code, settings=settings.shown(),
+            capital=settings.capital, conventions=asdict(conventions), symbols=records,
+            wall_seconds=time.perf_counter() - began, workers=_workers(settings, len(tasks)),
+            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), machine=_machine(),
+        )  # fmt: skip
+        return RunResult.write(folder, record)
+
+
+def _known(strategy: type[Strategy], settings: RunSettings) -> Iterable[tuple[str, Any]]:
+    make_state(strategy, settings.parameters)  # refuses a name that is no parameter
+    return settings.parameters.items()
+
+
+def _grid(streams: list[Stream], settings: RunSettings) -> tuple[int, int, int]:
+    """Return (first boundary, interval, boundaries) of the equity samples, the same for all symbols."""
+    every = settings.every_ns
+    if every < 1:
+        raise UsageError("--every: equity is sampled at an interval above 0, e.g. 1d")
+    first = min(part.first_ns for stream in streams for part in stream.slices)
+    last = max(part.last_ns for stream in streams for part in stream.slices)
+    start = max(first, settings.from_ns) if settings.from_ns is not None else first
+    end = min(last + 1, settings.to_ns) if settings.to_ns is not None else last + 1
+    if settings.from_ns is not None and settings.to_ns is not None:
+        start, end = settings.from_ns, settings.to_ns
+    begin = start // every * every
+    count = -(-(end - begin) // every) + 1
+    if count > MAX_SAMPLES:
+        raise UsageError(f"--every gives {count:,} equity samples a symbol, at most {MAX_SAMPLES:,}: widen it")
+    return begin, every, max(count, 2)
+
+
+def _warm_up(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> str:
+    """Compile before the workers start, so that none does it at the same time; return the code's key."""
+    engine = build(strategy, jit=settings.jit)
+    run = AccountRun(strategy, engine, parameters, settings.account(), np.zeros(1, np.int64))
+    if settings.jit:
+        run.warm_up()
+    return engine.key
+
+
+def _task(
+    store: Store,
+    stream: Stream,
+    ref: StrategyRef,
+    settings: RunSettings,
+    parameters: dict[str, Any],
+    grid: tuple[int, int, int],
+    folder: Path,
+) -> Task:
+    task = SymbolTask(
+        store=str(store.root), stream=stream, strategy=ref, parameters=parameters,
+        capital=settings.capital, fee=settings.fee, latency_ns=settings.latency_ns,
+        allow_short=settings.allow_short, from_ns=settings.from_ns, to_ns=settings.to_ns,
+        grid=grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,
+    )  # fmt: skip
+    return Task(stream.name, "tickreel.runs.task:run_symbol", msgspec.to_builtins(task), weight=stream.rows)
+
+
+def _run(
+    streams: list[Stream], tasks: list[Task], settings: RunSettings, on_progress: OnProgress
+) -> list[SymbolRecord]:
+    outcomes: dict[str, Outcome] = {}
+    with make_executor(_workers(settings, len(tasks))) as executor:
+        for outcome in executor.run(tasks, on_progress=on_progress):
+            if not outcome.ok and isinstance(outcome.as_error(), DiskError):
+                raise outcome.as_error()
+            outcomes[outcome.task_id] = outcome
+            on_progress(outcome.task_id, {"done": 1})
+    return [_record(stream, outcomes[stream.name]) for stream in streams]
+
+
+def _record(stream: Stream, outcome: Outcome) -> SymbolRecord:
+    record = SymbolRecord(stream.exchange, stream.symbol, stream.fingerprint)
+    if outcome.ok:
+        record.summary = outcome.value
+    else:
+        record.error, record.error_type = outcome.error, outcome.error_type
+        record.traceback = outcome.traceback
+    return record
+
+
+def _workers(settings: RunSettings, tasks: int) -> int:
+    from tickreel.compute import usable_cores
+
+    if settings.workers is not None and settings.workers < 1:
+        raise UsageError(f"--workers {settings.workers}: 1 or more")
+    return max(1, min(settings.workers or usable_cores(), tasks))
+
+
+def _command(ref: StrategyRef) -> str:
+    where = ref.file or ref.module or "a class handed over"
+    return f"tickreel.backtest({ref.name}) of {where}, from {Path(sys.argv[0]).name or 'Python'}"
+
+
+def _machine() -> Machine:
+    import numba
+
+    return Machine(
+        tickreel=tickreel.__version__,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        numba=numba.__version__,
+        system=f"{platform.system()} {platform.machine()}",
+        cores=os.cpu_count() or 1,
+    )
+
+
+__all__ = ["StrategyError", "backtest", "run_backtest"]

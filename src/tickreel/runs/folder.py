@@ -1,0 +1,101 @@
+"""The folder of a run: written under a hidden name beside its own, and renamed when it is complete."""
+
+import os
+import re
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tickreel.errors import UsageError, disk_error
+from tickreel.store.disk import sync_folder
+
+RUN_FILE, METRICS_FILE, REPORT_FILE = "run.json", "metrics.json", "report.html"
+_PARTIAL = re.compile(r"\.(.+)\.partial-(\d+)")
+
+
+class RunFolder:
+    """A run folder being written; leaving the `with` without `publish` removes it."""
+
+    def __init__(self, target: Path | None, path: Path, temporary: tempfile.TemporaryDirectory | None) -> None:
+        self.target = target
+        self.path = path
+        self.temporary = temporary
+        self._published = False
+
+    @classmethod
+    def create(cls, out: Path | None, strategy: str, code: str) -> "RunFolder":
+        """Begin a folder at `out`, or a temporary one. UsageError if `out` is there and not empty."""
+        if out is None:
+            temporary = tempfile.TemporaryDirectory(prefix="tickreel-run-")
+            return cls(None, Path(temporary.name), temporary)
+        target = out.absolute()
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError(f"--out {target} is already there; name a new folder, or remove it")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(target.parent)
+            path = target.parent / f".{target.name}.partial-{os.getpid()}"
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir()
+        except OSError as error:
+            raise disk_error(error, f"creating the run folder {target}") from error
+        return cls(target, path, None)
+
+    def write(self, name: str, text: str) -> None:
+        try:
+            (self.path / name).write_text(text, "utf-8")
+        except OSError as error:
+            raise disk_error(error, f"writing {self.path / name}") from error
+
+    def publish(self) -> None:
+        """Give the folder its name."""
+        if self.target is not None:
+            try:
+                if self.target.exists():
+                    self.target.rmdir()
+                os.rename(self.path, self.target)
+            except OSError as error:
+                raise disk_error(error, f"publishing the run folder {self.target}") from error
+            sync_folder(self.target.parent)
+            self.path = self.target
+        self._published = True
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._published:
+            if self.temporary:
+                self.temporary.cleanup()
+            else:
+                shutil.rmtree(self.path, ignore_errors=True)
+
+
+def default_out(strategy: str, code: str) -> Path:
+    """Return ./runs/<time>-<strategy>-<hash>."""
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    base = Path("runs") / f"{now}-{strategy.lower()}-{code[:8]}"
+    path, number = base, 1
+    while path.exists():
+        number += 1
+        path = base.with_name(f"{base.name}-{number}")
+    return path
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove what killed runs left: partial folders whose process is gone."""
+    for path in parent.iterdir():
+        match = _PARTIAL.fullmatch(path.name)
+        if match and not path.is_symlink() and not _alive(int(match[2])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

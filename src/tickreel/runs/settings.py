@@ -1,0 +1,130 @@
+"""What a run is asked to do, from arguments or a TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tickreel.errors import InputError, UsageError
+from tickreel.measure import Conventions
+from tickreel.simulate.account import AccountSettings
+from tickreel.units import NS_PER_DAY, format_duration, format_time, parse_duration, parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Everything that a result depends on, beside code and data, and how wide to run it.
+
+    symbols     "BTCUSDT" or "binance:BTCUSDT"; none: all of the store
+    latency_ns  one way, to the venue and back
+    every_ns    distance of equity samples
+    parameters  of the strategy: name -> number
+    batch_rows  rows handed to the engine at a time; changes nothing but speed
+    jit         False runs the engine as plain Python, for a debugger
+    """
+
+    feed: str | None = None
+    exchange: str | None = None
+    symbols: tuple[str, ...] = ()
+    from_ns: int | None = None
+    to_ns: int | None = None
+    capital: float = 100_000.0
+    fee: float = 0.0004
+    latency_ns: int = 0
+    allow_short: bool = False
+    every_ns: int = NS_PER_DAY
+    periods: float | None = None
+    risk_free: float = 0.0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    workers: int | None = None
+    batch_rows: int | None = None
+    jit: bool = True
+
+    def account(self) -> AccountSettings:
+        settings = AccountSettings(self.capital, self.fee, self.latency_ns, self.allow_short)
+        settings.check()
+        return settings
+
+    def conventions(self) -> Conventions:
+        return Conventions(self.every_ns, self.periods, self.risk_free)
+
+    def shown(self) -> dict[str, str]:
+        """Return name -> text of the settings that a result depends on."""
+        text = {
+            "feed": self.feed or "primary",
+            "exchange": self.exchange or "all",
+            "symbols": ", ".join(self.symbols) or "all",
+            "from": "first event" if self.from_ns is None else format_time(self.from_ns),
+            "to": "last event" if self.to_ns is None else format_time(self.to_ns),
+            "capital": f"{self.capital:,.12g} for each symbol",
+            "fee": f"{self.fee:.12g} of notional",
+            "latency": f"{format_duration(self.latency_ns)} one way",
+            "clock": "local",
+            "shorts": "allowed" if self.allow_short else "not allowed",
+            "equity every": format_duration(self.every_ns),
+        }
+        return text | {f"set {name}": f"{value!r}" for name, value in self.parameters.items()}
+
+
+_TOML = {
+    "feed": ("feed", str),
+    "exchange": ("exchange", str),
+    "symbols": ("symbols", list),
+    "from": ("from_ns", "time"),
+    "to": ("to_ns", "time"),
+    "capital": ("capital", float),
+    "fee": ("fee", float),
+    "latency": ("latency_ns", "duration"),
+    "allow_short": ("allow_short", bool),
+    "every": ("every_ns", "duration"),
+    "periods": ("periods", float),
+    "risk_free": ("risk_free", float),
+    "set": ("parameters", dict),
+    "workers": ("workers", int),
+}
+
+
+def read_toml(path: Path) -> tuple[str | None, str | None, RunSettings]:
+    """Return (strategy, store, settings) of a TOML file; what it leaves out has its default.
+
+    Raises InputError naming the file and the key.
+    """
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: {error}") from None
+    strategy, store = table.pop("strategy", None), table.pop("store", None)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in _TOML:
+            known = ", ".join(["strategy", "store", *_TOML])
+            raise InputError(f"{path}: {key!r} is no setting; known are {known}")
+        name, kind = _TOML[key]
+        values[name] = _convert(path, key, value, kind)
+    return strategy, store, RunSettings(**values)
+
+
+def merged(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
+    """Return the settings with every value of `given` that is not None in its place."""
+    known = {item.name for item in fields(RunSettings)}
+    chosen = {name: value for name, value in given.items() if value not in (None, (), {}) and name in known}
+    return replace(settings, **chosen)
+
+
+def _convert(path: Path, key: str, value: Any, kind: Any) -> Any:
+    if kind == "time":
+        return parse_time(value, f"{path}: {key}")
+    if kind == "duration":
+        return parse_duration(value, f"{path}: {key}")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InputError(f"{path}: {key} is {value!r}, a {kind.__name__} belongs there")
+    if kind is list:
+        if not all(isinstance(item, str) for item in value):
+            raise InputError(f"{path}: {key} is {value!r}, a list of texts belongs there")
+        return tuple(value)
+    return value

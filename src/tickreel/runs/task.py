@@ -1,0 +1,141 @@
+"""One symbol's run: the task of a worker. Plain data in, small plain data out; the rest goes to files."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tickreel.scan.plan import Stream
+from tickreel.scan.read import StreamReader
+from tickreel.schema import RECORD_TYPES
+from tickreel.simulate.account import AccountRun, AccountSettings
+from tickreel.simulate.compile import build
+from tickreel.simulate.records import Rows
+from tickreel.store.catalog import Store
+from tickreel.store.format import BLOCK_ROWS, Meta
+from tickreel.store.names import encode_exchange, encode_symbol
+from tickreel.store.writer import SegmentWriter
+from tickreel.strategies.load import StrategyRef, load
+
+OUTPUTS = ("orders", "fills", "postings", "equity")
+_PROGRESS_ROWS = 1 << 20
+
+
+class SymbolTask(msgspec.Struct, frozen=True):
+    """What a worker needs to run one symbol. `grid`: (first boundary, interval, boundaries), ns."""
+
+    store: str
+    stream: Stream
+    strategy: StrategyRef
+    parameters: dict[str, float | int | bool]
+    capital: float
+    fee: float
+    latency_ns: int
+    allow_short: bool
+    from_ns: int | None
+    to_ns: int | None
+    grid: tuple[int, int, int]
+    folder: str
+    batch_rows: int | None
+    jit: bool
+
+
+def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
+    """Run a strategy over one symbol; write its orders, fills, postings and equity; return its summary."""
+    task = msgspec.convert(arguments, SymbolTask)
+    strategy = load(task.strategy)
+    engine = build(strategy, jit=task.jit)
+    settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short)
+    start, step, count = task.grid
+    bounds = start + step * np.arange(count, dtype=np.int64)
+    run = AccountRun(strategy, engine, dict(task.parameters), settings, bounds)
+    with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
+        done = reported = 0
+        for rows in _rows(task, engine.fields):
+            run.feed(rows, outputs)
+            done += len(rows.local_ns)
+            if done - reported >= _PROGRESS_ROWS:
+                progress(trades=done)
+                reported = done
+        summary, samples = run.finish(outputs)
+        outputs.equity(samples)
+        outputs.finish()
+    progress(trades=done)
+    return summary._asdict()
+
+
+def output_path(folder: Path, type: str, exchange: str, symbol: str) -> Path:
+    """Return where a run folder keeps one symbol's records of a type."""
+    return folder / type / encode_exchange(exchange) / f"{encode_symbol(symbol)}.reel"
+
+
+class Outputs:
+    """The four files of one symbol; a Sink for the engine."""
+
+    def __init__(self, folder: Path, exchange: str, symbol: str) -> None:
+        self._exchange, self._symbol = exchange, symbol
+        self._writers: dict[str, SegmentWriter] = {}
+        for name in OUTPUTS:
+            path = output_path(folder, name, exchange, symbol)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A task that runs again after its worker died begins anew.
+            path.unlink(missing_ok=True)
+            self._writers[name] = SegmentWriter(path, RECORD_TYPES[name])
+
+    def orders(self, rows: np.ndarray) -> None:
+        self._append("orders", rows)
+
+    def fills(self, rows: np.ndarray) -> None:
+        self._append("fills", rows)
+
+    def postings(self, rows: np.ndarray) -> None:
+        self._append("postings", rows)
+
+    def equity(self, rows: np.ndarray) -> None:
+        self._append("equity", rows)
+
+    def finish(self) -> None:
+        """Seal the four files."""
+        for name, writer in self._writers.items():
+            meta = Meta("run", name, self._exchange, self._symbol, "", False, [])
+            writer.finish(meta, [(self._symbol, writer.rows)])
+
+    def __enter__(self) -> "Outputs":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._writers.values():
+            writer.abandon()
+
+    def _append(self, type: str, rows: np.ndarray) -> None:
+        # Copies: the writer keeps rows until a block is full, the engine goes on writing into these.
+        names = RECORD_TYPES[type].names
+        self._writers[type].append({name: np.array(rows[name]) for name in names})
+
+
+def _rows(task: SymbolTask, fields: frozenset[str]) -> Iterator[Rows]:
+    """Yield the trades of the range with the columns that the strategy reads; the others are zeros."""
+    names = ("local_ns", "price", *(name for name in ("amount", "side", "exchange_ns") if name in fields))
+    reader = StreamReader(
+        Store(task.store), task.stream, names, from_ns=task.from_ns, to_ns=task.to_ns, reuse=True
+    )
+    amount = side = exchange_ns = np.empty(0)
+    for block in reader.blocks():
+        rows = len(block)
+        if len(side) < rows:
+            size = max(rows, BLOCK_ROWS)
+            amount, side, exchange_ns = np.zeros(size), np.zeros(size, np.uint8), np.zeros(size, np.int64)
+        columns = Rows(
+            block["price"],
+            block.columns.get("amount", amount[:rows]),
+            block.columns.get("side", side[:rows]),
+            block.columns.get("exchange_ns", exchange_ns[:rows]),
+            block["local_ns"],
+        )
+        step = task.batch_rows or rows
+        for first in range(0, rows, step):
+            yield Rows(*(column[first : first + step] for column in columns))
+
+

@@ -1,0 +1,109 @@
+"""Tape: a store opened for reading from Python."""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from tickreel.scan.plan import Question, Stream, choose_feed, plan
+from tickreel.scan.read import Block, StreamReader
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.units import parse_time
+
+Time = str | date | datetime | int
+
+
+def open_store(path: str | os.PathLike[str] | None = None, *, feed: str | None = None) -> "Tape":
+    """Open the store at `path` (else TICKREEL_STORE, else ./tape) for reading.
+
+    feed  the feed to read; None is the primary one
+    Raises UsageError if there is no store.
+    """
+    return Tape(Store.existing(path or os.environ.get("TICKREEL_STORE") or "tape"), feed)
+
+
+class Tape:
+    """A store for reading. Ranges are half-open, UTC, on local time; times are ISO text, dates or ns."""
+
+    def __init__(self, store: Store, feed: str | None) -> None:
+        self.store = store
+        self.feed = choose_feed(store, feed)
+
+    def __repr__(self) -> str:
+        names = sorted({f"{key.exchange}:{key.symbol}" for key in self.segments()})
+        shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+        return f"<tickreel store {self.store.root}, feed {self.feed}: {len(names)} symbols: {shown}>"
+
+    def segments(self, type: str | None = None, exchange: str | None = None) -> list[SegmentKey]:
+        """Return the keys of all segments of the feed, sorted."""
+        return list(self.store.find(feed=self.feed, type=type, exchange=exchange))
+
+    def streams(
+        self,
+        symbols: str | Sequence[str] = (),
+        *,
+        exchange: str | None = None,
+        type: str = "trades",
+        start: Time | None = None,
+        end: Time | None = None,
+    ) -> list[Stream]:
+        """Return what a scan would read, one stream per exchange and symbol."""
+        return plan(self.store, self._question(symbols, exchange, type, start, end))
+
+    def scan(
+        self,
+        symbols: str | Sequence[str] = (),
+        *,
+        exchange: str | None = None,
+        type: str = "trades",
+        start: Time | None = None,
+        end: Time | None = None,
+        columns: Sequence[str] | None = None,
+        reuse: bool = False,
+    ) -> Iterator[Block]:
+        """Yield blocks of NumPy arrays, symbol after symbol, each in order of local time.
+
+            for block in tape.scan("BTCUSDT", start="2024-01-01", end="2024-02-01"):
+                block["price"]          # float64; see schema for all columns
+
+        columns  names to decode; None: all
+        reuse    overwrite the arrays of a block by the next one's: faster, for those who copy
+        """
+        question = self._question(symbols, exchange, type, start, end)
+        for stream in plan(self.store, question):
+            reader = StreamReader(
+                self.store, stream, columns,
+                from_ns=question.from_ns, to_ns=question.to_ns, reuse=reuse,
+            )  # fmt: skip
+            yield from reader.blocks()
+
+    def to_arrow(self, *args: Any, **asked: Any) -> Iterator[Any]:
+        """Yield pyarrow.RecordBatch for each block of `scan(...)`; needs the extra [arrow]."""
+        from tickreel.scan.arrow import record_batch
+
+        types = asked.get("type", "trades")
+        return (record_batch(block, types) for block in self.scan(*args, **asked))
+
+    def to_polars(self, *args: Any, **asked: Any) -> Iterator[Any]:
+        """Yield polars.DataFrame for each block of `scan(...)`; needs the extra [arrow]."""
+        from tickreel.scan.arrow import extra
+
+        polars = extra("polars")
+        return (polars.from_arrow(batch) for batch in self.to_arrow(*args, **asked))
+
+    def to_pandas(self, *args: Any, **asked: Any) -> Iterator[Any]:
+        """Yield pandas.DataFrame for each block of `scan(...)`; needs the extra [arrow]."""
+        from tickreel.scan.arrow import extra
+
+        extra("pandas")
+        return (batch.to_pandas() for batch in self.to_arrow(*args, **asked))
+
+    def _question(
+        self, symbols: str | Sequence[str], exchange: str | None, type: str, start: Any, end: Any
+    ) -> Question:
+        names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+        return Question(
+            type, self.feed, exchange, names,
+            None if start is None else parse_time(start, "start"),
+            None if end is None else parse_time(end, "end"),
+        )  # fmt: skip

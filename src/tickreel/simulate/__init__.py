@@ -1,0 +1,14 @@
+"""Simulation: events in, orders and fills and equity out; one engine for every strategy.
+
+    strategy         what a user writes
+    context          ctx: what a strategy sees and does (context_kernel tells numba)
+    records          the records that kernels carry from block to block
+    engine_kernel    the loop: clocks, venue, account, callbacks
+    matching_kernel  what an order meets, what a fill posts
+    money_kernel     exact money
+    reach, compile   a strategy class to an engine in machine code
+    account          AccountRun: feeds blocks to the engine, hands out what it writes
+
+docs/SEMANTICS.md states every rule with a number. Block size, restart point and compilation
+change no result.
+"""

@@ -1,0 +1,188 @@
+"""One account's run: feeds rows to the engine block by block and passes on what it writes."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from tickreel.errors import FailedError, UsageError
+from tickreel.simulate import records as r
+from tickreel.simulate.compile import Engine, explain
+from tickreel.simulate.strategy import Strategy, make_state
+from tickreel.units import format_time, parse_duration
+
+_OUT_ROWS = 8_192
+_ANSWERS = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """capital in the settlement currency; fee as a fraction of notional; latency one way, ns."""
+
+    capital: float = 100_000.0
+    fee: float = 0.0004
+    latency_ns: int = 0
+    allow_short: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError naming the setting that cannot be."""
+        if not (np.isfinite(self.capital) and 0 < self.capital < 4e9):
+            raise UsageError(
+                f"capital {self.capital!r}: above 0 and below 4e9 (the ledger counts 1e-9 in 64 bits)"
+            )
+        if not (np.isfinite(self.fee) and -0.1 < self.fee < 0.1):
+            raise UsageError(f"fee {self.fee!r}: a fraction of notional between -0.1 and 0.1, e.g. 0.0004")
+        if self.latency_ns < 0:
+            raise UsageError(f"latency {self.latency_ns} ns: 0 or more")
+
+
+class Sink(Protocol):
+    """Takes what a run writes; the arrays are valid during the call only."""
+
+    def orders(self, rows: np.ndarray) -> None: ...
+    def fills(self, rows: np.ndarray) -> None: ...
+    def postings(self, rows: np.ndarray) -> None: ...
+
+
+class Summary(NamedTuple):
+    """What an account did. Money in 1e-9 of the settlement currency where the name says nanos."""
+
+    events: int
+    first_ns: int
+    last_ns: int
+    first_price: float
+    last_price: float
+    equity: float
+    cash_nanos: int
+    position: float
+    max_drawdown: float
+    orders: int
+    rejected: int
+    fills: int
+    notional: float
+    fees_nanos: int
+    trips: int
+    wins: int
+    gross_profit_nanos: int
+    gross_loss_nanos: int
+    in_position_ns: int
+
+
+class AccountRun:
+    """A strategy with an account of its own over one instrument.
+
+    bounds  int64[n], sampling boundaries, ascending; the first at or before the first row
+    """
+
+    def __init__(
+        self,
+        strategy: type[Strategy],
+        engine: Engine,
+        parameters: dict[str, Any],
+        settings: AccountSettings,
+        bounds: np.ndarray,
+    ) -> None:
+        settings.check()
+        self._strategy = strategy
+        self._engine = engine
+        self._state = make_state(strategy, parameters)
+        self._bounds = np.ascontiguousarray(bounds, np.int64)
+        self._world = r.World(
+            r.zeros(r.ACCOUNT, 1),
+            r.zeros(r.INSTRUMENT, 1),
+            r.zeros(r.ORDER, r.MAX_ORDERS + 1),
+            r.zeros(r.ANSWER, _ANSWERS),
+            r.zeros(r.ORDER_OUT, _OUT_ROWS),
+            r.zeros(r.FILL_OUT, _OUT_ROWS),
+            r.zeros(r.POSTING_OUT, 2 * _OUT_ROWS),
+            r.zeros(r.SAMPLE_OUT, len(bounds)),
+            np.zeros(r.LIMBS, np.int64),
+        )
+        account = self._world.account[0]
+        nanos = int((Decimal(settings.capital) * 10**9).to_integral_value(ROUND_HALF_EVEN))
+        account.cash_nanos = account.seen_cash_nanos = nanos
+        account.equity = account.peak = account.trough = nanos / 1e9
+        account.fee_rate, account.latency_ns = settings.fee, settings.latency_ns
+        account.allow_short = int(settings.allow_short)
+        account.timer_ns = parse_duration(strategy.timer, "timer") if strategy.timer else 0
+        account.next_timer_ns = account.next_due_ns = r.FAR
+
+    def warm_up(self) -> None:
+        """Compile, or load from the cache, without playing a row. Raises StrategyError."""
+        none = np.empty(0)
+        rows = r.Rows(none, none, np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
+        self._call(self._engine.run, self._state, self._world, rows, self._bounds, 0, 0)
+        self._call(self._engine.end, self._state, self._world, self._bounds)
+
+    def feed(self, rows: r.Rows, sink: Sink) -> None:
+        """Play some rows; they follow those of the call before. Raises FailedError or StrategyError."""
+        row, stop = 0, len(rows.local_ns)
+        while row < stop:
+            row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop)
+            if self._world.account[0].status == r.NO_ROOM:
+                self._drain(sink)
+                self._make_room()
+                self._world.account[0].status = r.GOING
+            elif self._world.account[0].status != r.GOING:
+                raise self._failure()
+
+    def finish(self, sink: Sink) -> tuple[Summary, np.ndarray]:
+        """End the run; return what it did and the samples (records.SAMPLE_OUT[n])."""
+        self._drain(sink)
+        self._make_room()
+        self._call(self._engine.end, self._state, self._world, self._bounds)
+        if self._world.account[0].status != r.GOING:
+            raise self._failure()
+        self._drain(sink)
+        a, i = self._world.account[0], self._world.instruments[0]
+        summary = Summary(
+            int(i.trades), int(i.first_ns), int(i.last_ns), float(i.first_price), float(i.price),
+            float(a.equity), int(a.cash_nanos), float(i.position), float(a.max_drawdown),
+            int(a.orders), int(a.rejected), int(a.fills), float(a.notional), int(a.fees_nanos),
+            int(a.trips), int(a.wins), int(a.gross_profit_nanos), int(a.gross_loss_nanos),
+            int(a.in_position_ns),
+        )  # fmt: skip
+        return summary, self._world.samples
+
+    def _call(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception as error:  # noqa: BLE001 - told apart by where it comes from
+            if type(error).__module__.startswith("numba."):
+                raise explain(error, self._strategy) from error
+            raise
+
+    def _drain(self, sink: Sink) -> None:
+        world = self._world
+        account = world.account[0]
+        if account.orders_out:
+            sink.orders(world.orders_out[: account.orders_out])
+        if account.fills_out:
+            sink.fills(world.fills_out[: account.fills_out])
+            sink.postings(world.postings_out[: account.postings_out])
+        account.orders_out = account.fills_out = account.postings_out = 0
+
+    def _make_room(self) -> None:
+        """Double the queue of answers where many wait: a long latency with many fills."""
+        account, answers = self._world.account[0], self._world.answers
+        if account.answers + 2 * r.MAX_ORDERS > len(answers):
+            larger = r.zeros(r.ANSWER, 2 * len(answers))
+            order = (account.answers_first + np.arange(account.answers)) % len(answers)
+            larger[: len(order)] = answers[order]
+            account.answers_first = 0
+            self._world = self._world._replace(answers=larger)
+
+    def _failure(self) -> FailedError:
+        account = self._world.account[0]
+        when = format_time(int(account.now_ns))
+        name = self._strategy.__name__
+        if account.status == r.TOO_MANY_ORDERS:
+            return FailedError(
+                f"{name} at {when}: more than {r.MAX_ORDERS} orders open at one time; cancel some, or wait"
+                " for ctx.idle"
+            )
+        return FailedError(
+            f"{name} at {when}: an amount of money beyond 4.6e9 (the ledger counts 1e-9 in 64 bits);"
+            " use a smaller capital"
+        )

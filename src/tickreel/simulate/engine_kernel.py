@@ -1,0 +1,180 @@
+"""The engine's loop over trades: clocks, venue, account and callbacks, one row after the other.
+
+Plain functions: `compile.build` puts a strategy's callbacks in the place of those below and
+compiles the whole. Rule numbers are those of docs/SEMANTICS.md.
+"""
+
+from tickreel.simulate.context import Context
+from tickreel.simulate.matching_kernel import arrive_until, expire_orders, meet_row, pop_answer
+from tickreel.simulate.records import FAR, GOING, MAX_ORDERS, NO_ROOM, Fill, Trade
+
+
+def on_start(self, ctx):
+    """Replaced by the strategy's own, as are the four below."""
+
+
+def on_trade(self, trade, ctx):
+    pass
+
+
+def on_fill(self, fill, ctx):
+    pass
+
+
+def on_timer(self, ctx):
+    pass
+
+
+def on_end(self, ctx):
+    pass
+
+
+def run(state, world, rows, bounds, start, stop):
+    """Play rows[start:stop]; return the row that comes next.
+
+    state   the strategy's record, an array of one
+    world   records.World
+    rows    records.Rows: columns of one block
+    bounds  int64[n], sampling boundaries, ascending
+    It stops early, with account.status set, for want of room in the output arrays or on an error.
+    """
+    account = world.account[0]
+    instrument = world.instruments[0]
+    me = state[0]
+    ctx = Context(world.account, world.instruments, world.orders, 0)
+    if account.started == 0 and start < stop:
+        begin(me, ctx, account, instrument, rows, start)
+    cash, position = account.cash_nanos / 1e9, instrument.position
+    peak, trough = account.peak, account.trough
+    watch = next_watch(account, bounds)
+    row = start
+    while row < stop:
+        now = rows.local_ns[row]
+        price = rows.price[row]
+        if now >= watch or account.live > 0:
+            account.peak, account.trough = peak, trough
+            if not has_room(world):
+                account.status = NO_ROOM
+                break
+            sample_until(world, bounds, now)
+            deliver_until(me, ctx, world, now)
+            meet_row(world, now, price, rows.amount[row])
+            instrument.price = price
+            deliver_until(me, ctx, world, now)
+            if account.status != GOING:
+                break
+            cash, position = account.cash_nanos / 1e9, instrument.position
+            peak, trough = account.peak, account.trough
+            watch = next_watch(account, bounds)
+        equity = cash + position * price
+        if equity > peak:
+            account.deepest = max(account.deepest, (peak - trough) / peak)
+            peak = trough = equity
+        elif equity < trough:
+            trough = equity
+        account.equity = equity
+        account.now_ns = now
+        instrument.price = price
+        side = rows.side[row]
+        trade = Trade(price, rows.amount[row], (side & 1) - (side >> 1), rows.exchange_ns[row], now)
+        on_trade(me, trade, ctx)
+        if account.status != GOING:
+            break
+        row += 1
+    account.peak, account.trough = peak, trough
+    if row > start:
+        instrument.trades += row - start
+        instrument.last_ns = rows.local_ns[row - 1]
+    return row
+
+
+def begin(me, ctx, account, instrument, rows, row):
+    """Call on_start at the first row, before anything else."""
+    account.started = 1
+    account.now_ns = rows.local_ns[row]
+    instrument.price = rows.price[row]
+    instrument.first_price = rows.price[row]
+    instrument.first_ns = rows.local_ns[row]
+    if account.timer_ns > 0:
+        account.next_timer_ns = -(-account.now_ns // account.timer_ns) * account.timer_ns
+        account.next_due_ns = account.next_timer_ns
+    on_start(me, ctx)
+
+
+def end(state, world, bounds):
+    """Call on_end after the last row, expire what is open and sample the rest of the grid."""
+    account = world.account[0]
+    ctx = Context(world.account, world.instruments, world.orders, 0)
+    if account.started == 1:
+        on_end(state[0], ctx)
+    expire_orders(world)
+    sample_until(world, bounds, FAR - 1)
+    account.max_drawdown = max(account.max_drawdown, account.deepest)
+    if world.instruments[0].position != 0.0:
+        account.in_position_ns += world.instruments[0].last_ns - account.in_position_since_ns
+
+
+def next_watch(account, bounds):
+    """Return the next time at which more than a mark is to be done."""
+    if account.next_sample < bounds.shape[0]:
+        return min(account.next_due_ns, bounds[account.next_sample])
+    return account.next_due_ns
+
+
+def has_room(world):
+    """Return whether the outputs hold all that one row can bring about."""
+    account = world.account[0]
+    return (
+        account.orders_out + 2 * MAX_ORDERS <= world.orders_out.shape[0]
+        and account.fills_out + MAX_ORDERS <= world.fills_out.shape[0]
+        and account.postings_out + 2 * MAX_ORDERS <= world.postings_out.shape[0]
+        and account.answers + 2 * MAX_ORDERS <= world.answers.shape[0]
+    )
+
+
+def sample_until(world, bounds, now):
+    """Write a sample for every boundary up to `now`: the last mark before it (rule M3)."""
+    account = world.account[0]
+    while account.next_sample < bounds.shape[0] and bounds[account.next_sample] <= now:
+        deepest = max(account.deepest, (account.peak - account.trough) / account.peak)
+        sample = world.samples[account.next_sample]
+        sample.time_ns = bounds[account.next_sample]
+        sample.equity = account.equity
+        sample.drawdown = deepest
+        sample.position = world.instruments[0].position
+        account.max_drawdown = max(account.max_drawdown, deepest)
+        account.deepest = 0.0
+        account.trough = account.equity
+        account.next_sample += 1
+
+
+def deliver_until(me, ctx, world, now):
+    """Hand out answers and timers due up to `now`, in order of time, answers first (rules C2, C3)."""
+    account = world.account[0]
+    arrive_until(world, now)
+    while account.next_due_ns <= now:
+        due = FAR
+        if account.answers > 0:
+            due = world.answers[account.answers_first].due_ns
+        if due <= account.next_timer_ns:
+            answer = pop_answer(world)
+            account.now_ns = due
+            fill = Fill(
+                answer.order_id,
+                answer.side,
+                answer.price,
+                answer.quantity,
+                answer.maker == 1,
+                answer.closes == 1,
+                answer.venue_ns,
+            )
+            on_fill(me, fill, ctx)
+        else:
+            account.now_ns = account.next_timer_ns
+            account.next_timer_ns += account.timer_ns
+            on_timer(me, ctx)
+        arrive_until(world, now)
+        due = FAR
+        if account.answers > 0:
+            due = world.answers[account.answers_first].due_ns
+        account.next_due_ns = min(due, account.next_timer_ns)

@@ -1,0 +1,154 @@
+"""What a user writes: a Strategy with parameters, state and callbacks."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tickreel.errors import StrategyError, UsageError
+
+CALLBACKS = ("on_start", "on_trade", "on_fill", "on_timer", "on_end")
+"""The callbacks that the engine knows; only those that a strategy defines are called."""
+
+_LATER = ("on_book", "on_ticker", "on_liquidation")
+_DTYPES = {float: np.dtype("f8"), int: np.dtype("i8"), bool: np.dtype("?")}
+
+
+class Param:
+    """A parameter of a strategy: what `--set` and sweeps may change. Its type is its default's."""
+
+    def __init__(self, default: float) -> None:
+        self.default = default
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else self.default
+
+
+class StateArray:
+    """A state field of `length` float64 values, zero at the start: a window, a histogram."""
+
+    def __init__(self, length: int) -> None:
+        if not isinstance(length, int) or length < 1:
+            raise StrategyError(f"StateArray({length!r}): the length is a whole number of at least 1")
+        self.length = length
+
+
+class Strategy:
+    """Base of all strategies. Class attributes are parameters (Param) and state; methods are callbacks.
+
+        class Momentum(Strategy):
+            threshold = Param(0.001)     # a parameter
+            last: float = 0.0            # state: a float, int or bool, or a StateArray
+            timer = "1m"                 # calls on_timer at every full minute UTC
+
+            def on_trade(self, trade, ctx): ...
+
+    on_start(self, ctx), on_end(self, ctx)    at the first and after the last event of the run
+    on_trade(self, trade, ctx)                for each trade, after the orders that it fills
+    on_fill(self, fill, ctx)                  when the answer to an order reaches the strategy
+    on_timer(self, ctx)                       at multiples of `timer`
+
+    The methods are compiled: they may use numbers, their own state, `math`, NumPy and functions of
+    the same file, not lists of objects, files or print.
+    """
+
+    timer: str = ""
+
+
+def fields_of(strategy: type[Strategy]) -> dict[str, tuple[np.dtype, tuple[int, ...], Any]]:
+    """Return name -> (dtype, shape, default) of parameters and state, in the order of their definition.
+
+    Raises StrategyError naming the attribute that is neither.
+    """
+    found: dict[str, tuple[np.dtype, tuple[int, ...], Any]] = {}
+    for owner in reversed(strategy.__mro__):
+        if owner in (object, Strategy):
+            continue
+        for name, value in vars(owner).items():
+            if name.startswith("__") or name == "timer" or callable(value) or isinstance(value, property):
+                continue
+            found[name] = _field(strategy, name, value)
+        for name in vars(owner).get("__annotations__", {}):
+            if name not in vars(owner):
+                raise StrategyError(f"{strategy.__name__}.{name} has no value; write {name}: float = 0.0")
+    return found
+
+
+def parameters_of(strategy: type[Strategy]) -> dict[str, Any]:
+    """Return name -> default of the parameters."""
+    return {
+        name: value.default
+        for owner in reversed(strategy.__mro__)
+        for name, value in vars(owner).items()
+        if isinstance(value, Param)
+    }
+
+
+def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
+    """Return the callbacks that a strategy defines. StrategyError if there is none, or one not known."""
+    for name in dir(strategy):
+        if name in _LATER:
+            raise StrategyError(f"{strategy.__name__}.{name}: this version replays trades; use on_trade")
+        if name.startswith("on_") and name not in CALLBACKS:
+            raise StrategyError(f"{strategy.__name__}.{name} is none of {', '.join(CALLBACKS)}")
+    found = {name: getattr(strategy, name) for name in CALLBACKS if hasattr(strategy, name)}
+    if not found:
+        raise StrategyError(f"{strategy.__name__} has no callback; define on_trade(self, trade, ctx)")
+    if "on_timer" in found and not strategy.timer:
+        raise StrategyError(f'{strategy.__name__}.on_timer is never called; set timer = "1m" in the class')
+    return found
+
+
+def make_state(strategy: type[Strategy], settings: Mapping[str, Any]) -> np.ndarray:
+    """Return the strategy's record (recarray of one row) with `settings` in place of defaults.
+
+    Raises UsageError for a name that is no parameter or a value that does not fit its type.
+    """
+    fields = fields_of(strategy)
+    known = parameters_of(strategy)
+    layout = [(name, dtype, shape) for name, (dtype, shape, _) in fields.items()]
+    state = np.zeros(1, np.dtype(layout or [("_", "i8", ())], align=True)).view(np.recarray)
+    for name, (_, _, default) in fields.items():
+        state[name] = default
+    for name, value in settings.items():
+        if name not in known:
+            raise UsageError(
+                f"{strategy.__name__} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
+            )
+        state[name] = convert_parameter(strategy, name, value)
+    return state
+
+
+def convert_parameter(strategy: type[Strategy], name: str, value: Any) -> float | int | bool:
+    """Return a value, perhaps text, as the type of the parameter's default; UsageError if it does not fit."""
+    kind = type(parameters_of(strategy)[name])
+    words = {"true": True, "false": False, "1": True, "0": False}
+    try:
+        if kind is bool:
+            return words[str(value).lower()]
+        converted = kind(value)
+        if kind is int and float(value) != converted:
+            raise ValueError
+        if not np.isfinite(converted):
+            raise ValueError
+    except (ValueError, KeyError, OverflowError, TypeError):
+        raise UsageError(
+            f"{strategy.__name__}.{name}: {value!r} is not {'a finite float' if kind is float else kind.__name__}"
+        ) from None
+    return converted
+
+
+def _field(strategy: type[Strategy], name: str, value: Any) -> tuple[np.dtype, tuple[int, ...], Any]:
+    if isinstance(value, StateArray):
+        return _DTYPES[float], (value.length,), 0.0
+    default = value.default if isinstance(value, Param) else value
+    if type(default) not in _DTYPES:
+        raise StrategyError(
+            f"{strategy.__name__}.{name} is a {type(default).__name__}; parameters and state are float, int,"
+            " bool or StateArray(n)"
+        )
+    return _DTYPES[type(default)], (), default
