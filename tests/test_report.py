@@ -167,6 +167,8 @@ def test_hostile_names_add_no_element_and_survive_as_text() -> None:
     assert [tag for tag, _ in found.elements] == [tag for tag, _ in wanted.elements]
     assert found.data()["symbols"]["symbol"] == [row["symbol"] for row in view["symbols"]]
     assert found.data()["symbols"]["exchange"] == [row["exchange"] for row in view["symbols"]]
+    (generator,) = (a["content"] for _, a in found.elements if a.get("name") == "generator")
+    assert generator == f"tickreel {view['version']}"
     for name in HOSTILE[:5]:
         assert found.text.count(name) >= 4
     text.encode("utf-8")

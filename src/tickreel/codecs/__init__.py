@@ -9,7 +9,8 @@ A codec is a module with
 `decode` raises CorruptionError unless `data` holds exactly len(out) values, and never allocates
 more than a small multiple of `out`. Block checksums are verified before a codec sees the bytes.
 
-CODECS is the table of all of them; `choose` picks one for a column at sealing.
+CODECS is the table of all of them, READABLE says which of them a column of each kind may be in;
+`choose` picks one for a column at sealing.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from types import ModuleType
 
 import numpy as np
 
-from tickreel.codecs import constant, number_text, pco, planes, plain_text, raw, uuid_text
+from tickreel.codecs import constant, number_text, pco, plain_text, planes, raw, uuid_text
+from tickreel.errors import InputError
 from tickreel.schema import Kind
 
 CODECS: dict[int, ModuleType] = {
@@ -34,10 +36,17 @@ _ORDER: dict[Kind, Sequence[ModuleType]] = {
 }
 
 
+READABLE: dict[Kind, frozenset[int]] = {
+    kind: frozenset(codec.ID for codec in codecs) | (set() if kind is Kind.TEXT else {raw.ID})
+    for kind, codecs in _ORDER.items()
+}
+
+
 def choose(kind: Kind, values: np.ndarray, *, plain: bool = False) -> tuple[int, bytes]:
     """Return (codec id, bytes) of the first codec of the column's kind that holds `values`.
 
     plain  store numbers uncompressed, for a zero-copy view
+    Raises InputError if none does: texts longer than plain_text.MAX_LENGTH.
     """
     if plain and kind is not Kind.TEXT:
         return raw.ID, raw.encode(values)
@@ -45,4 +54,4 @@ def choose(kind: Kind, values: np.ndarray, *, plain: bool = False) -> tuple[int,
         data = codec.encode(values)
         if data is not None:
             return codec.ID, data
-    raise AssertionError(f"no codec for {kind}")  # the last one of each kind holds everything
+    raise InputError(f"no codec holds these {kind} values: texts of up to {plain_text.MAX_LENGTH} bytes fit")

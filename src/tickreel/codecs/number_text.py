@@ -7,6 +7,7 @@ comes back to the letter.
 import numpy as np
 
 from tickreel.codecs import pco
+from tickreel.errors import CorruptionError
 
 NAME, ID = "number_text", 4
 
@@ -21,7 +22,8 @@ def decode(data: memoryview, out: np.ndarray) -> None:
 
     numbers = np.empty(len(out), np.int64)
     pco.decode(data, numbers)
-    format_numbers(numbers, _letters(out))
+    if not format_numbers(numbers, _letters(out)):
+        raise CorruptionError(f"number_text: a number is negative or longer than {out.dtype.itemsize} digits")
 
 
 def to_numbers(values: np.ndarray) -> np.ndarray | None:

@@ -7,31 +7,32 @@ from tickreel.errors import CorruptionError
 
 NAME, ID = "plain_text", 6
 MAX_LENGTH = 255
+_MAX_WINDOW_BYTES = 1 << 23
 
 
-def encode(values: np.ndarray) -> bytes:
-    lengths = np.strings.str_len(values).astype(np.uint8)
-    body = lengths.tobytes() + b"".join(values.tolist())
+def encode(values: np.ndarray) -> bytes | None:
+    lengths = np.strings.str_len(values)
+    if lengths.max(initial=0) > MAX_LENGTH:
+        return None
+    body = lengths.astype(np.uint8).tobytes() + b"".join(values.tolist())
     return zstandard.ZstdCompressor(level=3, write_checksum=False, write_content_size=True).compress(body)
 
 
 def decode(data: memoryview, out: np.ndarray) -> None:
-    width = out.dtype.itemsize
-    body = _decompress(data, len(out) * (1 + width))
-    lengths = np.frombuffer(body[: len(out)], np.uint8).astype(np.int64)
-    if len(lengths) != len(out) or len(body) != len(out) + lengths.sum() or (lengths > width).any():
-        raise CorruptionError(f"plain_text: lengths do not fit {len(out)} values of at most {width} bytes")
-    letters = np.zeros((len(out), width), np.uint8)
-    letters[np.arange(width) < lengths[:, None]] = np.frombuffer(body[len(out) :], np.uint8)
-    out[:] = letters.reshape(-1).view(out.dtype)
-
-
-def _decompress(data: memoryview, limit: int) -> bytes:
-    """Decompress at most `limit` bytes: a forged frame cannot make us allocate more."""
+    count, width = len(out), out.dtype.itemsize
     try:
         size = zstandard.frame_content_size(data)
-        if not 0 <= size <= limit:
-            raise CorruptionError(f"plain_text: frame of {size} bytes where at most {limit} belong")
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=limit)
+        zstd = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+        # The lengths alone first: a forged frame is refused before its body is inflated.
+        with zstd.stream_reader(data) as start:
+            lengths = np.frombuffer(start.read(count), np.uint8)
+        if len(lengths) != count or size != count + int(lengths.sum()) or lengths.max(initial=0) > width:
+            raise CorruptionError(
+                f"plain_text: {size} bytes do not fit {count} values of at most {width} bytes"
+            )
+        body = zstd.decompress(data, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise CorruptionError(f"plain_text: {error}") from None
+    letters = np.zeros((count, width), np.uint8)
+    letters[np.arange(width) < lengths[:, None]] = np.frombuffer(body, np.uint8, offset=count)
+    out[:] = letters.reshape(-1).view(out.dtype)

@@ -1,6 +1,6 @@
 """Few distinct small values (sides, flags) as bit planes over a dictionary.
 
-Layout: u8 count of distinct values d, the d values ascending, then ceil(log2 d) planes; plane p
+Layout: u8 count of distinct values d (0 means 256, or none where there are no values), the d values ascending, then ceil(log2 d) planes; plane p
 holds bit p of each value's position in the dictionary, eight values a byte, first value in the
 highest bit.
 """
@@ -22,7 +22,7 @@ def encode(values: np.ndarray) -> bytes:
 
 
 def decode(data: memoryview, out: np.ndarray) -> None:
-    distinct = (data[0] or 256) if len(data) else 0
+    distinct = (data[0] or 256 * bool(len(out))) if len(data) else 0
     width = _width(distinct)
     stride = -(-len(out) // 8)
     if len(data) != 1 + distinct + width * stride:

@@ -33,7 +33,10 @@ def parse_numbers(letters, numbers):
 
 @kernel
 def format_numbers(numbers, letters):
-    """Write each number (int64[n], 0 or more) as ASCII into its row of `letters`, zero padded."""
+    """Write each number as ASCII into its row of `letters`, zero padded; False if one does not fit.
+
+    numbers  int64[n], 0 or more
+    """
     width = letters.shape[1]
     for row in range(letters.shape[0]):
         value = numbers[row]
@@ -42,8 +45,11 @@ def format_numbers(numbers, letters):
         while rest > 0:
             rest //= 10
             length += 1
-        for place in range(width):
+        if value < 0 or length > width:
+            return False
+        for place in range(length, width):
             letters[row, place] = 0
-        for place in range(min(length, width) - 1, -1, -1):
+        for place in range(length - 1, -1, -1):
             letters[row, place] = _ZERO + value % 10
             value //= 10
+    return True

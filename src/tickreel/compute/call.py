@@ -30,7 +30,10 @@ class Reply(msgspec.Struct, tag=True, frozen=True):
 
 
 class Progress:
-    """What a task calls as progress(rows=5, done=0.2); one in PROGRESS_EVERY_S is passed on."""
+    """What a task calls as progress(rows=5, done=0.2).
+
+    The first report is passed on, then at most one in PROGRESS_EVERY_S; the others are dropped.
+    """
 
     def __init__(self, send: Callable[[Numbers], None]) -> None:
         self._send = send

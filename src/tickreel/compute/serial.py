@@ -22,7 +22,6 @@ class SerialBackend:
         self._call: tuple[str, bytes] | None = None
         self._deliver: Callable[[Event], None] | None = None
         self._broken: BaseException | None = None
-        self._progress = Progress(self._pass_on)
         self._stdout = sys.stdout
 
     def start(self, slot: int, function: str, arguments: bytes) -> None:
@@ -36,7 +35,7 @@ class SerialBackend:
         deliver(Started(_SLOT))
         # A worker's stdout is its parent's stderr; so is a task's here.
         with redirect_stdout(sys.stderr):
-            reply = call(function, arguments, self._progress)
+            reply = call(function, arguments, Progress(self._pass_on))
         if self._broken is not None:
             broken, self._broken = self._broken, None
             raise broken

@@ -51,12 +51,11 @@ class _Worker:
         self._room.register(notes_fd, select.POLLOUT)
 
     def serve(self) -> None:
-        progress = Progress(self._note)
         try:
             self._send(frames.Ready())
             while (wanted := frames.receive_call(self._calls_fd)) is not None:
                 with _killed_if_closed(self._calls_fd):
-                    reply = call(wanted.function, wanted.arguments, progress)
+                    reply = call(wanted.function, wanted.arguments, Progress(self._note))
                 self._send(reply)
         except BrokenPipeError:
             return

@@ -15,7 +15,7 @@ import numpy as np
 
 import tickreel
 from tickreel.compute import Outcome, Task, make_executor
-from tickreel.errors import DiskError, StrategyError, UsageError
+from tickreel.errors import DiskError, UsageError
 from tickreel.runs.folder import RunFolder
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
@@ -110,7 +110,7 @@ def run_backtest(
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
         on_plan(streams)
-    with RunFolder.create(out, strategy.__name__, code) as folder:
+    with RunFolder.create(out) as folder:
         tasks = [_task(store, stream, ref, settings, parameters, grid, folder.path) for stream in streams]
         records = _run(streams, tasks, settings, on_progress or (lambda name, numbers: None))
         from_ns = settings.from_ns if settings.from_ns is not None else grid[0]
@@ -226,5 +226,3 @@ def _machine() -> Machine:
         cores=os.cpu_count() or 1,
     )
 
-
-__all__ = ["StrategyError", "backtest", "run_backtest"]

@@ -24,7 +24,7 @@ class RunFolder:
         self._published = False
 
     @classmethod
-    def create(cls, out: Path | None, strategy: str, code: str) -> "RunFolder":
+    def create(cls, out: Path | None) -> "RunFolder":
         """Begin a folder at `out`, or a temporary one. UsageError if `out` is there and not empty."""
         if out is None:
             temporary = tempfile.TemporaryDirectory(prefix="tickreel-run-")
@@ -73,7 +73,7 @@ class RunFolder:
 
 
 def default_out(strategy: str, code: str) -> Path:
-    """Return ./runs/<time>-<strategy>-<hash>."""
+    """Return ./runs/<time>-<strategy>-<hash of its code>."""
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     base = Path("runs") / f"{now}-{strategy.lower()}-{code[:8]}"
     path, number = base, 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,22 @@ class Block:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+
+class Piece(NamedTuple):
+    """Some rows of a block of an open segment, not yet decoded."""
+
+    segment: Segment
+    block: int
+    rows: slice
+    exchange: str
+    symbol: str
+
+    def read(self, columns: Sequence[str] | None = None) -> Block:
+        """Decode columns (None: all) into fresh arrays."""
+        names = columns or self.segment.record.names
+        found = {name: self.segment.read(name, self.block)[self.rows] for name in names}
+        return Block(self.exchange, self.symbol, found)
 
 
 class StreamReader:
@@ -53,6 +70,11 @@ class StreamReader:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks in order of time. Raises CorruptionError, and FailedError if the store changed."""
+        for piece in self.pieces():
+            yield self._read(piece)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield where the rows are, in order of time; only times at the edges of the range are decoded."""
         for part in self._stream.slices:
             if self._outside(part):
                 continue
@@ -60,7 +82,7 @@ class StreamReader:
             for block in _touched(segment, part, self._from, self._to):
                 rows = self._rows(segment, part, block)
                 if rows.start < rows.stop:
-                    yield self._read(segment, block, rows)
+                    yield Piece(segment, block, rows, self._stream.exchange, self._stream.symbol)
 
     def _outside(self, part: Slice) -> bool:
         return (self._to is not None and part.first_ns >= self._to) or (
@@ -81,12 +103,14 @@ class StreamReader:
             start, stop = start + begin, start + end
         return slice(start, stop)
 
-    def _read(self, segment: Segment, block: int, rows: slice) -> Block:
+    def _read(self, piece: Piece) -> Block:
+        if self._buffers is None:
+            return piece.read(self._columns)
         columns = {}
         for name in self._columns:
-            out = self._buffer(name, segment) if self._buffers is not None else None
-            columns[name] = segment.read(name, block, out)[rows]
-        return Block(self._stream.exchange, self._stream.symbol, columns)
+            out = self._buffer(name, piece.segment)
+            columns[name] = piece.segment.read(name, piece.block, out)[piece.rows]
+        return Block(piece.exchange, piece.symbol, columns)
 
     def _buffer(self, name: str, segment: Segment) -> np.ndarray | None:
         assert self._buffers is not None

@@ -201,6 +201,8 @@ def _days(path: Path, from_ns: int | None, to_ns: int | None) -> Iterator[str]:
         try:
             start = day_start(day)
         except ValueError:
-            raise UsageError(f"{path / name} is not named after a day (YYYY-MM-DD{SUFFIX}); remove it") from None
+            raise UsageError(
+                f"{path / name} is not named after a day (YYYY-MM-DD{SUFFIX}); remove it"
+            ) from None
         if (to_ns is None or start < to_ns) and (from_ns is None or start + 86_400_000_000_000 > from_ns):
             yield day

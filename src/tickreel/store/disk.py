@@ -59,7 +59,9 @@ def make_folder(folder: Path, root: Path) -> None:
 def refuse_link(path: Path) -> None:
     """Raise UsageError if `path` is a symbolic link: the store never follows one."""
     if stat.S_ISLNK(os.lstat(path).st_mode):
-        raise UsageError(f"{path} is a symbolic link; the store follows none: remove it or put the data there")
+        raise UsageError(
+            f"{path} is a symbolic link; the store follows none: remove it or put the data there"
+        )
 
 
 def publish(moves: Iterable[tuple[Path, Path]]) -> None:
@@ -101,9 +103,7 @@ def open_beneath(root: Path, parts: Iterable[str]) -> int:
     try:
         for part in folders:
             where = where / part
-            below = os.open(
-                part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder
-            )
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             os.close(folder)
             folder = below
         where = where / name

@@ -26,7 +26,13 @@ MAX_BLOCK_ROWS = 1 << 20
 MAX_TEXT = 255
 
 HEADER = np.dtype(
-    [("magic", "S8"), ("reader_version", "<u2"), ("writer_version", "<u2"), ("zero", "V44"), ("checksum", "<u8")]
+    [
+        ("magic", "S8"),
+        ("reader_version", "<u2"),
+        ("writer_version", "<u2"),
+        ("zero", "V44"),
+        ("checksum", "<u8"),
+    ]
 )
 TRAILER = np.dtype(
     [
@@ -52,9 +58,7 @@ FOOTER = np.dtype(
     ]
 )
 COLUMN = np.dtype([("name", "S40"), ("kind", "u1"), ("zero", "V7")])
-BLOCK = np.dtype(
-    [("row", "<u8"), ("rows", "<u4"), ("zero", "V4"), ("first_ns", "<i8"), ("last_ns", "<i8")]
-)
+BLOCK = np.dtype([("row", "<u8"), ("rows", "<u4"), ("zero", "V4"), ("first_ns", "<i8"), ("last_ns", "<i8")])
 CHUNK = np.dtype(
     [
         ("offset", "<u8"),
@@ -138,7 +142,11 @@ def checksum(data: bytes | memoryview) -> int:
 
 def pack_header() -> bytes:
     header = np.zeros((), HEADER)
-    header["magic"], header["reader_version"], header["writer_version"] = HEADER_MAGIC, READER_VERSION, WRITER_VERSION
+    header["magic"], header["reader_version"], header["writer_version"] = (
+        HEADER_MAGIC,
+        READER_VERSION,
+        WRITER_VERSION,
+    )
     header["checksum"] = checksum(header.tobytes()[:-8])
     return header.tobytes()
 
@@ -149,7 +157,9 @@ def check_header(data: bytes | memoryview, name: str) -> None:
         raise CorruptionError(f"{name}: begins with {bytes(data[:8])!r}, a segment with {HEADER_MAGIC!r}")
     header = np.frombuffer(data, HEADER, 1)[0]
     if int(header["checksum"]) != checksum(memoryview(data)[: HEADER_BYTES - 8]):
-        raise CorruptionError(f"{name}: the header's checksum does not fit: restore the file or import it again")
+        raise CorruptionError(
+            f"{name}: the header's checksum does not fit: restore the file or import it again"
+        )
     if header["reader_version"] > READER_VERSION:
         raise FormatError(
             f"{name}: needs a reader of format {header['reader_version']}, this tickreel has {READER_VERSION}: upgrade"
@@ -168,7 +178,9 @@ def check_trailer(data: bytes | memoryview, file_bytes: int, name: str) -> tuple
     """Return (offset, length, checksum) of the footer, all inside the file."""
     trailer = np.frombuffer(data, TRAILER, 1)[0]
     if trailer["magic"] != TRAILER_MAGIC or int(trailer["checksum"]) != checksum(memoryview(data)[:48]):
-        raise CorruptionError(f"{name}: does not end as a segment ends: it was cut or damaged; import it again")
+        raise CorruptionError(
+            f"{name}: does not end as a segment ends: it was cut or damaged; import it again"
+        )
     offset, length = int(trailer["footer_offset"]), int(trailer["footer_bytes"])
     if offset < HEADER_BYTES or offset + length + TRAILER_BYTES != file_bytes:
         raise CorruptionError(f"{name}: footer at {offset} of {length} bytes does not fit {file_bytes} bytes")
@@ -279,9 +291,7 @@ def _check_chunks(chunks: np.ndarray, data_end: int, bad: _Bad) -> None:
         raise bad("chunks overlap or leave gaps")
 
 
-def _read_names(
-    symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad
-) -> tuple[str, ...]:
+def _read_names(symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad) -> tuple[str, ...]:
     counts, sizes = symbols["rows"], symbols["name_bytes"].astype(np.int64)
     starts = np.cumsum(counts) - counts
     offsets = np.cumsum(sizes) - sizes

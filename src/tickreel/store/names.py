@@ -77,7 +77,9 @@ def _encode(text: str, literal: frozenset[int], what: str) -> str:
     if name.endswith("."):
         name = name[:-1] + "%2E"
     if len(name) > MAX_NAME_BYTES:
-        raise InputError(f"{what} {text[:40]!r}... needs {len(name)} bytes as a file name; {MAX_NAME_BYTES} fit")
+        raise InputError(
+            f"{what} {text[:40]!r}... needs {len(name)} bytes as a file name; {MAX_NAME_BYTES} fit"
+        )
     return name
 
 

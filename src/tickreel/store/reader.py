@@ -39,7 +39,9 @@ class Segment:
         start, length, self.fingerprint = fmt.check_trailer(trailer, self.file_bytes, str(path))
         footer = self._data[start : start + length]
         if fmt.checksum(footer) != self.fingerprint:
-            raise CorruptionError(f"{path}: the footer's checksum does not fit; restore the file or import it again")
+            raise CorruptionError(
+                f"{path}: the footer's checksum does not fit; restore the file or import it again"
+            )
         self.footer = fmt.unpack_footer(footer, start, str(path))
         self._verified = np.zeros(self.footer.chunks.shape, bool)
         self._index = {name: i for i, name in enumerate(self.record.names)}
@@ -138,7 +140,9 @@ class Segment:
         codec = CODECS.get(int(self.footer.chunks["codec"][block, place]))
         if codec is None:
             number = int(self.footer.chunks["codec"][block, place])
-            raise CorruptionError(f"{self._where(place, block)}: codec {number} is not one of {sorted(CODECS)}")
+            raise CorruptionError(
+                f"{self._where(place, block)}: codec {number} is not one of {sorted(CODECS)}"
+            )
         data = self._chunk(place, block)
         try:
             codec.decode(data, out)

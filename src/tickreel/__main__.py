@@ -1,0 +1,5 @@
+"""`python -m tickreel` is the command `tickreel`."""
+
+from tickreel.cli import main
+
+main()

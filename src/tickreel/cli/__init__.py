@@ -1,0 +1,13 @@
+"""The command line: one file per group of commands; nothing here computes.
+
+    app       the commands, their order in the help, and what every error becomes
+    options   options that all commands share
+    output    JSON documents, tables and progress bars
+"""
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit code."""
+    from tickreel.cli.app import run
+
+    raise SystemExit(run())

@@ -1,0 +1,166 @@
+"""`tickreel demo`, the main job from files to report; `tickreel synth`, a made-up market as Tardis files."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list
+from tickreel.cli.output import note, progress_bars
+from tickreel.errors import UsageError
+
+FROM, TO = "2024-01-01", "2024-07-01"
+
+
+def demo(
+    files: Annotated[
+        Path | None, typer.Option("--files", help="Folder of your own Tardis trade files.", show_default=False)
+    ] = None,
+    store: StoreOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder [./runs/...].", show_default=False)] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the made-up market.")] = 1,
+    scale: Annotated[float, typer.Option("--scale", help="Trades a day of the made-up market, 1 is 20 million in all.")] = 1.0,
+    workers: WorkersOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """The main job: trade files of 15 symbols and half a year into a store, momentum over all of them, a report.
+
+    The market is made up unless --files names a folder of real files.
+    """
+    from tickreel.cli.importing import ImportProgress, report_import
+    from tickreel.cli.running import report_run, run_strategy
+    from tickreel.ingest.importer import ImportSettings, import_files
+    from tickreel.runs.settings import RunSettings
+    from tickreel.store.catalog import Store
+    from tickreel.synth.market import DEMO_SYMBOLS
+    from tickreel.units import parse_time
+
+    show = not (json or quiet)
+    work = Path(tempfile.mkdtemp(prefix="tickreel-demo-"))
+    try:
+        place = Store(store or work / "tape")
+        source = None
+        if files is None:
+            files = work / "files"
+            source = f"synthetic data, seed {seed}: a made-up market, no exchange ever saw these trades"
+            if show:
+                note(f"Source: {source}.")
+            write_market(files, list(DEMO_SYMBOLS), FROM, TO, seed=seed, scale=scale, workers=workers, show=show)
+        with progress_bars(show) as bars:
+            progress = ImportProgress(bars)
+            summary = import_files(
+                place, [str(files)], ImportSettings(feed="synthetic" if source else "tardis", types=("trades",), workers=workers),
+                on_plan=progress.plan, on_progress=progress.progress,
+            )  # fmt: skip
+        if show or summary.failed:
+            report_import(summary, quiet=not show)
+        settings = RunSettings(
+            feed=summary.feed, workers=workers, capital=100_000.0, fee=0.0004,
+            symbols=tuple(DEMO_SYMBOLS) if source else (),
+            from_ns=parse_time(FROM) if source else None, to_ns=parse_time(TO) if source else None,
+        )  # fmt: skip
+        result = run_strategy("momentum", str(place.root), settings, out=out, show=show, source=source)
+        report_run(result, json=json, quiet=quiet)
+        return 1 if result.failed or summary.failed else 0
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def synth(
+    root: Annotated[Path, typer.Argument(help="Folder to write the files into.", metavar="FOLDER")],
+    symbols: Annotated[
+        str | None, typer.Option("--symbols", help="SYMBOL,... of the demo's fifteen [all].", show_default=False)
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="First day.")] = FROM,
+    to: Annotated[str, typer.Option("--to", help="First day not made any more.")] = TO,
+    seed: Annotated[int, typer.Option("--seed", help="Other seeds give other markets.")] = 1,
+    scale: Annotated[float, typer.Option("--scale", help="Trades a day; 1 is about 7,400 a symbol.")] = 1.0,
+    oddities: Annotated[
+        bool, typer.Option("--oddities", help="Put in what real files have: ids twice, clocks backwards ...")
+    ] = False,
+    workers: WorkersOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a made-up market as Tardis trade files: seeded, the same bytes for the same settings."""
+    from tickreel.cli.output import print_json
+    from tickreel.synth.market import DEMO_SYMBOLS
+
+    names = list(split_list(symbols) or DEMO_SYMBOLS)
+    done = write_market(
+        root, names, start, to, seed=seed, scale=scale, workers=workers, show=not (json or quiet), oddities=oddities
+    )
+    if json:
+        print_json({"folder": str(root), "synthetic": True, "seed": seed, **done})
+    elif not quiet:
+        note(f"{done['trades']:,} made-up trades in {done['files']:,} files, {done['bytes']:,} bytes, in {root}")
+
+
+def write_market(
+    root: Path,
+    symbols: list[str],
+    start: str,
+    to: str,
+    *,
+    seed: int,
+    scale: float,
+    workers: int | None,
+    show: bool,
+    oddities: bool = False,
+) -> dict[str, Any]:
+    """Write the files on all cores; return how many trades, files and bytes."""
+    from tickreel.compute import make_executor
+    from tickreel.synth.market import SyntheticMarket
+
+    days = _days(start, to)
+    market = SyntheticMarket(seed=seed, symbols=tuple(symbols), scale=scale)
+    for symbol in symbols:
+        market.profile(symbol)  # refuses an unknown one before any work
+    began = time.perf_counter()
+    tasks = list(_tasks(market, symbols, days, root, oddities))
+    totals = {"trades": 0, "files": 0, "bytes": 0}
+    at: dict[str, float] = {}
+    with progress_bars(show) as bars, make_executor(workers) as executor:
+        bars.begin("generate", len(symbols) * len(days), unit=f"{len(symbols) * len(days):,} files")
+
+        def progress(task: str, numbers: dict[str, float]) -> None:
+            at[task] = numbers["days"]
+            bars.at("generate", sum(at.values()))
+
+        for outcome in executor.run(tasks, on_progress=progress):
+            if not outcome.ok:
+                raise outcome.as_error()
+            totals["trades"] += outcome.value["trades"]
+            totals["files"] += outcome.value["days"]
+            totals["bytes"] += outcome.value["bytes"]
+        bars.end("generate")
+    return {**totals, "seconds": time.perf_counter() - began}
+
+
+def _tasks(market: Any, symbols: list[str], days: list[str], root: Path, oddities: bool) -> Any:
+    from tickreel.compute import Task
+
+    step = 31
+    for symbol in symbols:
+        for first in range(0, len(days), step):
+            arguments = {
+                "seed": market.seed, "exchange": market.exchange, "symbol": symbol,
+                "days": days[first : first + step], "root": str(root), "scale": market.scale,
+                "oddities": oddities,
+            }  # fmt: skip
+            yield Task(f"{symbol}-{first}", "tickreel.synth.files:write_days_task", arguments)
+
+
+def _days(start: str, to: str) -> list[str]:
+    from tickreel.units import NS_PER_DAY, day_of, parse_time
+
+    first, last = parse_time(start, "--from"), parse_time(to, "--to")
+    if first % NS_PER_DAY or last % NS_PER_DAY or first >= last:
+        raise UsageError(f"--from {start} --to {to}: give two days, the first before the second")
+    return [day_of(ns) for ns in range(first, last, NS_PER_DAY)]
+
+

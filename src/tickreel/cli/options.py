@@ -1,0 +1,48 @@
+"""Options that many commands share, each with its help text, written once."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from tickreel.units import parse_time
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="Folder of the store [else TICKREEL_STORE, else ./tape].", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no notes.")]
+FeedOption = Annotated[
+    str | None, typer.Option("--feed", help="Feed to read [the primary one].", show_default=False)
+]
+ExchangeOption = Annotated[
+    str | None, typer.Option("--exchange", help="Exchange, e.g. binance-futures [all].", show_default=False)
+]
+SymbolsOption = Annotated[
+    str | None,
+    typer.Option("--symbols", help="[EXCHANGE:]SYMBOL,... e.g. BTCUSDT,bybit:ETHUSDT [all].", show_default=False),
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="First time, UTC, e.g. 2024-01-01 or 2024-01-01T09:30.", show_default=False)
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", help="First time not taken any more, UTC.", show_default=False)
+]
+TypeOption = Annotated[str, typer.Option("--type", help="Record type.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes [all cores].", show_default=False)
+]
+
+
+def store_path(store: str | None) -> str:
+    """Return the store's folder: the option, else TICKREEL_STORE, else ./tape."""
+    return store or os.environ.get("TICKREEL_STORE") or "tape"
+
+
+def time_option(text: str | None, name: str) -> int | None:
+    return None if text is None else parse_time(text, name)
+
+
+def split_list(text: str | None) -> tuple[str, ...]:
+    """Return the parts of "A,B" without blanks."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

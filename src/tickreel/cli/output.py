@@ -1,0 +1,108 @@
+"""What commands print: JSON documents, notes on stderr, tables and progress bars."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import typer
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on standard output."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
+
+
+def error_document(message: str, kind: str, code: int) -> None:
+    print_json({"error": {"type": kind, "message": message, "exit_code": code}})
+
+
+def note_error(message: str) -> None:
+    """Print an error on stderr."""
+    typer.secho("error: ", err=True, nl=False, fg="red", bold=True)
+    typer.echo(message, err=True)
+
+
+def note(message: str) -> None:
+    """Print a line for people on stderr."""
+    typer.echo(message, err=True)
+
+
+def print_table(columns: list[tuple[str, str]], rows: list[tuple[str, ...]], title: str = "") -> None:
+    """Print a table on standard output. `columns` is (heading, "left" or "right")."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim", title=title or None, title_justify="left")
+    for heading, side in columns:
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    print_rich(table)
+
+
+def print_rich(renderable: Any, *, err: bool = False) -> None:
+    """Print a rich renderable, as wide as it needs where the output is no terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    Console(file=stream, width=None if stream.isatty() else 200, soft_wrap=False).print(renderable)
+
+
+def escape(text: str) -> Any:
+    """Return text that rich prints as it is, with control characters shown."""
+    from rich.text import Text
+
+    return Text("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text))
+
+
+class Bars:
+    """Progress bars on stderr; silent where nobody looks."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._bars: dict[str, Any] = {}
+
+    def begin(self, name: str, total: float, *, unit: str = "") -> None:
+        if self._progress is not None:
+            self._bars[name] = self._progress.add_task(name, total=total or 1, unit=unit)
+
+    def at(self, name: str, done: float) -> None:
+        if name in self._bars:
+            self._progress.update(self._bars[name], completed=done)
+
+    def end(self, name: str) -> None:
+        if name in self._bars:
+            task = self._progress.tasks[self._bars[name]]
+            self._progress.update(self._bars[name], completed=task.total)
+
+
+@contextlib.contextmanager
+def progress_bars(show: bool) -> Iterator[Bars]:
+    """Yield Bars that show name, share, count and time left; nothing if `show` is false."""
+    if not show:
+        yield Bars(None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[unit]}", style="dim"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, refresh_per_second=8) as progress:
+        yield Bars(progress)
+
+
+def counts(found: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """Return (kind, count, first examples as text) of findings, most first."""
+    rows = []
+    for kind, finding in sorted(found.items(), key=lambda item: -item[1].count):
+        places = ", ".join(f"line {line}" + (f" ({text})" if text else "") for line, text in finding.examples)
+        rows.append((kind, finding.count, places))
+    return rows

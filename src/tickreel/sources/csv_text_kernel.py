@@ -1,0 +1,30 @@
+"""Kernels that write cells of CSV text."""
+
+from tickreel.jit import kernel
+from tickreel.synth.csv_kernel import put_decimal
+
+
+@kernel
+def format_decimals(integers, scale, letters):
+    """Write integer / 10^scale into each row of `letters` (uint8[n, width], zero before).
+
+    integers  int64[n] of less than 10^15 in size; scale 0 to 18
+    """
+    for row in range(integers.shape[0]):
+        value = integers[row]
+        at = 0
+        if value < 0:
+            letters[row, 0] = 45
+            value = -value
+            at = 1
+        put_decimal(letters[row], at, value, scale)
+
+
+@kernel
+def place_cells(out, at, letters, length, separator):
+    """Copy each row's cell to out[at[row]:], with the separator after it."""
+    for row in range(at.shape[0]):
+        place = at[row]
+        for letter in range(length[row]):
+            out[place + letter] = letters[row, letter]
+        out[place + length[row]] = separator

@@ -1,0 +1,98 @@
+"""Chooses segments and says where their bytes are."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tickreel.codecs import CODECS
+from tickreel.errors import UsageError
+from tickreel.schema import RECORD_TYPES, Kind
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.units import NS_PER_DAY, format_time
+
+
+def select(
+    store: Store,
+    *,
+    feed: str | None = None,
+    type: str | None = None,
+    exchange: str | None = None,
+    symbols: tuple[str, ...] = (),
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    whole_days: bool = False,
+) -> Iterator[SegmentKey]:
+    """Yield the keys that match. `symbols` may be "EXCHANGE:SYMBOL" and name groups.
+
+    whole_days  UsageError if a time is not a midnight
+    Raises UsageError for a symbol that is not there.
+    """
+    for name, ns in (("--from", from_ns), ("--to", to_ns)):
+        if whole_days and ns is not None and ns % NS_PER_DAY:
+            raise UsageError(f"{name} {format_time(ns)}: days are kept or removed as a whole; give a midnight")
+    wanted = dict.fromkeys(symbols, False)
+    for key in store.find(feed=feed, type=type, exchange=exchange, from_ns=from_ns, to_ns=to_ns):
+        names = [name for name in (key.symbol, f"{key.exchange}:{key.symbol}") if name in wanted]
+        if not wanted or names:
+            wanted.update(dict.fromkeys(names, True))
+            yield key
+    missing = [name for name, found in wanted.items() if not found]
+    if missing:
+        raise UsageError(f"{', '.join(missing)}: not in the store; tickreel ls lists what is")
+
+
+def describe(store: Store, keys: Iterable[SegmentKey]) -> list[dict[str, Any]]:
+    """Return, per record type, rows, bytes, and per column bytes per row, ratio and codecs.
+
+    ratio  bytes in memory (a text counts with its own length) to bytes stored
+    """
+    types: dict[str, _Sum] = {}
+    for key in keys:
+        types.setdefault(key.type, _Sum(key.type)).add(store, key)
+    return [types[name].document() for name in sorted(types)]
+
+
+class _Sum:
+    """Sums over the segments of one record type."""
+
+    def __init__(self, type: str) -> None:
+        self._record = RECORD_TYPES[type]
+        self._segments = self._rows = self._bytes = self._source_bytes = 0
+        columns = len(self._record.columns)
+        self._stored = np.zeros(columns, np.int64)
+        self._text = np.zeros(columns, np.int64)
+        self._codecs: list[dict[str, int]] = [{} for _ in range(columns)]
+
+    def add(self, store: Store, key: SegmentKey) -> None:
+        segment = store.open(key)
+        chunks, rows = segment.footer.chunks, segment.blocks["rows"].astype(np.int64)
+        self._segments += 1
+        self._rows += segment.rows
+        self._bytes += segment.file_bytes
+        self._source_bytes += sum(part.bytes for part in segment.meta.parts)
+        self._stored += chunks["length"].sum(axis=0).astype(np.int64)
+        self._text += (chunks["width"].astype(np.int64) * rows[:, None]).sum(axis=0)
+        for place in range(len(self._record.columns)):
+            for codec, count in zip(chunks["codec"][:, place].tolist(), rows.tolist(), strict=True):
+                name = CODECS[codec].NAME
+                self._codecs[place][name] = self._codecs[place].get(name, 0) + count
+
+    def document(self) -> dict[str, Any]:
+        rows = max(self._rows, 1)
+        columns = []
+        for place, column in enumerate(self._record.columns):
+            memory = self._text[place] if column.kind is Kind.TEXT else column.kind.dtype.itemsize * self._rows
+            stored = int(self._stored[place])
+            columns.append(
+                {
+                    "column": column.name, "bytes": stored, "bytes_per_row": stored / rows,
+                    "share": stored / max(self._bytes, 1), "ratio": float(memory) / max(stored, 1),
+                    "codecs": {name: count / rows for name, count in sorted(self._codecs[place].items())},
+                }
+            )  # fmt: skip
+        return {
+            "type": self._record.name, "segments": self._segments, "rows": self._rows, "bytes": self._bytes,
+            "bytes_per_row": self._bytes / rows, "source_bytes_per_row": self._source_bytes / rows,
+            "columns": columns,
+        }  # fmt: skip
