@@ -76,11 +76,14 @@ def wait_until(condition, seconds):
 
 
 def lives(pid):
-    """Whether a process runs; one that is dead and not yet fetched by its parent does not."""
+    """Whether a thread of the process runs; one that is dead and not yet fetched by its parent does not."""
     try:
         os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat")
-        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+        if not stat.exists():
+            return True
+        dead = stat.read_text().rpartition(")")[2].split()[0] == "Z"
+        return not dead or len(os.listdir(f"/proc/{pid}/task")) > 1
     except (ProcessLookupError, FileNotFoundError):
         return False
 

@@ -2,14 +2,15 @@
 
 `kernel` compiles on the first call, releases the GIL, divides as NumPy does (x / 0 is inf) and
 keeps the machine code on disk. numba alone notices an edit of the function's own file only;
-the folder used here is named after the source of *every* kernel file, numba's and Python's
-versions, so an edit to anything that a kernel calls is never missed.
+the folder used here is named after the source of *every* kernel file and of what they import,
+numba's and Python's versions, so an edit to anything that a kernel calls is never missed.
 
 With NUMBA_DISABLE_JIT=1 the functions stay plain Python and give the same results.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.dispatcher import Dispatcher
 
 _KEPT_FOLDERS = 12
+_IMPORT = re.compile(r"^(?:from|import) tickreel\.([\w.]+)", re.MULTILINE)
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 """_nrt: kernels allocate nothing, so arrays need no reference counts, which cost 100 ns a row."""
 
@@ -38,12 +40,23 @@ def cache_root() -> Path:
 
 @cache
 def kernels_key() -> str:
-    """Return a hash of everything that the machine code of our own kernels depends on."""
+    """Return a hash of everything that the machine code of our own kernels depends on.
+
+    That is every kernel file and every module of ours that one imports, over any number of steps.
+    """
     digest = hashlib.sha256(f"{sys.version_info[:3]} {numba.__version__}".encode())
     package = Path(__file__).parent
-    for path in sorted([*package.rglob("*kernel*.py"), Path(__file__)]):
-        digest.update(str(path.relative_to(package)).encode())
-        digest.update(path.read_bytes())
+    files = {Path(__file__), *package.rglob("*kernel*.py")}
+    unread = sorted(files)
+    while unread:
+        for name in _IMPORT.findall(unread.pop().read_text("utf-8")):
+            file = package.joinpath(*name.split(".")).with_suffix(".py")
+            if file.is_file() and file not in files:
+                files.add(file)
+                unread.append(file)
+    for file in sorted(files):
+        digest.update(str(file.relative_to(package)).encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:24]
 
 
@@ -62,11 +75,11 @@ def inlined(function: F) -> F:
 
 def compiled(function: F, key: str) -> F:
     """Compile `function`, kept on disk under `key`, which must name all that it reaches."""
-    dispatcher = numba.njit(**_OPTIONS)(function)
+    dispatcher: Any = numba.njit(**_OPTIONS)(function)
     if isinstance(dispatcher, Dispatcher):
         folder = cache_root() / "kernels" / key
         if _usable(folder):
-            dispatcher._cache = _cache_in(folder, key)(function)
+            dispatcher._cache = _cache_in(folder, key)(function)  # type: ignore[attr-defined]
     return dispatcher
 
 
@@ -85,7 +98,9 @@ def specialised(
         for name, value in vars(module).items():
             if name not in names:
                 space[name] = _interpreted(value, spaces)
-    own = [f for f in vars(module).values() if isinstance(f, FunctionType) and f.__module__ == module.__name__]
+    own = [
+        f for f in vars(module).values() if isinstance(f, FunctionType) and f.__module__ == module.__name__
+    ]
     for function in own:
         if function.__name__ not in names:
             copy = _copied(function, space)
@@ -152,7 +167,7 @@ def _cache_in(folder: Path, key: str) -> type[FunctionCache]:
             return cls(f"{py_func.__module__}-{py_func.__code__.co_firstlineno}")
 
     class Impl(CompileResultCacheImpl):
-        _locator_classes = [Locator]  # noqa: RUF012 - numba's own protocol
+        _locator_classes = [Locator]  # type: ignore[list-item]  # noqa: RUF012
 
     class KeyedCache(FunctionCache):
         _impl_class = Impl

@@ -24,7 +24,8 @@ _DURATION_NS = {
 }
 _DURATION = re.compile(r"(\d+)(?:\.(\d{1,9}))?\s*([a-zµ]+)")
 _TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?",
+    re.IGNORECASE,
 )
 _EPOCH = date(1970, 1, 1)
 

@@ -1,8 +1,8 @@
 """The command line: one file per group of commands; nothing here computes.
 
-    app       the commands, their order in the help, and what every error becomes
-    options   options that all commands share
-    output    JSON documents, tables and progress bars
+app       the commands, their order in the help, and what every error becomes
+options   options that all commands share
+output    JSON documents, tables and progress bars
 """
 
 

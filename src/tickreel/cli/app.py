@@ -1,10 +1,9 @@
 """The commands, and what an error becomes: a line on stderr and an exit code."""
 
-import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
 from tickreel import __version__
@@ -13,6 +12,9 @@ from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
 INTERRUPTED = 130
+
+_Complaint: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""The base of all that typer says of wrong words; some versions bring their own copy of click."""
 
 app = typer.Typer(
     name="tickreel",
@@ -56,18 +58,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(result or 0)
     except TickreelError as error:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json)
-    except click.ClickException as error:
+    except _Complaint as error:
         hint = "" if as_json else "; tickreel --help lists the commands"
         return _fail(error.format_message() + hint, "UsageError", 2, as_json)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _fail(
             "interrupted; what was reported done is kept, run the same command again to go on",
             "Interrupted", INTERRUPTED, as_json,
         )  # fmt: skip
-    except BrokenPipeError:
-        # Whoever read our output has left (as `head` does): not an error, and nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         wrapped = disk_error(error, str(error.filename or "a file"))
         return _fail(str(wrapped), type(wrapped).__name__, wrapped.exit_code, as_json)

@@ -17,12 +17,17 @@ FROM, TO = "2024-01-01", "2024-07-01"
 
 def demo(
     files: Annotated[
-        Path | None, typer.Option("--files", help="Folder of your own Tardis trade files.", show_default=False)
+        Path | None,
+        typer.Option("--files", help="Folder of your own Tardis trade files.", show_default=False),
     ] = None,
     store: StoreOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder [./runs/...].", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder [./runs/...].", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the made-up market.")] = 1,
-    scale: Annotated[float, typer.Option("--scale", help="Trades a day of the made-up market, 1 is 20 million in all.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option("--scale", help="Trades a day of the made-up market, 1 is 20 million in all.")
+    ] = 1.0,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,7 +54,9 @@ def demo(
             source = f"synthetic data, seed {seed}: a made-up market, no exchange ever saw these trades"
             if show:
                 note(f"Source: {source}.")
-            write_market(files, list(DEMO_SYMBOLS), FROM, TO, seed=seed, scale=scale, workers=workers, show=show)
+            write_market(
+                files, list(DEMO_SYMBOLS), FROM, TO, seed=seed, scale=scale, workers=workers, show=show
+            )
         with progress_bars(show) as bars:
             progress = ImportProgress(bars)
             summary = import_files(
@@ -73,7 +80,8 @@ def demo(
 def synth(
     root: Annotated[Path, typer.Argument(help="Folder to write the files into.", metavar="FOLDER")],
     symbols: Annotated[
-        str | None, typer.Option("--symbols", help="SYMBOL,... of the demo's fifteen [all].", show_default=False)
+        str | None,
+        typer.Option("--symbols", help="SYMBOL,... of the demo's fifteen [all].", show_default=False),
     ] = None,
     start: Annotated[str, typer.Option("--from", help="First day.")] = FROM,
     to: Annotated[str, typer.Option("--to", help="First day not made any more.")] = TO,
@@ -92,12 +100,22 @@ def synth(
 
     names = list(split_list(symbols) or DEMO_SYMBOLS)
     done = write_market(
-        root, names, start, to, seed=seed, scale=scale, workers=workers, show=not (json or quiet), oddities=oddities
+        root,
+        names,
+        start,
+        to,
+        seed=seed,
+        scale=scale,
+        workers=workers,
+        show=not (json or quiet),
+        oddities=oddities,
     )
     if json:
         print_json({"folder": str(root), "synthetic": True, "seed": seed, **done})
     elif not quiet:
-        note(f"{done['trades']:,} made-up trades in {done['files']:,} files, {done['bytes']:,} bytes, in {root}")
+        note(
+            f"{done['trades']:,} made-up trades in {done['files']:,} files, {done['bytes']:,} bytes, in {root}"
+        )
 
 
 def write_market(
@@ -127,7 +145,7 @@ def write_market(
     with progress_bars(show) as bars, make_executor(workers) as executor:
         bars.begin("generate", len(symbols) * len(days), unit=f"{len(symbols) * len(days):,} files")
 
-        def progress(task: str, numbers: dict[str, float]) -> None:
+        def progress(task: str, numbers: dict[str, Any]) -> None:
             at[task] = numbers["days"]
             bars.at("generate", sum(at.values()))
 
@@ -162,5 +180,3 @@ def _days(start: str, to: str) -> list[str]:
     if first % NS_PER_DAY or last % NS_PER_DAY or first >= last:
         raise UsageError(f"--from {start} --to {to}: give two days, the first before the second")
     return [day_of(ns) for ns in range(first, last, NS_PER_DAY)]
-
-

@@ -11,14 +11,22 @@ from tickreel.cli.output import Bars, counts, note, print_json, print_table, pro
 
 
 def import_(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs: .csv, .csv.gz, .csv.zst.", metavar="PATH...")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders or globs: .csv, .csv.gz, .csv.zst.", metavar="PATH...")
+    ],
     feed: Annotated[str, typer.Option("--feed", help="Name under which the data is kept.")] = "tardis",
     types: Annotated[
-        str | None, typer.Option("--types", help="Record types to take; needed where no path tells it.", show_default=False)
+        str | None,
+        typer.Option(
+            "--types", help="Record types to take; needed where no path tells it.", show_default=False
+        ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with rows that cannot be right.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a file with rows that cannot be right.")
+    ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Let a file take the place of other files' rows of the same time.")
+        bool,
+        typer.Option("--replace", help="Let a file take the place of other files' rows of the same time."),
     ] = False,
     store: StoreOption = None,
     workers: WorkersOption = None,
@@ -54,7 +62,7 @@ class ImportProgress:
         self._sizes = {str(path): os.path.getsize(path) for path in paths if path.exists()}
         self._bars.begin("import", sum(self._sizes.values()), unit=f"{len(paths):,} files")
 
-    def progress(self, path: str, numbers: dict[str, float]) -> None:
+    def progress(self, path: str, numbers: dict[str, Any]) -> None:
         self._read[path] = self._sizes.get(path, 0) if "done" in numbers else numbers.get("bytes", 0)
         self._bars.at("import", sum(self._read.values()))
 
@@ -94,7 +102,9 @@ def report_import(summary: Any, *, quiet: bool) -> None:
     """Print what became of the files: totals, what is odd or set aside, and every failure."""
     totals = import_document(summary)["totals"]
     if not quiet:
-        parts = [f"{totals[s]:,} {s}" for s in ("imported", "merged", "replaced", "skipped", "failed") if totals[s]]
+        parts = [
+            f"{totals[s]:,} {s}" for s in ("imported", "merged", "replaced", "skipped", "failed") if totals[s]
+        ]
         note(f"{', '.join(parts)}; {totals['rows']:,} rows in {summary.store}, feed {summary.feed}")
         for reason, count in summary.passed_over.items():
             note(f"passed over: {count:,} files of {reason}")
@@ -119,7 +129,13 @@ def _print_findings(summary: Any) -> None:
             (what, kind.replace("_", " "), f"{count:,}", f"{files:,}", first[:110])
             for (what, kind), (count, files, first) in sorted(totals.items(), key=lambda item: item[0])
         ]
-        columns = [("", "left"), ("rows with", "left"), ("count", "right"), ("files", "right"), ("first", "left")]
+        columns = [
+            ("", "left"),
+            ("rows with", "left"),
+            ("count", "right"),
+            ("files", "right"),
+            ("first", "left"),
+        ]
         print_table(columns, rows)
     for report in summary.files:
         if report.rejects:

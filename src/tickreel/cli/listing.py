@@ -28,7 +28,9 @@ def listing(
             entry["days"] += 1
             entry["rows"] += rows
             # A group's bytes are shared out by rows.
-            entry["bytes"] += round(segment.file_bytes * rows / segment.rows) if segment.rows else segment.file_bytes
+            entry["bytes"] += (
+                round(segment.file_bytes * rows / segment.rows) if segment.rows else segment.file_bytes
+            )
     return [entries[name] for name in sorted(entries)]
 
 

@@ -8,7 +8,10 @@ import typer
 from tickreel.units import parse_time
 
 StoreOption = Annotated[
-    str | None, typer.Option("--store", help="Folder of the store [else TICKREEL_STORE, else ./tape].", show_default=False)
+    str | None,
+    typer.Option(
+        "--store", help="Folder of the store [else TICKREEL_STORE, else ./tape].", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no notes.")]
@@ -20,10 +23,13 @@ ExchangeOption = Annotated[
 ]
 SymbolsOption = Annotated[
     str | None,
-    typer.Option("--symbols", help="[EXCHANGE:]SYMBOL,... e.g. BTCUSDT,bybit:ETHUSDT [all].", show_default=False),
+    typer.Option(
+        "--symbols", help="[EXCHANGE:]SYMBOL,... e.g. BTCUSDT,bybit:ETHUSDT [all].", show_default=False
+    ),
 ]
 FromOption = Annotated[
-    str | None, typer.Option("--from", help="First time, UTC, e.g. 2024-01-01 or 2024-01-01T09:30.", show_default=False)
+    str | None,
+    typer.Option("--from", help="First time, UTC, e.g. 2024-01-01 or 2024-01-01T09:30.", show_default=False),
 ]
 ToOption = Annotated[
     str | None, typer.Option("--to", help="First time not taken any more, UTC.", show_default=False)

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ def note(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def print_table(columns: list[tuple[str, str]], rows: list[tuple[str, ...]], title: str = "") -> None:
+def print_table(columns: list[tuple[str, str]], rows: Iterable[tuple[str, ...]], title: str = "") -> None:
     """Print a table on standard output. `columns` is (heading, "left" or "right")."""
     from rich.table import Table
 
@@ -84,7 +84,14 @@ def progress_bars(show: bool) -> Iterator[Bars]:
         yield Bars(None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),

@@ -1,5 +1,6 @@
 """`tickreel ls`, `show` and `bars`: what the store holds."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -34,7 +35,9 @@ class Format(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Rows at most; 0 is all.")]
-OutOption = Annotated[Path | None, typer.Option("--out", help="File to write [standard output].", show_default=False)]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="File to write [standard output].", show_default=False)
+]
 SymbolOption = Annotated[
     str | None, typer.Option("--symbol", "--symbols", help="[EXCHANGE:]SYMBOL,... [all].", show_default=False)
 ]
@@ -165,13 +168,16 @@ class _opened:
         self._file = open(self._partial(), "wb")
         return self._file
 
-    def __exit__(self, kind: Any, *_: object) -> None:
+    def __exit__(self, kind: Any, *_: object) -> bool:
+        if self._out is None and kind is not None and issubclass(kind, BrokenPipeError):
+            # Whoever read our output has left, as `head` does: no error, and nobody to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return True
         if self._file is not None and self._out is not None:
             self._file.close()
             self._partial().unlink() if kind else self._partial().replace(self._out)
+        return False
 
     def _partial(self) -> Path:
         assert self._out is not None
         return self._out.with_name(f".{self._out.name}.partial")
-
-

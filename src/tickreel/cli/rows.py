@@ -83,7 +83,9 @@ def bar_rows(
     """Yield bars as plain data, symbol after symbol, `limit` in all (0: no limit)."""
     count = 0
     for stream in streams:
-        reader = StreamReader(store, stream, COLUMNS, from_ns=question.from_ns, to_ns=question.to_ns, reuse=True)
+        reader = StreamReader(
+            store, stream, COLUMNS, from_ns=question.from_ns, to_ns=question.to_ns, reuse=True
+        )
         for done in make_bars(reader.blocks(), every_ns):
             for bar in done.tolist():
                 yield {"exchange": stream.exchange, "symbol": stream.symbol} | dict(
@@ -164,4 +166,3 @@ def _text(value: Any, kind: Kind | None) -> str:
 
 def _bar_text(name: str, value: Any) -> str:
     return format_time(value) if name == "start_ns" else _text(value, None)
-

@@ -30,7 +30,8 @@ def run(
         str | None, typer.Argument(help="A built-in name (momentum) or FILE.py:CLASS.", show_default=False)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file with the same settings; options win.", show_default=False)
+        Path | None,
+        typer.Option("--config", help="TOML file with the same settings; options win.", show_default=False),
     ] = None,
     store: StoreOption = None,
     feed: FeedOption = None,
@@ -38,17 +39,39 @@ def run(
     symbols: SymbolsOption = None,
     start: FromOption = None,
     to: ToOption = None,
-    capital: Annotated[float | None, typer.Option("--capital", help="Of each symbol's account [100000].", show_default=False)] = None,
-    fee: Annotated[float | None, typer.Option("--fee", help="Fraction of notional [0.0004].", show_default=False)] = None,
-    latency: Annotated[str | None, typer.Option("--latency", help="One way, e.g. 5ms [0].", show_default=False)] = None,
-    allow_short: Annotated[bool | None, typer.Option("--allow-short", help="Let positions go below 0.", show_default=False)] = None,
-    every: Annotated[str | None, typer.Option("--every", help="Equity sampling [1d].", show_default=False)] = None,
-    periods: Annotated[float | None, typer.Option("--periods", help="Sampling periods a year [365 days' worth].", show_default=False)] = None,
-    risk_free: Annotated[float | None, typer.Option("--risk-free", help="A year, e.g. 0.02 [0].", show_default=False)] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a strategy's parameter; repeatable.", show_default=False)] = None,
+    capital: Annotated[
+        float | None, typer.Option("--capital", help="Of each symbol's account [100000].", show_default=False)
+    ] = None,
+    fee: Annotated[
+        float | None, typer.Option("--fee", help="Fraction of notional [0.0004].", show_default=False)
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option("--latency", help="One way, e.g. 5ms [0].", show_default=False)
+    ] = None,
+    allow_short: Annotated[
+        bool | None, typer.Option("--allow-short", help="Let positions go below 0.", show_default=False)
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", help="Equity sampling [1d].", show_default=False)
+    ] = None,
+    periods: Annotated[
+        float | None,
+        typer.Option("--periods", help="Sampling periods a year [365 days' worth].", show_default=False),
+    ] = None,
+    risk_free: Annotated[
+        float | None, typer.Option("--risk-free", help="A year, e.g. 0.02 [0].", show_default=False)
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of a strategy's parameter; repeatable.", show_default=False),
+    ] = None,
     workers: WorkersOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder [./runs/TIME-STRATEGY-HASH].", show_default=False)] = None,
-    no_jit: Annotated[bool, typer.Option("--no-jit", help="Run as plain Python, for a debugger (use --workers 1).")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder [./runs/TIME-STRATEGY-HASH].", show_default=False)
+    ] = None,
+    no_jit: Annotated[
+        bool, typer.Option("--no-jit", help="Run as plain Python, for a debugger (use --workers 1).")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -93,8 +116,8 @@ def run_strategy(
     """Run with a progress bar; return the RunResult."""
     from tickreel.runs.backtest import run_backtest
     from tickreel.runs.folder import default_out
-    from tickreel.store.catalog import Store
     from tickreel.simulate.compile import strategy_key
+    from tickreel.store.catalog import Store
     from tickreel.strategies.load import find, load
 
     ref = find(strategy)
@@ -123,7 +146,7 @@ class RunProgress:
         unit = f"{sum(self._rows.values()):,} trades of {len(streams):,} symbols"
         self._bars.begin("backtest", sum(self._rows.values()), unit=unit)
 
-    def progress(self, name: str, numbers: dict[str, float]) -> None:
+    def progress(self, name: str, numbers: dict[str, Any]) -> None:
         self._done[name] = self._rows[name] if "done" in numbers else numbers["trades"]
         self._bars.at("backtest", sum(self._done.values()))
 

@@ -44,7 +44,13 @@ def stats(
         print_json({"store": str(place.root), "types": found})
         return
     for entry in found:
-        columns = [("column", "left"), ("bytes/row", "right"), ("share", "right"), ("ratio", "right"), ("codecs", "left")]
+        columns = [
+            ("column", "left"),
+            ("bytes/row", "right"),
+            ("share", "right"),
+            ("ratio", "right"),
+            ("codecs", "left"),
+        ]
         rows = [
             (
                 row["column"], f"{row['bytes_per_row']:.3f}", f"{row['share']:.1%}",
@@ -87,7 +93,9 @@ def check(
             typer.echo(problem)
         if not quiet:
             verdict = f"{len(report['problems']):,} problems" if report["problems"] else "all is well"
-            note(f"{report['segments']:,} segments, {report['rows']:,} rows, {report['bytes']:,} bytes: {verdict}")
+            note(
+                f"{report['segments']:,} segments, {report['rows']:,} rows, {report['bytes']:,} bytes: {verdict}"
+            )
     return 1 if report["problems"] else 0
 
 
@@ -99,7 +107,9 @@ def rm(
     type: TypesOption = None,
     start: FromOption = None,
     to: ToOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Needed to remove without any other choice.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Needed to remove without any other choice.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -6,8 +6,8 @@ A codec is a module with
     encode(values) -> bytes|None   None if it cannot hold these values exactly
     decode(data, out) -> None      fills `out` (1-D, contiguous, of the dtype that was encoded)
 
-`decode` raises CorruptionError unless `data` holds exactly len(out) values, and never allocates
-more than a small multiple of `out`. Block checksums are verified before a codec sees the bytes.
+`decode` raises CorruptionError unless `data` can be what len(out) values were encoded to, and never
+allocates more than a small multiple of `out`. Block checksums are verified before a codec sees the bytes.
 
 CODECS is the table of all of them, READABLE says which of them a column of each kind may be in;
 `choose` picks one for a column at sealing.

@@ -28,4 +28,4 @@ def decode(data: memoryview, out: np.ndarray) -> None:
             raise
         raise CorruptionError(f"pco: {error}") from None
     if not whole:
-        raise CorruptionError(f"pco: {progress.n_processed} values for {len(out)}")
+        raise CorruptionError(f"pco: more or fewer values than the {len(out)} that belong")

@@ -1,8 +1,8 @@
 """Few distinct small values (sides, flags) as bit planes over a dictionary.
 
-Layout: u8 count of distinct values d (0 means 256, or none where there are no values), the d values ascending, then ceil(log2 d) planes; plane p
-holds bit p of each value's position in the dictionary, eight values a byte, first value in the
-highest bit.
+Layout: u8 count of distinct values d (0 stands for 256, unless there are no values at all), the d
+values ascending, then ceil(log2 d) planes; plane p holds bit p of each value's position in the
+dictionary, eight values a byte, first value in the highest bit.
 """
 
 import numpy as np
@@ -22,7 +22,9 @@ def encode(values: np.ndarray) -> bytes:
 
 
 def decode(data: memoryview, out: np.ndarray) -> None:
-    distinct = (data[0] or 256 * bool(len(out))) if len(data) else 0
+    distinct = data[0] if len(data) else 0
+    if distinct == 0 and len(out):
+        distinct = 256
     width = _width(distinct)
     stride = -(-len(out) // 8)
     if len(data) != 1 + distinct + width * stride:

@@ -23,8 +23,9 @@ EXECUTORS, one file each:
 `executor.py` holds what all do alike above `Backend`; a new executor is a new backend.
 """
 
+from tickreel.compute.call import Numbers
 from tickreel.compute.choose import EXECUTORS, make_executor, usable_cores
 from tickreel.compute.executor import Executor
 from tickreel.compute.task import Outcome, Task
 
-__all__ = ["EXECUTORS", "Executor", "Outcome", "Task", "make_executor", "usable_cores"]
+__all__ = ["EXECUTORS", "Executor", "Numbers", "Outcome", "Task", "make_executor", "usable_cores"]

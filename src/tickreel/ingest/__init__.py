@@ -1,9 +1,9 @@
 """Ingest: files of a provider into sealed segments, every row accounted for.
 
-    files      opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
-    plan       paths, folders and globs to a list of files with their record types
-    order      rows in file order to rows in a segment's order, in bounded memory
-    inspect    counts what is odd but kept
-    stage      one file to staged segments: the task of a worker
-    importer   many files to a store: plan, work, publish, report
+files      opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
+plan       paths, folders and globs to a list of files with their record types
+order      rows in file order to rows in a segment's order, in bounded memory
+inspect    counts what is odd but kept
+stage      one file to staged segments: the task of a worker
+importer   many files to a store: plan, work, publish, report
 """

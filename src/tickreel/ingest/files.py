@@ -73,7 +73,7 @@ class TextFile:
             reader = igzip.IGzipFile(fileobj=file, mode="rb")
             while text := reader.read(_TEXT_BYTES):
                 yield text
-        except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:
+        except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
             raise self._damaged("gzip", file, error) from None
 
     def _unzstd(self, file: _HashedFile) -> Iterator[bytes]:
@@ -99,7 +99,9 @@ class TextFile:
 
     def _damaged(self, kind: str, file: _HashedFile, error: Exception) -> InputError:
         what = "cut" if isinstance(error, EOFError) else "damaged"
-        return InputError(f"{self.path}: {what} {kind} within its first {file.bytes} bytes ({error}); fetch it again")
+        return InputError(
+            f"{self.path}: {what} {kind} within its first {file.bytes} bytes ({error}); fetch it again"
+        )
 
 
 def file_sha256(path: Path) -> str:

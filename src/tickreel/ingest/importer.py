@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from tickreel.compute import Outcome, Task, make_executor
+from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import CorruptionError, DiskError, FailedError, InputError, TickreelError
 from tickreel.ingest.plan import PlannedFile, plan_files
 from tickreel.ingest.stage import FileResult, FileTask, Staged
@@ -65,7 +65,7 @@ class ImportSummary:
         return InputError.exit_code if codes == {InputError.exit_code} else FailedError.exit_code
 
 
-OnProgress = Callable[[str, dict[str, float]], None]
+OnProgress = Callable[[str, Numbers], None]
 """Called with (path, {"bytes", "rows"}) while a file is read and (path, {"done": 1}) at its end."""
 
 
@@ -227,5 +227,3 @@ def _overlap(a: Part, b: Part) -> bool:
     if a.interval is None or b.interval is None:
         return False
     return a.interval[0] < b.interval[1] and b.interval[0] < a.interval[1]
-
-

@@ -73,8 +73,8 @@ class Inspector:
         if self._has_id and isinstance(ids, np.ndarray):
             letters = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), ids.dtype.itemsize)
         k.inspect(
-            columns["exchange_ns"],
-            columns["local_ns"],
+            rows.array("exchange_ns"),
+            rows.array("local_ns"),
             letters,
             sides if self._has_side else np.empty(0, np.uint8),
             self._state,
@@ -86,17 +86,14 @@ class Inspector:
         )
         for kind in np.flatnonzero(counts).tolist():
             shown = examples[kind, : min(counts[kind], k.EXAMPLES)].tolist()
-            self.tally.add(
-                KIND_NAMES[kind], int(counts[kind]), [_example(rows, row, kind) for row in shown]
-            )
+            self.tally.add(KIND_NAMES[kind], int(counts[kind]), [_example(rows, row, kind) for row in shown])
 
 
 def _example(rows: RowBatch, row: int, kind: int) -> tuple[int, str]:
-    columns = rows.columns
     text = ""
     if kind in (k.EXCHANGE_BACKWARDS, k.LOCAL_FIRST):
-        exchange, local = (int(columns[name][row]) for name in ("exchange_ns", "local_ns"))  # type: ignore[call-overload]
+        exchange, local = (int(rows.array(name)[row]) for name in ("exchange_ns", "local_ns"))
         text = f"exchange {format_time(exchange)} local {format_time(local)}"
     elif kind in (k.ID_TWICE, k.ID_BACKWARDS):
-        text = f"id {columns['id'][row].decode('utf-8', 'replace')}"  # type: ignore[union-attr]
+        text = f"id {rows.array('id')[row].decode('utf-8', 'replace')}"
     return int(rows.line[row]), text

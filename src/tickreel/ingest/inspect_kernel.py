@@ -111,9 +111,9 @@ def inspect(exchange_ns, local_ns, letters, side, state, ring, table_key, table_
         rising = first or (numeric and state[_LAST_NUMERIC] == 1 and key > state[_LAST_ID])
         if not rising and numeric and state[_LAST_NUMERIC] == 1 and key < state[_LAST_ID]:
             _note(ID_BACKWARDS, row, counts, examples)
-        if state[_HASHING] == 1 or not rising:
-            if _seen_before(key, state, ring, table_key, table_row):
-                _note(ID_TWICE, row, counts, examples)
+        judged = state[_HASHING] == 1 or not rising
+        if judged and _seen_before(key, state, ring, table_key, table_row):
+            _note(ID_TWICE, row, counts, examples)
         ring[state[_IDS] % WINDOW] = key
         state[_IDS] += 1
         state[_LAST_ID] = key

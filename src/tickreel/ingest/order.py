@@ -33,18 +33,17 @@ def in_order(batches: Iterable[RowBatch]) -> Iterator[tuple[int, int, RowBatch]]
     for batch in batches:
         if not len(batch):
             continue
-        times = batch.columns["local_ns"]
-        assert isinstance(times, np.ndarray)
+        times = batch.array("local_ns")
         if name < 0:
             name = int(batch.name[0])
         if (batch.name != name).any():
             raise NotInOrder
         if (times[1:] < times[:-1]).any():
             batch = take(batch, np.argsort(times, kind="stable"))
-            times = batch.columns["local_ns"]
-        if times[0] < last:  # type: ignore[operator]
+            times = batch.array("local_ns")
+        if times[0] < last:
             raise NotInOrder
-        last = int(times[-1])  # type: ignore[arg-type]
+        last = int(times[-1])
         yield from ((name, day, rows) for day, rows in _by_day(batch))
 
 
@@ -119,7 +118,7 @@ def take(batch: RowBatch, rows: np.ndarray | slice) -> RowBatch:
 
 
 def _by_day(batch: RowBatch) -> Iterator[tuple[int, RowBatch]]:
-    days = batch.columns["local_ns"] // NS_PER_DAY  # type: ignore[operator]
+    days = batch.array("local_ns") // NS_PER_DAY
     cuts = np.flatnonzero(np.diff(days)) + 1
     for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(batch)], strict=True):
         yield int(days[start]), take(batch, slice(start, stop)) if cuts.size else batch
@@ -162,6 +161,4 @@ def _unpack(rows: np.ndarray, record: RecordType) -> RowBatch:
             columns[column.name] = Decimals(values, np.ascontiguousarray(rows[f"{column.name}_scale"]))
         else:
             columns[column.name] = values
-    return RowBatch(
-        np.ascontiguousarray(rows["_line"]), np.ascontiguousarray(rows["_name"]), columns, [], []
-    )
+    return RowBatch(np.ascontiguousarray(rows["_line"]), np.ascontiguousarray(rows["_name"]), columns, [], [])

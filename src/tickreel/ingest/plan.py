@@ -38,11 +38,11 @@ def plan_files(paths: Sequence[str], types: Iterable[str] = ()) -> Plan:
            taken; with several, only files of these; with none, all that can be imported
     """
     wanted = tuple(types)
-    for name in wanted:
-        if name not in MARKET_TYPES:
-            raise UsageError(f"--types {name!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
-        if name not in IMPORTED_TYPES:
-            raise UsageError(f"--types {name}: this version imports {', '.join(IMPORTED_TYPES)}")
+    for asked in wanted:
+        if asked not in MARKET_TYPES:
+            raise UsageError(f"--types {asked!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
+        if asked not in IMPORTED_TYPES:
+            raise UsageError(f"--types {asked}: this version imports {', '.join(IMPORTED_TYPES)}")
     plan = Plan()
     for path in _expand(paths):
         name = read_name(path.as_posix())
@@ -75,7 +75,11 @@ def _pass_over(plan: Plan, reason: str) -> None:
 def _expand(paths: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for text in paths:
-        matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) and not os.path.exists(text) else [text]
+        matches = (
+            sorted(glob.glob(text, recursive=True))
+            if glob.has_magic(text) and not os.path.exists(text)
+            else [text]
+        )
         if not matches:
             raise UsageError(f"{text}: no file matches")
         for match in matches:

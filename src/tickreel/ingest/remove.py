@@ -15,7 +15,9 @@ def remove(
     chosen  whether the user named anything; if not, UsageError
     """
     if not chosen:
-        raise UsageError("rm without any choice would remove everything; say what, or --all; --dry-run shows it")
+        raise UsageError(
+            "rm without any choice would remove everything; say what, or --all; --dry-run shows it"
+        )
     if dry_run:
         keys = list(select())
     else:

@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +156,7 @@ class FileStage:
             for day, rows in spill.rows_of(name):
                 place = (exchange, self.task.group or symbol, day)
                 if place not in open_:
-                    open_[place] = self._open(
-                        *place, grouped=bool(self.task.group), number=len(open_)
-                    )
+                    open_[place] = self._open(*place, grouped=bool(self.task.group), number=len(open_))
                 if target is not open_[place]:
                     if target:
                         target.end_symbol()
@@ -171,12 +169,8 @@ class FileStage:
         return list(open_.values())
 
     def _open(self, exchange: str, symbol: str, day: int, *, grouped: bool, number: int) -> "_Open":
-        key = SegmentKey(
-            self.task.feed, self.task.type, exchange, symbol, day_of(day * NS_PER_DAY), grouped
-        )
-        writer = SegmentWriter(
-            self.folder / f"{number}.reel", self.record, block_rows=self.task.block_rows
-        )
+        key = SegmentKey(self.task.feed, self.task.type, exchange, symbol, day_of(day * NS_PER_DAY), grouped)
+        writer = SegmentWriter(self.folder / f"{number}.reel", self.record, block_rows=self.task.block_rows)
         return _Open(key, day, writer, Inspector(self.record))
 
     def _batches(self) -> Iterator[RowBatch]:
@@ -188,9 +182,7 @@ class FileStage:
             while piece is not None:
                 following = next(pieces, None)
                 last = following is None
-                for batch in self._parser.feed(
-                    piece, last=last, proven_whole=self._text.proven_whole
-                ):
+                for batch in self._parser.feed(piece, last=last, proven_whole=self._text.proven_whole):
                     if batch.set_aside:
                         self._refuse_if_strict(batch)
                         rejects = rejects or stack.enter_context(_rejects(self.folder / "rejects.csv"))
@@ -213,7 +205,7 @@ class FileStage:
             self._odd.add(kind, 1, [(line, cell)])
         if len(batch):
             late = np.empty(len(batch), bool)
-            count = inspect_kernel.late_rows(batch.name, batch.columns["local_ns"], self._latest, late)
+            count = inspect_kernel.late_rows(batch.name, batch.array("local_ns"), self._latest, late)
             lines = batch.line[late][:MAX_EXAMPLES].tolist() if count else []
             self._odd.add("out_of_order", count, [(line, "") for line in lines])
             self._compare_with_name(batch)
@@ -222,7 +214,7 @@ class FileStage:
         if not self.task.expected:
             return
         exchange, symbol, day = self.task.expected
-        days = batch.columns["local_ns"] // NS_PER_DAY  # type: ignore[operator]
+        days = batch.array("local_ns") // NS_PER_DAY
         wanted = np.datetime64(day, "D").astype(np.int64)
         other = np.flatnonzero(days != wanted)
         shown = [(int(batch.line[row]), day_of(int(days[row]) * NS_PER_DAY)) for row in other[:MAX_EXAMPLES]]
@@ -311,8 +303,8 @@ class _Open:
         self._begun = self.writer.rows
 
     def append(self, rows: RowBatch) -> None:
-        times = rows.columns["local_ns"]
-        first, last = int(times[0]), int(times[-1])  # type: ignore[call-overload]
+        times = rows.array("local_ns")
+        first, last = int(times[0]), int(times[-1])
         start, end = self.interval or (first, last + 1)
         self.interval = (min(start, first), max(end, last + 1))
         self.inspector.look(rows)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 
 import tickreel
-from tickreel.compute import Outcome, Task, make_executor
+from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, UsageError
 from tickreel.runs.folder import RunFolder
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
@@ -30,7 +31,7 @@ from tickreel.units import NS_PER_DAY, parse_duration, parse_time
 
 MAX_SAMPLES = 10_000_000
 
-OnProgress = Callable[[str, dict[str, float]], None]
+OnProgress = Callable[[str, Numbers], None]
 """Called with (exchange:symbol, {"trades"}) while a symbol runs, {"done": 1} at its end."""
 
 
@@ -115,9 +116,9 @@ def run_backtest(
         records = _run(streams, tasks, settings, on_progress or (lambda name, numbers: None))
         from_ns = settings.from_ns if settings.from_ns is not None else grid[0]
         to_ns = settings.to_ns if settings.to_ns is not None else grid[0] + grid[1] * (grid[2] - 1)
-        for record, stream in zip(records, streams, strict=True):
-            record.missing_days = missing_days(stream, from_ns, to_ns)
-            record.days = len({part.key.day for part in stream.slices})
+        for symbol, stream in zip(records, streams, strict=True):
+            symbol.missing_days = missing_days(stream, from_ns, to_ns)
+            symbol.days = len({part.key.day for part in stream.slices})
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
             from_ns=from_ns, to_ns=to_ns, code=code, settings=settings.shown(),
@@ -147,7 +148,9 @@ def _grid(streams: list[Stream], settings: RunSettings) -> tuple[int, int, int]:
     begin = start // every * every
     count = -(-(end - begin) // every) + 1
     if count > MAX_SAMPLES:
-        raise UsageError(f"--every gives {count:,} equity samples a symbol, at most {MAX_SAMPLES:,}: widen it")
+        raise UsageError(
+            f"--every gives {count:,} equity samples a symbol, at most {MAX_SAMPLES:,}: widen it"
+        )
     return begin, every, max(count, 2)
 
 
@@ -215,14 +218,11 @@ def _command(ref: StrategyRef) -> str:
 
 
 def _machine() -> Machine:
-    import numba
-
     return Machine(
         tickreel=tickreel.__version__,
         python=platform.python_version(),
         numpy=np.__version__,
-        numba=numba.__version__,
+        numba=version("numba"),
         system=f"{platform.system()} {platform.machine()}",
         cores=os.cpu_count() or 1,
     )
-

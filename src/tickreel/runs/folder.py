@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,18 +18,19 @@ _PARTIAL = re.compile(r"\.(.+)\.partial-(\d+)")
 class RunFolder:
     """A run folder being written; leaving the `with` without `publish` removes it."""
 
-    def __init__(self, target: Path | None, path: Path, temporary: tempfile.TemporaryDirectory | None) -> None:
+    def __init__(self, target: Path | None, path: Path) -> None:
         self.target = target
         self.path = path
-        self.temporary = temporary
         self._published = False
 
     @classmethod
     def create(cls, out: Path | None) -> "RunFolder":
         """Begin a folder at `out`, or a temporary one. UsageError if `out` is there and not empty."""
         if out is None:
-            temporary = tempfile.TemporaryDirectory(prefix="tickreel-run-")
-            return cls(None, Path(temporary.name), temporary)
+            folder = cls(None, Path(tempfile.mkdtemp(prefix="tickreel-run-")))
+            # Lives as long as the result that reads from it, and not past the end of the process.
+            weakref.finalize(folder, shutil.rmtree, folder.path, ignore_errors=True)
+            return folder
         target = out.absolute()
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError(f"--out {target} is already there; name a new folder, or remove it")
@@ -40,7 +42,7 @@ class RunFolder:
             path.mkdir()
         except OSError as error:
             raise disk_error(error, f"creating the run folder {target}") from error
-        return cls(target, path, None)
+        return cls(target, path)
 
     def write(self, name: str, text: str) -> None:
         try:
@@ -66,10 +68,7 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         if not self._published:
-            if self.temporary:
-                self.temporary.cleanup()
-            else:
-                shutil.rmtree(self.path, ignore_errors=True)
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def default_out(strategy: str, code: str) -> Path:

@@ -93,7 +93,7 @@ class RunResult:
         for symbol in record.symbols:
             if symbol.summary is not None:
                 self._measure(symbol)
-        self._times = self._equity = np.empty(0)
+        self._times, self._equity = np.empty(0, np.int64), np.empty(0)
         if self._accounts:
             accounts = list(self._accounts.values())
             self._times, self._equity, self.metrics = portfolio_performance(accounts, self.conventions)
@@ -120,7 +120,7 @@ class RunResult:
             raise UsageError(f"{path} is no run folder: it has no {RUN_FILE}") from None
         except msgspec.DecodeError as error:
             raise InputError(f"{file}: {error}") from None
-        return cls(RunFolder(Path(path), Path(path), None), record)
+        return cls(RunFolder(Path(path), Path(path)), record)
 
     @property
     def path(self) -> Path:
@@ -284,7 +284,7 @@ class RunResult:
             "trades": summary.get("events", 0),
             "metrics": self.symbols.get(symbol.name),
             "error": None if symbol.summary else symbol.traceback or symbol.error,
-            "times_ns": equity.get("time_ns", none.astype(np.int64)),
+            "times_ns": equity["time_ns"] if equity else np.empty(0, np.int64),
             "equity": equity.get("equity", none),
             "drawdown": equity.get("drawdown", none),
             "coverage": coverage,

@@ -137,5 +137,3 @@ def _rows(task: SymbolTask, fields: frozenset[str]) -> Iterator[Rows]:
         step = task.batch_rows or rows
         for first in range(0, rows, step):
             yield Rows(*(column[first : first + step] for column in columns))
-
-

@@ -40,7 +40,9 @@ def record_batch(block: Block, record_type: str) -> Any:
     pa = extra("pyarrow")
     record = RECORD_TYPES[record_type]
     names = tuple(block.columns)
-    arrays = [pa.repeat(pa.scalar(value, pa.string()), len(block)) for value in (block.exchange, block.symbol)]
+    arrays = [
+        pa.repeat(pa.scalar(value, pa.string()), len(block)) for value in (block.exchange, block.symbol)
+    ]
     arrays += [_array(pa, record.column(name), block[name]) for name in names]
     return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(record_type, names))
 

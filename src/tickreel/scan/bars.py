@@ -40,7 +40,13 @@ def bars(blocks: Iterable[Block], every_ns: int) -> Iterator[np.ndarray]:
         if len(done) < len(block) + 1:
             done = np.zeros(len(block) + 1, BAR)
         count = add_trades(
-            block["local_ns"], block["price"], block["amount"], block["side"] == _BUY, every_ns, open_bar, done
+            block["local_ns"],
+            block["price"],
+            block["amount"],
+            block["side"] == _BUY,
+            every_ns,
+            open_bar,
+            done,
         )
         if count:
             yield done[:count].copy()

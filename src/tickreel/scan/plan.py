@@ -159,7 +159,9 @@ def _refuse_missing(
 ) -> None:
     for exchange, symbol in wanted:
         if not any(_fits(*name, (exchange, symbol)) for name in found):
-            have = sorted({key.symbol for key in store.find(feed=feed, type=question.type, exchange=exchange)})
+            have = sorted(
+                {key.symbol for key in store.find(feed=feed, type=question.type, exchange=exchange)}
+            )
             where = f"{feed}/{question.type}" + (f"/{exchange}" if exchange else "")
             some = ", ".join(have[:12]) + (" ..." if len(have) > 12 else "")
             raise UsageError(

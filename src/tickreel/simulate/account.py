@@ -148,7 +148,7 @@ class AccountRun:
     def _call(self, function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except Exception as error:  # noqa: BLE001 - told apart by where it comes from
+        except Exception as error:
             if type(error).__module__.startswith("numba."):
                 raise explain(error, self._strategy) from error
             raise

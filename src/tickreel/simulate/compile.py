@@ -1,8 +1,10 @@
 """A strategy class to machine code: its callbacks put into the engine's loop, kept on disk."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tickreel.errors import StrategyError
@@ -30,7 +32,8 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
 
     callbacks = callbacks_of(strategy)
     code = strategy_key(strategy)
-    key = f"{compiler.kernels_key()}-{code}" if jit else None
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    key = f"{compiler.kernels_key()}-{own}-{code}" if jit else None
     wrap: Callable[[Any], Any] = compiler.inlined if jit else (lambda function: function)
     if jit:
         from tickreel.simulate import context_kernel  # noqa: F401 - teaches numba what ctx is
@@ -44,8 +47,6 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
 
 def strategy_key(strategy: type[Strategy]) -> str:
     """Return a hash of everything that a strategy's behaviour depends on beside its parameters' values."""
-    import hashlib
-
     layout = [(name, str(dtype), shape) for name, (dtype, shape, _) in fields_of(strategy).items()]
     defaults = {name: repr(default) for name, (_, _, default) in fields_of(strategy).items()}
     callbacks = callbacks_of(strategy)
@@ -102,10 +103,9 @@ def _with_compiled_helpers(function: Callable) -> Callable:
                 if made[id(value)] is None:
                     raise StrategyError(f"{value.__qualname__} calls itself; compiled helpers must not")
                 space[name] = made[id(value)]
-        copy = FunctionType(
-            plain.__code__, space, plain.__name__, plain.__defaults__, plain.__closure__
-        )
-        copy.__qualname__, copy.__module__ = plain.__qualname__, plain.__module__
+        copy = FunctionType(plain.__code__, space, plain.__name__, plain.__defaults__, plain.__closure__)
+        # The cache on disk loads the module of this name again; the user's own may have another path then.
+        copy.__qualname__, copy.__module__ = plain.__qualname__, __name__
         return copy
 
     return convert(function)  # type: ignore[arg-type]

@@ -9,7 +9,6 @@ from tickreel.simulate.records import (
     LIMIT,
     MARKET,
     MAX_ORDERS,
-    RESTING,
     SELL,
     SENT,
     TOO_MANY_ORDERS,
@@ -85,28 +84,32 @@ class Context:
         """Orders sent and not yet answered as closed."""
         return self.account[0].live
 
-    def buy(self, quantity: float, limit: float = math.nan) -> int:
+    def buy(self, quantity: float, limit: float | None = None) -> int:
         """Send an order to buy, at `limit` or better if one is given; return its id."""
-        return send(self, BUY, quantity, limit)
+        if limit is None:
+            return send(self, MARKET, BUY, quantity, math.nan)
+        return send(self, LIMIT, BUY, quantity, limit)
 
-    def sell(self, quantity: float, limit: float = math.nan) -> int:
+    def sell(self, quantity: float, limit: float | None = None) -> int:
         """Send an order to sell, at `limit` or better if one is given; return its id."""
-        return send(self, SELL, quantity, limit)
+        if limit is None:
+            return send(self, MARKET, SELL, quantity, math.nan)
+        return send(self, LIMIT, SELL, quantity, limit)
 
     def close(self) -> int:
         """Send a market order that makes the instrument's position 0; return its id, 0 if it is flat."""
         return close_position(self)
 
     def cancel(self, order_id: int) -> bool:
-        """Send a cancellation; False if no such order is open. A fill may come before it arrives."""
+        """Send a cancellation; False if no such order is open or one was sent. A fill may come first."""
         return send_cancel(self, order_id)
 
     def cancel_all(self) -> int:
-        """Send a cancellation of every open order; return how many."""
+        """Send a cancellation of every open order that has none yet; return how many."""
         return send_cancels(self)
 
 
-def send(ctx: Any, side: int, quantity: float, limit: float) -> int:
+def send(ctx: Any, kind: int, side: int, quantity: float, limit: float) -> int:
     account = ctx.account[0]
     if account.live >= MAX_ORDERS:
         account.status = TOO_MANY_ORDERS
@@ -117,7 +120,7 @@ def send(ctx: Any, side: int, quantity: float, limit: float) -> int:
     order.order_id = account.sent
     order.instrument = ctx.k
     order.state = SENT
-    order.kind = MARKET if math.isnan(limit) else LIMIT
+    order.kind = kind
     order.side = side
     order.quantity = quantity
     order.remaining = quantity
@@ -135,17 +138,18 @@ def send(ctx: Any, side: int, quantity: float, limit: float) -> int:
 def close_position(ctx: Any) -> int:
     position = ctx.instruments[ctx.k].seen_position
     if position > 0.0:
-        return send(ctx, SELL, position, math.nan)
+        return send(ctx, MARKET, SELL, position, math.nan)
     if position < 0.0:
-        return send(ctx, BUY, -position, math.nan)
+        return send(ctx, MARKET, BUY, -position, math.nan)
     return 0
 
 
 def send_cancel(ctx: Any, order_id: int) -> bool:
+    # Whether the venue has closed the order is not looked at: the strategy cannot know that yet.
     account = ctx.account[0]
     for place in range(account.live):
         order = ctx.orders[place]
-        if order.order_id == order_id and order.state in (SENT, RESTING) and order.cancel_ns == FAR:
+        if order.order_id == order_id and order.cancel_ns == FAR:
             order.cancel_ns = account.now_ns + account.latency_ns
             return True
     return False
@@ -156,7 +160,7 @@ def send_cancels(ctx: Any) -> int:
     count = 0
     for place in range(account.live):
         order = ctx.orders[place]
-        if order.state in (SENT, RESTING) and order.cancel_ns == FAR:
+        if order.cancel_ns == FAR:
             order.cancel_ns = account.now_ns + account.latency_ns
             count += 1
     return count

@@ -69,6 +69,7 @@ def _make_context(compiler, builder, signature, arguments):
 for _helper in (context.send, context.close_position, context.send_cancel, context.send_cancels):
     register_jitable(_helper)
 
+
 def _share_property(name):
     body = getattr(Context, name).fget
 
@@ -87,12 +88,12 @@ def _getitem(self, k):
 
 
 @overload_method(ContextType, "buy", **_TYPED)
-def _buy(self, quantity, limit=float("nan")):
+def _buy(self, quantity, limit=None):
     return Context.buy
 
 
 @overload_method(ContextType, "sell", **_TYPED)
-def _sell(self, quantity, limit=float("nan")):
+def _sell(self, quantity, limit=None):
     return Context.sell
 
 

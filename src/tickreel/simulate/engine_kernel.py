@@ -4,6 +4,8 @@ Plain functions: `compile.build` puts a strategy's callbacks in the place of tho
 compiles the whole. Rule numbers are those of docs/SEMANTICS.md.
 """
 
+import numpy as np
+
 from tickreel.simulate.context import Context
 from tickreel.simulate.matching_kernel import arrive_until, expire_orders, meet_row, pop_answer
 from tickreel.simulate.records import FAR, GOING, MAX_ORDERS, NO_ROOM, Fill, Trade
@@ -53,18 +55,19 @@ def run(state, world, rows, bounds, start, stop):
         price = rows.price[row]
         if now >= watch or account.live > 0:
             account.peak, account.trough = peak, trough
-            if not has_room(world):
-                account.status = NO_ROOM
-                break
             sample_until(world, bounds, now)
+            trough = account.trough
             deliver_until(me, ctx, world, now)
+            if account.status == GOING and not has_room(world):
+                account.status = NO_ROOM
+            if account.status != GOING:
+                break
             meet_row(world, now, price, rows.amount[row])
             instrument.price = price
             deliver_until(me, ctx, world, now)
             if account.status != GOING:
                 break
             cash, position = account.cash_nanos / 1e9, instrument.position
-            peak, trough = account.peak, account.trough
             watch = next_watch(account, bounds)
         equity = cash + position * price
         if equity > peak:
@@ -75,7 +78,7 @@ def run(state, world, rows, bounds, start, stop):
         account.equity = equity
         account.now_ns = now
         instrument.price = price
-        side = rows.side[row]
+        side = np.int64(rows.side[row])
         trade = Trade(price, rows.amount[row], (side & 1) - (side >> 1), rows.exchange_ns[row], now)
         on_trade(me, trade, ctx)
         if account.status != GOING:
@@ -109,7 +112,8 @@ def end(state, world, bounds):
         on_end(state[0], ctx)
     expire_orders(world)
     sample_until(world, bounds, FAR - 1)
-    account.max_drawdown = max(account.max_drawdown, account.deepest)
+    deepest = max(account.deepest, (account.peak - account.trough) / account.peak)
+    account.max_drawdown = max(account.max_drawdown, deepest)
     if world.instruments[0].position != 0.0:
         account.in_position_ns += world.instruments[0].last_ns - account.in_position_since_ns
 
@@ -122,7 +126,7 @@ def next_watch(account, bounds):
 
 
 def has_room(world):
-    """Return whether the outputs hold all that one row can bring about."""
+    """Return whether the outputs hold all that the venue can do at one row, and the answers to it."""
     account = world.account[0]
     return (
         account.orders_out + 2 * MAX_ORDERS <= world.orders_out.shape[0]
@@ -149,10 +153,14 @@ def sample_until(world, bounds, now):
 
 
 def deliver_until(me, ctx, world, now):
-    """Hand out answers and timers due up to `now`, in order of time, answers first (rules C2, C3)."""
+    """Hand out answers and timers due up to `now`, in order of time, answers first (rules C2, C3).
+
+    Many may be due before one row; it stops when the orders' output is full, to be called again.
+    """
     account = world.account[0]
     arrive_until(world, now)
-    while account.next_due_ns <= now:
+    full = world.orders_out.shape[0]
+    while account.next_due_ns <= now and account.status == GOING and account.orders_out < full:
         due = FAR
         if account.answers > 0:
             due = world.answers[account.answers_first].due_ns

@@ -5,6 +5,8 @@ Rule numbers are those of docs/SEMANTICS.md.
 
 import math
 
+import numpy as np
+
 from tickreel.jit import kernel
 from tickreel.simulate.money_kernel import OVERFLOW, nanos
 from tickreel.simulate.records import (
@@ -16,6 +18,7 @@ from tickreel.simulate.records import (
     CLOSED,
     EXPIRED,
     FILLED,
+    GOING,
     LIMIT,
     MARKET,
     MONEY_OVERFLOW,
@@ -30,7 +33,7 @@ from tickreel.simulate.records import (
 )
 
 _DUST = 2.0**-40
-"""A position below this share of the quantity traded is rounding, and counts as 0 (rule A4)."""
+"""A position or a rest below this share of the quantity is rounding, and counts as 0 (rule A4)."""
 
 
 @kernel
@@ -58,9 +61,9 @@ def meet_row(world, now, price, amount):
         # Rules F3, F4: a trade through the limit fills a resting order, best price first, then first sent.
         order = world.orders[best]
         quantity = min(left, order.remaining)
-        left -= quantity
-        fill(world, order, now, order.limit_price, quantity, 1)
-        if account.status != 0:
+        if fill(world, order, now, order.limit_price, quantity, 1):
+            left -= quantity
+        if account.status != GOING:
             break
 
 
@@ -95,22 +98,25 @@ def close(world, order, when, ended, reason):
 
 @kernel
 def fill(world, order, now, price, quantity, maker):
-    """Fill `quantity` of an order at `price`, or end it with the reason (rules A1 to A5)."""
+    """Fill `quantity` of an order at `price`, or end it with the reason (rules A1 to A5).
+
+    Return whether it was filled.
+    """
     account = world.account[0]
     instrument = world.instruments[order.instrument]
     value = nanos(quantity, price, 1.0, world.limbs)
     fee = nanos(quantity, price, account.fee_rate, world.limbs)
-    if value == OVERFLOW or fee == OVERFLOW or abs(account.cash_nanos) + value + abs(fee) >= 2**62:
-        account.status = MONEY_OVERFLOW
-        return
-    cash = account.cash_nanos - order.side * value - fee
+    cash = cash_after(account.cash_nanos, order.side, value, fee)
     position = instrument.position + order.side * quantity
     if abs(position) <= _DUST * quantity:
         position = 0.0
     reason = refusal(account, order, cash, position, price)
     if reason != NO_REASON:
         close(world, order, now, REJECTED if order.remaining == order.quantity else CANCELLED, reason)
-        return
+        return False
+    if cash == OVERFLOW:
+        account.status = MONEY_OVERFLOW
+        return False
     post(world, order, now, value, fee)
     round_trip(account, instrument.position, position, -order.side * value - fee)
     if instrument.position == 0.0:
@@ -123,16 +129,28 @@ def fill(world, order, now, price, quantity, maker):
     account.fills += 1
     instrument.position = position
     order.remaining -= quantity
+    if order.remaining <= _DUST * order.quantity:
+        order.remaining = 0.0
     record = world.fills_out[account.fills_out]
     account.fills_out += 1
     record.order_id, record.venue_ns = order.order_id, now
     record.side, record.maker = (1 if order.side == BUY else 2), maker
     record.price, record.quantity = price, quantity
     record.fee_nanos, record.cash_nanos, record.position = fee, cash, position
-    closes = 1 if order.remaining <= 0.0 else 0
+    closes = 1 if order.remaining == 0.0 else 0
     if closes:
         order.state, order.closed_ns, order.ended = CLOSED, now, FILLED
     push_answer(world, order, now, price, quantity, maker, closes)
+    return True
+
+
+@kernel
+def cash_after(cash, side, value, fee):
+    """Return the cash after a fill, or OVERFLOW, which is below 0, where 1e-9 units need more than 62 bits."""
+    if value == OVERFLOW or fee == OVERFLOW:
+        return OVERFLOW
+    cash -= side * value
+    return cash - fee if max(cash, cash - fee) < 2**62 else OVERFLOW
 
 
 @kernel
@@ -168,7 +186,7 @@ def round_trip(account, before, after, change):
     turned = before * after < 0.0
     mine = change
     if turned:
-        mine = int(round(change * (abs(before) / (abs(before) + abs(after)))))
+        mine = np.int64(np.rint(change * (abs(before) / (abs(before) + abs(after)))))
     account.trip_nanos += mine
     if before != 0.0 and (after == 0.0 or turned):
         account.trips += 1

@@ -8,7 +8,7 @@ from tickreel.jit import kernel
 from tickreel.simulate.records import LIMBS
 
 OVERFLOW = np.iinfo(np.int64).min
-"""What `nanos` returns when the amount is no number or needs 2^62 or more."""
+"""What `nanos` returns when the amount is no number, or 2^62 or more."""
 
 _BITS = 26
 _MASK = (1 << _BITS) - 1
@@ -80,4 +80,4 @@ def _shifted(limbs, shift):
             below = below or ((limbs[place // _BITS] >> (place % _BITS)) & 1) == 1
         if below or value & 1:
             value += 1
-    return value
+    return value if value < 2**62 else OVERFLOW

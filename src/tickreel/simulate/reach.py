@@ -72,9 +72,9 @@ class _Uses(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("buy", "sell"):
-            if len(node.args) > 1 or node.keywords:
-                self.fields.add("amount")
+        sends = isinstance(node.func, ast.Attribute) and node.func.attr in ("buy", "sell")
+        if sends and (len(node.args) > 1 or node.keywords):
+            self.fields.add("amount")
         self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:

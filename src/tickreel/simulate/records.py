@@ -143,9 +143,7 @@ FILL_OUT = np.dtype(
     ],
     align=True,
 )
-POSTING_OUT = np.dtype(
-    [("order_id", "i8"), ("venue_ns", "i8"), ("kind", "u1"), ("nanos", "i8")], align=True
-)
+POSTING_OUT = np.dtype([("order_id", "i8"), ("venue_ns", "i8"), ("kind", "u1"), ("nanos", "i8")], align=True)
 SAMPLE_OUT = np.dtype(
     [("time_ns", "i8"), ("equity", "f8"), ("drawdown", "f8"), ("position", "f8")], align=True
 )

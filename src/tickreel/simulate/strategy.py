@@ -110,8 +110,8 @@ def make_state(strategy: type[Strategy], settings: Mapping[str, Any]) -> np.ndar
     """
     fields = fields_of(strategy)
     known = parameters_of(strategy)
-    layout = [(name, dtype, shape) for name, (dtype, shape, _) in fields.items()]
-    state = np.zeros(1, np.dtype(layout or [("_", "i8", ())], align=True)).view(np.recarray)
+    layout: list[Any] = [(name, dtype, shape) for name, (dtype, shape, _) in fields.items()]
+    state = np.zeros(1, np.dtype(layout or [("_", "i8")], align=True)).view(np.recarray)
     for name, (_, _, default) in fields.items():
         state[name] = default
     for name, value in settings.items():

@@ -1,6 +1,6 @@
 """Sources: bytes of one provider's format in, rows out; pure, without I/O.
 
-    tardis_names   what a path of a Tardis dataset says about the file
-    csv_rows       Tardis' CSV files: bytes to RowBatch, every row accounted for
-    csv_text       rows back to Tardis' CSV text
+tardis_names   what a path of a Tardis dataset says about the file
+csv_rows       Tardis' CSV files: bytes to RowBatch, every row accounted for
+csv_text       rows back to Tardis' CSV text
 """

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tickreel.jit import inlined, kernel
+from tickreel.sources.csv_records import Layout, NameTable, RowArrays
 
 # What a field is (its place in csv_rows.FIELD_KINDS).
 F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT = 0, 1, 2, 3, 4
@@ -164,7 +165,7 @@ def _intern(data, start, stop, names):
             if same:
                 return known
         slot = (slot + 1) & mask
-    count = names.count[0]
+    count = names.names[0]
     first = names.start[count]
     if count + 1 >= names.start.shape[0] or first + stop - start > names.letters.shape[0]:
         return -1
@@ -172,18 +173,18 @@ def _intern(data, start, stop, names):
         names.letters[first + place] = data[start + place]
     names.start[count + 1] = first + stop - start
     names.table[slot] = count
-    names.count[0] = count + 1
+    names.names[0] = count + 1
     return count
 
 
 @kernel
-def parse(data, stop, layout, rows, names):
+def parse(data, stop, layout: Layout, rows: RowArrays, names: NameTable):
     """Parse whole lines of data[:stop] until they or the room in `rows` end.
 
     data    uint8[...]; every line ends in LF
-    layout  csv_rows.Layout: what each field is
-    rows    csv_rows.RowArrays: a row for every line, good or not (reason != 0)
-    names   csv_rows.NameTable: the distinct "exchange,symbol" texts of the file
+    layout  csv_records.Layout: what each field is
+    rows    csv_records.RowArrays: a row for every line, good or not (reason != 0)
+    names   csv_records.NameTable: the distinct "exchange,symbol" texts of the file
     Returns (rows written, bytes consumed); fewer than asked for if the name table is full.
     """
     count, start = 0, 0

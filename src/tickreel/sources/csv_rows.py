@@ -14,6 +14,7 @@ from tickreel.codecs.decimals import Decimals, parse_decimal
 from tickreel.errors import InputError
 from tickreel.schema import Allow, Column, Kind, RecordType
 from tickreel.sources import csv_kernel as k
+from tickreel.sources.csv_records import Layout, NameTable, RowArrays
 
 MAX_NUMBER = 1e21
 """Prices and amounts of this size or more are no market data."""
@@ -41,47 +42,9 @@ REASONS = (
 ALLOWED = (Allow.ANY, Allow.NOT_NEGATIVE, Allow.POSITIVE)
 FIELD_KINDS = {Kind.TIME: k.F_TIME, Kind.DECIMAL: k.F_DECIMAL, Kind.ENUM: k.F_ENUM, Kind.TEXT: k.F_TEXT}
 MAX_NAMES = 1 << 16
+MAX_BATCH_ROWS = 1 << 16
 _NAME_BYTES = 1 << 22
 _SAMPLE = 200
-
-
-class Layout(NamedTuple):
-    """What each field of the file is: int8[fields] each, choices uint8[enums, most, longest]."""
-
-    kind: np.ndarray
-    slot: np.ndarray
-    nullable: np.ndarray
-    allow: np.ndarray
-    choices: np.ndarray
-    choice_length: np.ndarray
-
-
-class NameTable(NamedTuple):
-    """The distinct "exchange,symbol" texts met so far, as an open-addressing hash table."""
-
-    letters: np.ndarray
-    start: np.ndarray
-    table: np.ndarray
-    count: np.ndarray
-
-
-class RowArrays(NamedTuple):
-    """What the kernel writes for every line; first axis of 2-D arrays: the field's slot in its kind."""
-
-    reason: np.ndarray
-    bad_field: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    name: np.ndarray
-    hard: np.ndarray
-    time: np.ndarray
-    mantissa: np.ndarray
-    scale: np.ndarray
-    cell_start: np.ndarray
-    cell_stop: np.ndarray
-    enum: np.ndarray
-    text_start: np.ndarray
-    text_stop: np.ndarray
 
 
 class SetAside(NamedTuple):
@@ -112,6 +75,12 @@ class RowBatch:
     def __len__(self) -> int:
         return len(self.line)
 
+    def array(self, name: str) -> np.ndarray:
+        """Return a column that is not DECIMAL."""
+        values = self.columns[name]
+        assert isinstance(values, np.ndarray)
+        return values
+
 
 class CsvParser:
     """Parses one file of one record type, fed with its bytes in order.
@@ -120,7 +89,9 @@ class CsvParser:
                 the pair's rows aside
     """
 
-    def __init__(self, record: RecordType, source: str, check_name: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self, record: RecordType, source: str, check_name: Callable[[str, str], None] | None = None
+    ) -> None:
         self.record = record
         self.source = source
         self.names: list[tuple[str, str]] = []
@@ -151,7 +122,7 @@ class CsvParser:
         cut = data.rfind(b"\n") + 1
         unended = b""
         if last and cut < len(data):
-            if proven_whole or not self._header_seen and cut == 0:
+            if proven_whole or (not self._header_seen and cut == 0):
                 data += b"\n"
                 cut = len(data)
             else:
@@ -166,7 +137,7 @@ class CsvParser:
             self._check_header(data[:_SAMPLE])
         letters = np.frombuffer(data, np.uint8)
         while start < cut:
-            rows = self._rows(cut - start)
+            rows = self._rows(data.count(b"\n", start, cut))
             count, used = k.parse(letters[start:cut], cut - start, self._layout, rows, self._table)
             if used == 0:
                 raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")
@@ -187,8 +158,8 @@ class CsvParser:
                 " name the right record type with --types, or mend the file"
             )
 
-    def _rows(self, room: int) -> RowArrays:
-        layout, count = self._layout, min(1 << 16, room // len(self.record.csv_header) + 1)
+    def _rows(self, lines: int) -> RowArrays:
+        layout, count = self._layout, min(MAX_BATCH_ROWS, lines)
         slots = {kind: int((layout.kind == kind).sum()) for kind in FIELD_KINDS.values()}
 
         def table(kind: int, dtype: type) -> np.ndarray:
@@ -288,7 +259,7 @@ class CsvParser:
         return k.OK
 
     def _learn_names(self) -> None:
-        for number in range(len(self.names), int(self._table.count[0])):
+        for number in range(len(self.names), int(self._table.names[0])):
             raw = self._table.letters[self._table.start[number] : self._table.start[number + 1]].tobytes()
             exchange, _, symbol = raw.decode("utf-8", "surrogateescape").partition(",")
             self.names.append((exchange, symbol))
@@ -298,9 +269,7 @@ class CsvParser:
             except InputError as error:
                 self._bad_names[number] = str(error)
 
-    def _aside(
-        self, data: bytes, rows: RowArrays, row: int, first_line: int, detail: str | None
-    ) -> SetAside:
+    def _aside(self, data: bytes, rows: RowArrays, row: int, first_line: int, detail: str | None) -> SetAside:
         reason = REASONS[rows.reason[row]]
         field = int(rows.bad_field[row])
         if field >= 0:

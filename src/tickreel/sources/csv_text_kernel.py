@@ -1,7 +1,7 @@
 """Kernels that write cells of CSV text."""
 
+from tickreel.codecs.digits_kernel import put_decimal
 from tickreel.jit import kernel
-from tickreel.synth.csv_kernel import put_decimal
 
 
 @kernel

@@ -4,15 +4,15 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tickreel.errors import LockedError, UsageError, disk_error
+from tickreel.errors import CorruptionError, LockedError, UsageError, disk_error
 from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store import disk, names
 from tickreel.store.reader import Segment
-from tickreel.units import day_start
+from tickreel.units import NS_PER_DAY, day_of, day_start
 
 SUFFIX = ".reel"
 PRIMARY = "primary"
@@ -34,7 +34,8 @@ class SegmentKey:
     def parts(self) -> list[str]:
         """Return the names of the path below the store's root."""
         symbol = self.symbol if self.grouped else names.encode_symbol(self.symbol)
-        return [self.feed, self.type, names.encode_exchange(self.exchange), symbol, self.day + SUFFIX]
+        parts = [self.feed, self.type, names.encode_exchange(self.exchange), symbol, self.day + SUFFIX]
+        return list(names.safe_path(parts).parts)
 
     def __str__(self) -> str:
         return f"{self.feed}/{self.type}/{self.exchange}/{self.symbol}/{self.day}"
@@ -50,7 +51,7 @@ class Store:
     def existing(cls, root: str | os.PathLike[str]) -> "Store":
         """Return the store at `root`; UsageError if there is none."""
         store = cls(root)
-        if not (store.root / PRIMARY).is_file():
+        if store.primary() is None:
             raise UsageError(
                 f"{store.root} holds no store; import files into it first (tickreel import PATH --store ...),"
                 " or name another with --store or TICKREEL_STORE"
@@ -60,25 +61,45 @@ class Store:
     def primary(self) -> str | None:
         """Return the feed that is read unless another is asked for, or None in a new store."""
         try:
-            text = (self.root / PRIMARY).read_text("utf-8").strip()
+            fd = disk.open_beneath(self.root, [PRIMARY])
         except FileNotFoundError:
             return None
-        return names.check_feed(text)
+        try:
+            feed = os.read(fd, 100).decode("ascii", "replace").strip()
+        except OSError as error:
+            raise disk_error(error, f"reading {self.root / PRIMARY}") from error
+        finally:
+            os.close(fd)
+        if not names.is_feed(feed):
+            raise CorruptionError(
+                f"{self.root / PRIMARY} says {feed!r}, which names no feed;"
+                f" write one of {', '.join(self.feeds()) or 'the feeds'} into it"
+            )
+        return feed
 
     def feeds(self) -> list[str]:
         """Return the names of all feeds that have a folder, sorted."""
-        return [name for name in _folders(self.root) if name != "rejects"]
+        return [name for name in _folders(self.root) if names.is_feed(name)]
 
     def path(self, key: SegmentKey) -> Path:
-        return self.root / names.safe_path(key.parts())
+        return self.root.joinpath(*key.parts())
 
     def rejects_path(self, feed: str, sha256: str) -> Path:
         """Return where the rows set aside from a source with that content are kept."""
         return self.root / names.safe_path([feed, "rejects", f"{sha256[:32]}.csv"])
 
     def open(self, key: SegmentKey) -> Segment:
-        """Open a segment without following links; FileNotFoundError if it is not there."""
-        return Segment(disk.open_beneath(self.root, key.parts()), self.path(key))
+        """Open a segment without following links; FileNotFoundError if it is not there.
+
+        Raises CorruptionError if what lies there is another segment: rows of one symbol must not
+        pass for those of another because a file was moved.
+        """
+        segment = Segment(disk.open_beneath(self.root, key.parts()), self.path(key))
+        meta = segment.meta
+        found = SegmentKey(key.feed, meta.type, meta.exchange, meta.symbol, meta.day, meta.grouped)
+        if found != key:
+            raise CorruptionError(f"{segment.path} holds {found}; move it back to where that belongs")
+        return segment
 
     def find(
         self,
@@ -90,21 +111,23 @@ class Store:
         from_ns: int | None = None,
         to_ns: int | None = None,
     ) -> Iterator[SegmentKey]:
-        """Yield the keys that match, sorted; every argument left out matches all.
+        """Yield the keys that match, sorted (types in schema order); what is left out matches all.
 
         symbol  an ordinary symbol or a group's name; symbols inside groups are `scan`'s business
+        Raises UsageError for a folder or file that the store cannot have made; links and names
+        that begin with a dot are passed over.
         """
-        for feed_name in [feed] if feed else self.feeds():
-            for type_name in [type] if type else MARKET_TYPES:
-                base = self.root / feed_name / type_name
-                for exchange_dir in _folders(base):
-                    exchange_name = names.decode_name(exchange_dir)
+        for feed_name in self.feeds() if feed is None else [names.check_feed(feed)]:
+            base = self.root / feed_name
+            types = _folders(base) if feed_name in _folders(self.root) else []
+            for type_name in MARKET_TYPES if type is None else [type]:
+                if type_name not in types:
+                    continue
+                for exchange_name, exchange_path in _exchanges(base / type_name):
                     if exchange in (None, exchange_name):
-                        for symbol_dir in _folders(base / exchange_dir):
-                            grouped = symbol_dir in GROUPS
-                            name = names.decode_name(symbol_dir)
+                        for name, grouped, path in _symbols(exchange_path):
                             if symbol in (None, name):
-                                for day in _days(base / exchange_dir / symbol_dir, from_ns, to_ns):
+                                for day in _days(path, from_ns, to_ns):
                                     yield SegmentKey(feed_name, type_name, exchange_name, name, day, grouped)
 
     @contextlib.contextmanager
@@ -113,10 +136,13 @@ class Store:
 
         What a killed writer left unfinished is removed; what it published stays.
         """
+        path = self.root / LOCK
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
+            if path.is_symlink():
+                disk.refuse_link(path)
             raise disk_error(error, f"opening the store {self.root}") from error
         try:
             _take(lock, self.root)
@@ -134,6 +160,10 @@ class Store:
 class WritingStore(Store):
     """A store whose writer's lock is held."""
 
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        super().__init__(root)
+        self._durable: set[Path] = set()
+
     @property
     def staging(self) -> Path:
         """A folder on the store's own disk for files that are not yet published."""
@@ -141,8 +171,9 @@ class WritingStore(Store):
 
     def publish(self, finished: list[tuple[Path, Path]]) -> None:
         """Give finished, durable files their final names, atomically each, durable on return."""
-        for _, target in finished:
-            disk.make_folder(target.parent, self.root)
+        for folder in {target.parent for _, target in finished} - self._durable:
+            disk.make_folder(folder, self.root)
+            self._durable.add(folder)
         disk.publish(finished)
 
     def set_primary(self, feed: str) -> None:
@@ -152,7 +183,9 @@ class WritingStore(Store):
         """Remove published files and the folders that they leave empty."""
         for path in paths:
             try:
+                disk.refuse_links(path, self.root)
                 path.unlink(missing_ok=True)
+                self._durable.clear()
                 for folder in path.parents:
                     if folder == self.root or any(folder.iterdir()):
                         disk.sync_folder(folder)
@@ -165,44 +198,75 @@ class WritingStore(Store):
 def _take(lock: int, root: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(lock, 100, 0).decode("ascii", "replace").strip() or "unknown"
+    except BlockingIOError:
+        holder = os.pread(lock, 100, 0).decode("ascii", "replace").partition("\n")[0]
         raise LockedError(
-            f"{root} is being written by process {holder}; wait for it to end, or stop it, and run again"
+            f"{root} is being written by process {holder or 'unknown'};"
+            " wait for it to end, or stop it, and run again"
         ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise disk_error(error, f"locking the store {root}") from error
+    mine = f"{os.getpid()}\n".encode()
+    try:
+        # Not emptied first: whoever is refused meanwhile reads a whole number.
+        os.pwrite(lock, mine, 0)
+        os.ftruncate(lock, len(mine))
+    except OSError as error:
+        raise disk_error(error, f"locking the store {root}") from error
 
 
-def _folders(path: Path) -> list[str]:
-    """Return the names of the real folders in `path`, sorted; links and dot files are passed over."""
+def _entries(path: Path) -> list[os.DirEntry[str]]:
+    """Return what lies in `path`, sorted by name, without dot files; nothing if it was removed."""
     try:
         with os.scandir(path) as found:
-            return sorted(
-                entry.name
-                for entry in found
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-            )
+            return sorted((e for e in found if not e.name.startswith(".")), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise disk_error(error, f"listing {path}") from error
 
 
+def _folders(path: Path) -> list[str]:
+    """Return the names of the real folders in `path`, sorted."""
+    return [entry.name for entry in _entries(path) if entry.is_dir(follow_symlinks=False)]
+
+
+def _exchanges(path: Path) -> list[tuple[str, Path]]:
+    """Return (exchange, folder) of a record type's folder, sorted."""
+    return sorted((_decoded(path, name, names.decode_exchange), path / name) for name in _folders(path))
+
+
+def _symbols(path: Path) -> list[tuple[str, bool, Path]]:
+    """Return (symbol or group's name, is it a group, folder) of an exchange's folder, sorted."""
+    found = []
+    for name in _folders(path):
+        grouped = name in GROUPS
+        symbol = name if grouped else _decoded(path, name, names.decode_symbol)
+        found.append((symbol, grouped, path / name))
+    return sorted(found)
+
+
+def _decoded(path: Path, name: str, decode: Callable[[str], str]) -> str:
+    try:
+        return decode(name)
+    except ValueError:
+        raise UsageError(
+            f"{path / name} is no folder of the store's: no name is encoded so; move it elsewhere"
+        ) from None
+
+
 def _days(path: Path, from_ns: int | None, to_ns: int | None) -> Iterator[str]:
-    with os.scandir(path) as found:
-        files = sorted(
-            entry.name
-            for entry in found
-            if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False)
-        )
-    for name in files:
-        day = name.removesuffix(SUFFIX)
+    for entry in _entries(path):
+        if not entry.name.endswith(SUFFIX) or not entry.is_file(follow_symlinks=False):
+            continue
+        day = entry.name.removesuffix(SUFFIX)
         try:
             start = day_start(day)
         except ValueError:
+            start = None
+        if start is None or day_of(start) != day:
             raise UsageError(
-                f"{path / name} is not named after a day (YYYY-MM-DD{SUFFIX}); remove it"
-            ) from None
-        if (to_ns is None or start < to_ns) and (from_ns is None or start + 86_400_000_000_000 > from_ns):
+                f"{path / entry.name} is not named after a day (YYYY-MM-DD{SUFFIX}); move it elsewhere"
+            )
+        if (to_ns is None or start < to_ns) and (from_ns is None or start + NS_PER_DAY > from_ns):
             yield day

@@ -30,7 +30,9 @@ def select(
     """
     for name, ns in (("--from", from_ns), ("--to", to_ns)):
         if whole_days and ns is not None and ns % NS_PER_DAY:
-            raise UsageError(f"{name} {format_time(ns)}: days are kept or removed as a whole; give a midnight")
+            raise UsageError(
+                f"{name} {format_time(ns)}: days are kept or removed as a whole; give a midnight"
+            )
     wanted = dict.fromkeys(symbols, False)
     for key in store.find(feed=feed, type=type, exchange=exchange, from_ns=from_ns, to_ns=to_ns):
         names = [name for name in (key.symbol, f"{key.exchange}:{key.symbol}") if name in wanted]
@@ -82,7 +84,9 @@ class _Sum:
         rows = max(self._rows, 1)
         columns = []
         for place, column in enumerate(self._record.columns):
-            memory = self._text[place] if column.kind is Kind.TEXT else column.kind.dtype.itemsize * self._rows
+            memory = (
+                self._text[place] if column.kind is Kind.TEXT else column.kind.dtype.itemsize * self._rows
+            )
             stored = int(self._stored[place])
             columns.append(
                 {

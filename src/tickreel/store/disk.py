@@ -42,7 +42,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, root: Path) -> None:
-    """Create `folder` below `root` durably, parents first; a link on the way is refused."""
+    """Create `folder` below `root`, parents first, all durable on return; a link on the way is refused.
+
+    A folder that is there is made durable too: who created it may have been killed before that.
+    """
     if folder == root:
         return
     make_folder(folder.parent, root)
@@ -50,7 +53,6 @@ def make_folder(folder: Path, root: Path) -> None:
         os.mkdir(folder)
     except FileExistsError:
         refuse_link(folder)
-        return
     except OSError as error:
         raise disk_error(error, f"creating the folder {folder}") from error
     sync_folder(folder.parent)
@@ -62,6 +64,14 @@ def refuse_link(path: Path) -> None:
         raise UsageError(
             f"{path} is a symbolic link; the store follows none: remove it or put the data there"
         )
+
+
+def refuse_links(path: Path, root: Path) -> None:
+    """Raise UsageError if a folder between `root` and `path` is a symbolic link."""
+    for folder in path.parents:
+        if folder == root:
+            return
+        refuse_link(folder)
 
 
 def publish(moves: Iterable[tuple[Path, Path]]) -> None:
@@ -81,7 +91,8 @@ def write_file(path: Path, data: bytes, staging: Path) -> None:
     """Replace a small file atomically and durably."""
     temporary = staging / f"{path.name}.new"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(temporary, flags, 0o644)
     except OSError as error:
         raise disk_error(error, f"creating {temporary}") from error
     try:
@@ -97,9 +108,14 @@ def open_beneath(root: Path, parts: Iterable[str]) -> int:
 
     Returns a file descriptor; raises FileNotFoundError, or UsageError for a link.
     """
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     *folders, name = parts
     where = root
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise disk_error(error, f"opening {root}") from error
     try:
         for part in folders:
             where = where / part
@@ -107,7 +123,8 @@ def open_beneath(root: Path, parts: Iterable[str]) -> int:
             os.close(folder)
             folder = below
         where = where / name
-        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        # Not blocking: a pipe in the place of a file must not hold the reader.
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         raise
     except OSError as error:

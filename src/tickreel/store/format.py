@@ -5,12 +5,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 import msgspec
 import numpy as np
 import xxhash
 
-from tickreel.errors import CorruptionError, FormatError
+from tickreel.codecs import READABLE
+from tickreel.codecs.decimals import FLOAT_BITS, MAX_SCALE
+from tickreel.errors import CorruptionError, FormatError, UsageError
 from tickreel.schema import RECORD_TYPES, Kind, RecordType
 
 READER_VERSION = 1
@@ -22,7 +26,9 @@ TRAILER_MAGIC = b"REEL.END"
 ALIGN = 8
 HEADER_BYTES = TRAILER_BYTES = 64
 BLOCK_ROWS = 65_536
-MAX_BLOCK_ROWS = 1 << 20
+MAX_BLOCK_ROWS = 1 << 17
+MAX_FOOTER_BYTES = 1 << 26
+"""Together with the width of a text, what a forged file can make a reader allocate."""
 MAX_TEXT = 255
 
 HEADER = np.dtype(
@@ -78,6 +84,7 @@ SYMBOL = np.dtype([("row", "<u8"), ("rows", "<u8"), ("name_offset", "<u4"), ("na
 _Bad = Callable[[str], CorruptionError]
 
 KIND_CODES = {Kind.TIME: 1, Kind.DECIMAL: 2, Kind.FLOAT: 3, Kind.INT: 4, Kind.ENUM: 5, Kind.TEXT: 6}
+AGAIN = "restore the file, or remove it and import its day again"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -140,6 +147,20 @@ def checksum(data: bytes | memoryview) -> int:
     return xxhash.xxh3_64_intdigest(data)
 
 
+def bounds(values: np.ndarray) -> tuple[int, int]:
+    """Return the least and greatest value as 64 bits: an integer's own, or a float's bit pattern.
+
+    Floats with a NaN among them give two NaN, texts two zeros; -0.0 counts as 0.0.
+    """
+    if values.dtype.kind == "S":
+        return 0, 0
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "f":
+        both = np.array([low, high]) + 0.0 if low == low else np.full(2, np.nan)
+        low, high = both.view(np.int64)
+    return int(low), int(high)
+
+
 def pack_header() -> bytes:
     header = np.zeros((), HEADER)
     header["magic"], header["reader_version"], header["writer_version"] = (
@@ -154,15 +175,16 @@ def pack_header() -> bytes:
 def check_header(data: bytes | memoryview, name: str) -> None:
     """Raise FormatError if a newer reader is needed, CorruptionError if it is no header."""
     if bytes(data[:8]) != HEADER_MAGIC:
-        raise CorruptionError(f"{name}: begins with {bytes(data[:8])!r}, a segment with {HEADER_MAGIC!r}")
+        raise CorruptionError(
+            f"{name}: begins with {bytes(data[:8])!r}, a segment with {HEADER_MAGIC!r}; {AGAIN}"
+        )
     header = np.frombuffer(data, HEADER, 1)[0]
     if int(header["checksum"]) != checksum(memoryview(data)[: HEADER_BYTES - 8]):
-        raise CorruptionError(
-            f"{name}: the header's checksum does not fit: restore the file or import it again"
-        )
+        raise CorruptionError(f"{name}: the header's checksum does not fit; {AGAIN}")
     if header["reader_version"] > READER_VERSION:
         raise FormatError(
-            f"{name}: needs a reader of format {header['reader_version']}, this tickreel has {READER_VERSION}: upgrade"
+            f"{name}: needs a reader of format {header['reader_version']}, this tickreel has"
+            f" {READER_VERSION}: upgrade"
         )
 
 
@@ -178,12 +200,13 @@ def check_trailer(data: bytes | memoryview, file_bytes: int, name: str) -> tuple
     """Return (offset, length, checksum) of the footer, all inside the file."""
     trailer = np.frombuffer(data, TRAILER, 1)[0]
     if trailer["magic"] != TRAILER_MAGIC or int(trailer["checksum"]) != checksum(memoryview(data)[:48]):
-        raise CorruptionError(
-            f"{name}: does not end as a segment ends: it was cut or damaged; import it again"
-        )
+        raise CorruptionError(f"{name}: does not end as a segment ends: it was cut or damaged; {AGAIN}")
     offset, length = int(trailer["footer_offset"]), int(trailer["footer_bytes"])
-    if offset < HEADER_BYTES or offset + length + TRAILER_BYTES != file_bytes:
-        raise CorruptionError(f"{name}: footer at {offset} of {length} bytes does not fit {file_bytes} bytes")
+    if offset < HEADER_BYTES or offset + length + TRAILER_BYTES != file_bytes or length > MAX_FOOTER_BYTES:
+        raise CorruptionError(
+            f"{name}: footer at {offset} of {length} bytes (at most {MAX_FOOTER_BYTES}) does not fit a file"
+            f" of {file_bytes} bytes; {AGAIN}"
+        )
     return offset, length, int(trailer["footer_checksum"])
 
 
@@ -195,7 +218,10 @@ def pack_footer(
     symbols: list[tuple[str, int]],
     meta: Meta,
 ) -> bytes:
-    """Return the footer's bytes. `symbols` is (name, rows) in storage order."""
+    """Return the footer's bytes. `symbols` is (name, rows), names ascending bytewise.
+
+    Raises UsageError if the blocks are so many that no reader would take the footer.
+    """
     columns = np.zeros(len(record.columns), COLUMN)
     columns["name"] = [column.name.encode() for column in record.columns]
     columns["kind"] = [KIND_CODES[column.kind] for column in record.columns]
@@ -213,7 +239,13 @@ def pack_footer(
     if len(blocks):
         head["first_ns"], head["last_ns"] = blocks["first_ns"].min(), blocks["last_ns"].max()
     parts = (head, columns, blocks, chunks, table)
-    return b"".join([part.tobytes() for part in parts] + names + [text])
+    footer = b"".join([part.tobytes() for part in parts] + names + [text])
+    if len(footer) > MAX_FOOTER_BYTES:
+        raise UsageError(
+            f"{meta.symbol} {meta.day}: {len(blocks)} blocks of {block_rows} rows need a footer of"
+            f" {len(footer)} bytes, {MAX_FOOTER_BYTES} are allowed; use larger blocks"
+        )
+    return footer
 
 
 def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
@@ -224,7 +256,7 @@ def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
     """
 
     def bad(what: str) -> CorruptionError:
-        return CorruptionError(f"{name}: footer: {what}; restore the file or import it again")
+        return CorruptionError(f"{name}: footer: {what}; {AGAIN}")
 
     if len(data) < FOOTER.itemsize:
         raise bad(f"{len(data)} bytes where at least {FOOTER.itemsize} belong")
@@ -247,16 +279,15 @@ def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
     symbols = np.frombuffer(data, SYMBOL, n_symbols, starts[4])
     try:
         meta = msgspec.json.decode(data[starts[6] :], type=Meta)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad(f"description: {error}") from None
     record = RECORD_TYPES.get(meta.type)
     if record is None:
         raise bad(f"unknown record type {meta.type!r}")
     _check_columns(np.frombuffer(data, COLUMN, n_columns, starts[1]), record, bad)
-    if not 1 <= head["block_rows"] <= MAX_BLOCK_ROWS:
-        raise bad(f"blocks of {head['block_rows']} rows, at most {MAX_BLOCK_ROWS} are allowed")
-    _check_rows(blocks, head["rows"], head["block_rows"], bad)
-    _check_chunks(chunks, data_end, bad)
+    _check_rows(blocks, head, bad)
+    _check_places(chunks, data_end, bad)
+    _check_chunks(chunks, record, bad)
     names = _read_names(symbols, data[starts[5] : starts[6]], head["rows"], bad)
     return Footer(
         head["rows"], head["first_ns"], head["last_ns"], head["block_rows"],
@@ -265,23 +296,32 @@ def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
 
 
 def _check_columns(columns: np.ndarray, record: RecordType, bad: _Bad) -> None:
-    found = [(bytes(column["name"]).decode("ascii", "replace"), int(column["kind"])) for column in columns]
     wanted = [(column.name, KIND_CODES[column.kind]) for column in record.columns]
-    if found != wanted:
+    if len(columns) != len(wanted):
+        raise bad(f"{len(columns)} columns where {record.name} has {len(wanted)}")
+    found = list(zip(columns["name"].tolist(), columns["kind"].tolist(), strict=True))
+    if found != [(name.encode(), kind) for name, kind in wanted]:
         raise bad(f"columns {found} where {record.name} has {wanted}")
 
 
-def _check_rows(blocks: np.ndarray, rows: int, block_rows: int, bad: _Bad) -> None:
+def _check_rows(blocks: np.ndarray, head: dict[str, int], bad: _Bad) -> None:
+    rows, block_rows = head["rows"], head["block_rows"]
+    if not 1 <= block_rows <= MAX_BLOCK_ROWS:
+        raise bad(f"blocks of {block_rows} rows, 1 to {MAX_BLOCK_ROWS} are allowed")
     counts = blocks["rows"].astype(np.int64)
     starts = np.cumsum(counts) - counts
     whole = counts[:-1] == block_rows
     if int(counts.sum()) != rows or not whole.all() or (len(counts) and not 1 <= counts[-1] <= block_rows):
         raise bad(f"blocks do not add up to {rows} rows of {block_rows} each")
-    if (blocks["row"] != starts.astype(np.uint64)).any() or (blocks["first_ns"] > blocks["last_ns"]).any():
+    first, last = blocks["first_ns"], blocks["last_ns"]
+    if (blocks["row"] != starts.astype(np.uint64)).any() or (first > last).any():
         raise bad("blocks are not one after the other")
+    times = (int(first.min()), int(last.max())) if len(blocks) else (0, 0)
+    if times != (head["first_ns"], head["last_ns"]):
+        raise bad(f"times {(head['first_ns'], head['last_ns'])} where its blocks have {times}")
 
 
-def _check_chunks(chunks: np.ndarray, data_end: int, bad: _Bad) -> None:
+def _check_places(chunks: np.ndarray, data_end: int, bad: _Bad) -> None:
     offsets, lengths = chunks["offset"].reshape(-1), chunks["length"].reshape(-1)
     if (offsets > data_end).any() or (lengths > data_end).any():
         raise bad(f"a chunk reaches beyond the {data_end} bytes of data")
@@ -289,6 +329,33 @@ def _check_chunks(chunks: np.ndarray, data_end: int, bad: _Bad) -> None:
     wanted = np.concatenate([[np.uint64(HEADER_BYTES)], ends])
     if (wanted[:-1] != offsets).any() or int(wanted[-1]) != data_end:
         raise bad("chunks overlap or leave gaps")
+
+
+def _check_chunks(chunks: np.ndarray, record: RecordType, bad: _Bad) -> None:
+    allowed = _allowed(record.name)
+    columns = np.arange(len(record.columns))
+    fits = np.ones(chunks.shape, bool)
+    for field, table in allowed.items():
+        fits &= table[columns, chunks[field].view(np.uint8)]
+    if not fits.all():
+        block, place = np.argwhere(~fits)[0].tolist()
+        column = record.columns[place]
+        found = ", ".join(f"{field} {chunks[field][block, place]}" for field in allowed)
+        raise bad(f"block {block}, column {column.name}: {found} cannot be of kind {column.kind}")
+
+
+@cache
+def _allowed(type_name: str) -> dict[str, np.ndarray]:
+    """Return, for each one-byte field of a chunk, bool[columns, 256]: which bytes may stand there."""
+    columns = RECORD_TYPES[type_name].columns
+    tables = {field: np.zeros((len(columns), 256), bool) for field in ("codec", "scale", "nulls", "width")}
+    for place, column in enumerate(columns):
+        decimal, text = column.kind is Kind.DECIMAL, column.kind is Kind.TEXT
+        tables["codec"][place, list(READABLE[column.kind])] = True
+        tables["scale"][place, [*range(MAX_SCALE + 1), FLOAT_BITS] if decimal else 0] = True
+        tables["nulls"][place, : 2 if decimal or column.kind is Kind.TIME else 1] = True
+        tables["width"][place, slice(1, None) if text else column.kind.dtype.itemsize] = True
+    return tables
 
 
 def _read_names(symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad) -> tuple[str, ...]:
@@ -300,8 +367,11 @@ def _read_names(symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad) ->
         raise bad(f"the symbols do not add up to {rows} rows")
     ends = (offsets + sizes).tolist()
     try:
-        return tuple(
+        found = tuple(
             str(names[start:end], "utf-8") for start, end in zip(offsets.tolist(), ends, strict=True)
         )
     except UnicodeDecodeError:
         raise bad("a symbol's name is not UTF-8") from None
+    if any(a >= b for a, b in pairwise(found)):
+        raise bad("the symbols are not in ascending order")
+    return found

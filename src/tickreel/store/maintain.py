@@ -1,18 +1,27 @@
 """Verifies, merges and describes segments that are already written."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tickreel.codecs.decimals import FLOAT_BITS, Decimals, from_floats, from_integers
+from tickreel.codecs.decimals import (
+    FLOAT_BITS,
+    MAX_MANTISSA,
+    NULL_MANTISSA,
+    Decimals,
+    from_floats,
+    from_integers,
+)
 from tickreel.errors import CorruptionError
-from tickreel.schema import Kind
+from tickreel.schema import NULL_TIME, Kind
 from tickreel.store.catalog import SegmentKey
-from tickreel.store.format import BLOCK_ROWS, Meta, Part
+from tickreel.store.format import AGAIN, BLOCK_ROWS, Meta, Part, bounds
 from tickreel.store.reader import Segment
 from tickreel.store.writer import Batch, SegmentWriter
+from tickreel.units import day_of
 
 
 class Source(NamedTuple):
@@ -49,61 +58,82 @@ def merge(key: SegmentKey, sources: list[Source], path: Path, *, block_rows: int
 def verify(segment: Segment) -> Iterator[str]:
     """Yield what does not hold in a segment; every byte and every invariant is looked at.
 
-    Checksums of all chunks, decoding, the padding, the bounds in the footer, the order of rows,
-    and the provenance against the rows. A CorruptionError names file, block and column.
+    Checksums of all chunks, decoding, the padding, the values against the footer, the order of
+    rows, and key and provenance against the rows. Each text names the file, and block and column.
     """
-    where, record, footer = segment.path, segment.record, segment.footer
-    if not segment.padding_is_zero():
-        yield f"{where}: bytes between blocks are not zero"
-    edges = {int(row) for row in footer.symbols["row"]}
-    last = np.iinfo(np.int64).min
+    edges = frozenset(segment.footer.symbols["row"].tolist())
+    last = NULL_TIME
     for block in range(len(segment.blocks)):
-        row = int(segment.blocks["row"][block])
+        for place, column in enumerate(segment.record.columns):
+            where = f"{segment.path}: block {block}, column {column.name}"
+            if any(segment.padding(column.name, block)):
+                yield f"{where}: the bytes after it are not zero; {AGAIN}"
+            try:
+                yield from (f"{where}: {what}; {AGAIN}" for what in _wrong_values(segment, block, place))
+            except CorruptionError as error:
+                yield str(error)
         try:
-            for place, column in enumerate(record.columns):
-                values = segment.read(column.name, block)
-                yield from _verify_values(segment, block, place, values)
-            times = segment.read(record.time, block)
-        except CorruptionError as error:
-            yield str(error)
+            times = segment.read(segment.record.time, block)
+        except CorruptionError:
             continue
-        if (int(times.min()), int(times.max())) != (
-            int(segment.blocks["first_ns"][block]),
-            int(segment.blocks["last_ns"][block]),
-        ):
-            yield f"{where}: block {block}: its first and last time are not those of the footer"
-        steps = np.diff(times, prepend=last) if row not in edges else np.diff(times, prepend=times[:1])
-        backwards = [row + int(at) for at in np.flatnonzero(steps < 0) if row + int(at) not in edges]
-        if backwards:
-            yield f"{where}: block {block}: row {backwards[0]} is before the row before it"
+        found = _wrong_times(times, segment.blocks[block], edges, last)
+        yield from (f"{segment.path}: block {block}: {what}; {AGAIN}" for what in found)
         last = int(times[-1])
-    parts = segment.meta.parts
-    if parts and sum(part.rows for part in parts) != segment.rows:
-        yield f"{where}: its parts have {sum(part.rows for part in parts)} rows, the segment {segment.rows}"
-    intervals = sorted(part.interval for part in parts if part.interval)
-    if any(a[1] > b[0] for a, b in zip(intervals, intervals[1:], strict=False)):
-        yield f"{where}: the intervals of its parts overlap"
-    if intervals and (intervals[0][0], intervals[-1][1]) != (footer.first_ns, footer.last_ns + 1):
-        yield f"{where}: the intervals of its parts are not those of its rows"
+    yield from (f"{segment.path}: {what}; {AGAIN}" for what in _wrong_description(segment))
 
 
-def _verify_values(segment: Segment, block: int, place: int, values: np.ndarray) -> Iterator[str]:
-    column = segment.record.columns[place]
-    chunk = segment.footer.chunks[block, place]
-    where = f"{segment.path}: block {block}, column {column.name}"
-    if column.kind is Kind.TEXT:
-        return
-    if column.kind is Kind.ENUM and int(values.max()) >= len(column.choices):
-        yield f"{where}: value {int(values.max())} where {len(column.choices)} are known"
-    bounds = values
+def _wrong_values(segment: Segment, block: int, place: int) -> Iterator[str]:
+    """Yield what the footer says of a chunk that its values do not bear out."""
+    column, chunk = segment.record.columns[place], segment.footer.chunks[block, place]
+    empty = np.zeros(1, bool)
     if column.kind is Kind.DECIMAL:
-        integers, scale = segment.integers(column.name, block)
-        bounds = integers.view(np.float64) if scale == FLOAT_BITS else integers
-    low, high = bounds.min(), bounds.max()
-    if bounds.dtype.kind == "f":
-        low, high = np.float64(low).view(np.int64), np.float64(high).view(np.int64)
-    if (int(low), int(high)) != (int(chunk["low"]), int(chunk["high"])):
-        yield f"{where}: its least and greatest value are not those of the footer"
+        values, scale = segment.integers(column.name, block)
+        if scale == FLOAT_BITS:
+            values = values.view(np.float64)
+            empty = np.isnan(values)
+        else:
+            empty = values == NULL_MANTISSA
+            if (np.abs(values[~empty]) >= MAX_MANTISSA).any():
+                yield "it has an integer of more than 53 bits"
+    else:
+        values = segment.read(column.name, block)
+    if column.kind is Kind.TIME:
+        empty = values == NULL_TIME
+    if column.kind is Kind.TEXT and max(1, int(np.strings.str_len(values).max())) != chunk["width"]:
+        yield "its longest text is not as long as the footer says"
+    if empty.any() != bool(chunk["nulls"]):
+        yield "it has empty cells and the footer denies them, or the other way round"
+    if bounds(values) != (int(chunk["low"]), int(chunk["high"])):
+        yield "its least and greatest value are not those of the footer"
+
+
+def _wrong_times(times: np.ndarray, block: np.void, edges: frozenset[int], last: int) -> Iterator[str]:
+    """Yield what is wrong with a block's sort key; `last` is that of the row before the block."""
+    row = int(block["row"])
+    if (int(times.min()), int(times.max())) != (int(block["first_ns"]), int(block["last_ns"])):
+        yield "its first and last time are not those of the footer"
+    before = np.concatenate([[last], times[:-1]])
+    backwards = [row + int(at) for at in np.flatnonzero(times < before) if row + int(at) not in edges]
+    if backwards:
+        yield f"row {backwards[0]} is before the row before it"
+
+
+def _wrong_description(segment: Segment) -> Iterator[str]:
+    """Yield what does not hold between a segment's key, directory and provenance, and its rows."""
+    meta, footer = segment.meta, segment.footer
+    if not meta.grouped and footer.names not in ((), (meta.symbol,)):
+        yield f"it is of {meta.symbol} and holds {', '.join(footer.names[:5])}"
+    if segment.record.is_market and segment.rows:
+        days = (day_of(footer.first_ns), day_of(footer.last_ns))
+        if days != (meta.day, meta.day):
+            yield f"it is of {meta.day} and its rows of {days[0]} to {days[1]}"
+    if meta.parts and sum(part.rows for part in meta.parts) != segment.rows:
+        yield f"its parts have {sum(part.rows for part in meta.parts)} rows, the segment {segment.rows}"
+    intervals = sorted(part.interval for part in meta.parts if part.interval)
+    if any(a[1] > b[0] for a, b in pairwise(intervals)):
+        yield "the intervals of its parts overlap"
+    if intervals and (intervals[0][0], intervals[-1][1]) != (footer.first_ns, footer.last_ns + 1):
+        yield "the intervals of its parts are not those of its rows"
 
 
 def _rows_of_part(segment: Segment, symbol: str, part: Part) -> Iterator[Batch]:

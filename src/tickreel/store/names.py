@@ -6,6 +6,7 @@ meet on a case-blind disk.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import PurePath
 
 from tickreel.errors import InputError, UsageError
@@ -16,7 +17,7 @@ _UPPER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _LOWER = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 _FEED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_ESCAPE = re.compile(r"%([0-9A-F]{2})")
+_ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 
 
 def encode_symbol(symbol: str) -> str:
@@ -30,26 +31,27 @@ def encode_exchange(exchange: str) -> str:
     return _encode(exchange, _LOWER, "exchange")
 
 
-def decode_name(name: str) -> str:
-    """Return the symbol or exchange behind a folder name; ValueError if no name encodes to it."""
-    raw = bytearray()
-    position = 0
-    while position < len(name):
-        match = _ESCAPE.match(name, position)
-        if match:
-            raw.append(int(match.group(1), 16))
-            position = match.end()
-        else:
-            raw += name[position].encode()
-            position += 1
-    return raw.decode("utf-8")
+def decode_symbol(name: str) -> str:
+    """Return the symbol whose folder name this is; ValueError if no symbol has it."""
+    return _decode(name, encode_symbol)
+
+
+def decode_exchange(name: str) -> str:
+    """Return the exchange whose folder name this is; ValueError if no exchange has it."""
+    return _decode(name, encode_exchange)
+
+
+def is_feed(name: str) -> bool:
+    """Return whether a feed may have that name: lower-case letters, digits, - and _."""
+    reserved = name.upper() in _DEVICES or name in ("primary", "rejects")
+    return bool(_FEED.fullmatch(name)) and not reserved
 
 
 def check_feed(feed: str) -> str:
-    """Return `feed` if it may name a folder: lower-case letters, digits, - and _; else UsageError."""
-    if not _FEED.fullmatch(feed) or feed.upper() in _DEVICES or feed in ("primary", "rejects"):
+    """Return `feed` if it may name a folder, else UsageError."""
+    if not is_feed(feed):
         raise UsageError(
-            f"feed {feed!r} cannot name a folder; use up to 64 of a-z 0-9 - _ beginning with a letter or digit"
+            f"feed {feed!r} cannot name a folder; use up to 64 of a-z 0-9 - _, the first a letter or digit"
         )
     return feed
 
@@ -81,6 +83,17 @@ def _encode(text: str, literal: frozenset[int], what: str) -> str:
             f"{what} {text[:40]!r}... needs {len(name)} bytes as a file name; {MAX_NAME_BYTES} fit"
         )
     return name
+
+
+def _decode(name: str, encode: Callable[[str], str]) -> str:
+    raw = _ESCAPE.sub(lambda match: bytes.fromhex(match.group(1).decode()), name.encode("ascii"))
+    text = raw.decode("utf-8")
+    try:
+        if encode(text) == name:
+            return text
+    except InputError:
+        pass
+    raise ValueError(f"{name!r} is not the folder name of anything")
 
 
 def _escape_first(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tickreel.codecs import CODECS
-from tickreel.codecs.decimals import FLOAT_BITS, MAX_SCALE, NULL_MANTISSA, POWERS
+from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, POWERS
 from tickreel.errors import CorruptionError, disk_error
 from tickreel.schema import Kind, RecordType
 from tickreel.store import format as fmt
@@ -26,7 +26,7 @@ class Segment:
             self.file_bytes = os.fstat(fd).st_size
             if self.file_bytes < fmt.HEADER_BYTES + fmt.TRAILER_BYTES:
                 raise CorruptionError(
-                    f"{path}: {self.file_bytes} bytes are too few for a segment; import it again"
+                    f"{path}: {self.file_bytes} bytes are too few for a segment; {fmt.AGAIN}"
                 )
             self._map = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
         except OSError as error:
@@ -39,9 +39,7 @@ class Segment:
         start, length, self.fingerprint = fmt.check_trailer(trailer, self.file_bytes, str(path))
         footer = self._data[start : start + length]
         if fmt.checksum(footer) != self.fingerprint:
-            raise CorruptionError(
-                f"{path}: the footer's checksum does not fit; restore the file or import it again"
-            )
+            raise CorruptionError(f"{path}: the footer's checksum does not fit; {fmt.AGAIN}")
         self.footer = fmt.unpack_footer(footer, start, str(path))
         self._verified = np.zeros(self.footer.chunks.shape, bool)
         self._index = {name: i for i, name in enumerate(self.record.names)}
@@ -93,7 +91,7 @@ class Segment:
         chunk = self.footer.chunks[block, place]
         rows = int(self.footer.blocks["rows"][block])
         if kind is Kind.TEXT:
-            out = np.empty(rows, f"S{max(1, int(chunk['width']))}")
+            out = np.empty(rows, f"S{int(chunk['width'])}")
         elif out is None:
             out = np.empty(rows, kind.dtype)
         else:
@@ -106,6 +104,10 @@ class Segment:
                 out[integers == NULL_MANTISSA] = np.nan
             return out
         self._decode(place, block, out)
+        if kind is Kind.ENUM and int(out.max()) >= len(self.record.columns[place].choices):
+            raise CorruptionError(
+                f"{self._where(place, block)}: {int(out.max())} stands for nothing; {fmt.AGAIN}"
+            )
         return out
 
     def integers(self, column: str, block: int) -> tuple[np.ndarray, int]:
@@ -121,33 +123,27 @@ class Segment:
         scale = int(self.footer.chunks["scale"][block, place])
         if scale == FLOAT_BITS:
             self._decode(place, block, integers.view(np.float64))
-        elif 0 <= scale <= MAX_SCALE:
-            self._decode(place, block, integers)
         else:
-            raise CorruptionError(f"{self._where(place, block)}: scale {scale}, 0 to {MAX_SCALE} are allowed")
+            self._decode(place, block, integers)
         return integers, scale
 
     def chunk_bytes(self, column: str, block: int) -> memoryview:
         """Return the verified bytes of a chunk as they lie in the file."""
         return self._chunk(self._index[column], block)
 
-    def padding_is_zero(self) -> bool:
-        """Return whether the unused bytes between chunks are zero, as the writer leaves them."""
-        ends = (self.footer.chunks["offset"] + self.footer.chunks["length"]).reshape(-1).tolist()
-        return not any(any(self._data[end : end + (-end % fmt.ALIGN)]) for end in ends)
+    def padding(self, column: str, block: int) -> memoryview:
+        """Return the unused bytes after a chunk: zero, as the writer leaves them."""
+        chunk = self.footer.chunks[block, self._index[column]]
+        end = int(chunk["offset"]) + int(chunk["length"])
+        return self._data[end : end + -end % fmt.ALIGN]
 
     def _decode(self, place: int, block: int, out: np.ndarray) -> None:
-        codec = CODECS.get(int(self.footer.chunks["codec"][block, place]))
-        if codec is None:
-            number = int(self.footer.chunks["codec"][block, place])
-            raise CorruptionError(
-                f"{self._where(place, block)}: codec {number} is not one of {sorted(CODECS)}"
-            )
+        codec = CODECS[int(self.footer.chunks["codec"][block, place])]
         data = self._chunk(place, block)
         try:
             codec.decode(data, out)
         except CorruptionError as error:
-            raise CorruptionError(f"{self._where(place, block)}: {error}; import it again") from None
+            raise CorruptionError(f"{self._where(place, block)}: {error}; {fmt.AGAIN}") from None
 
     def _chunk(self, place: int, block: int) -> memoryview:
         chunk = self.footer.chunks[block, place]
@@ -157,7 +153,7 @@ class Segment:
             if fmt.checksum(data) != int(chunk["checksum"]):
                 raise CorruptionError(
                     f"{self._where(place, block)}: checksum does not fit; the disk or a program changed"
-                    " the file: restore it, or remove it and import the day again"
+                    f" the file: {fmt.AGAIN}"
                 )
             self._verified[block, place] = True
         return data

@@ -8,7 +8,7 @@ import numpy as np
 
 from tickreel.codecs import choose
 from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, Decimals
-from tickreel.errors import disk_error
+from tickreel.errors import InputError, UsageError, disk_error
 from tickreel.schema import NULL_TIME, Column, Kind, RecordType
 from tickreel.store import format as fmt
 from tickreel.store.disk import sync_file, write_all
@@ -26,11 +26,14 @@ class SegmentWriter:
     block_rows  rows of every block but the last; what is stored depends on nothing else,
                 neither on the sizes of the batches given
     plain       keep numbers uncompressed, for zero-copy views
+    Raises InputError for a text of more than format.MAX_TEXT bytes, DiskError if the disk fails.
     """
 
     def __init__(
         self, path: Path, record: RecordType, *, block_rows: int = fmt.BLOCK_ROWS, plain: bool = False
     ) -> None:
+        if not 1 <= block_rows <= fmt.MAX_BLOCK_ROWS:
+            raise UsageError(f"{path}: blocks of {block_rows} rows; 1 to {fmt.MAX_BLOCK_ROWS} are allowed")
         self.path = path
         self.record = record
         self._block_rows = block_rows
@@ -110,14 +113,19 @@ class SegmentWriter:
     def _write_chunk(self, column: Column, values: "np.ndarray | Decimals") -> None:
         scale = nulls = 0
         if isinstance(values, Decimals):
-            nulls = int((values.mantissa == NULL_MANTISSA).any())
+            nulls = int(((values.mantissa == NULL_MANTISSA) & (values.scale != FLOAT_BITS)).any())
             found = values.to_integers()
             values, scale = found if found is not None else (values.to_floats(), FLOAT_BITS)
         elif column.kind is Kind.TIME:
             nulls = int((values == NULL_TIME).any())
+        if values.dtype.itemsize > fmt.MAX_TEXT:
+            raise InputError(
+                f"{self.path}: column {column.name}: a text of {values.dtype.itemsize} bytes in rows"
+                f" {self._rows} and after; at most {fmt.MAX_TEXT} fit: shorten it"
+            )
         codec, data = choose(column.kind, values, plain=self._plain)
-        low, high = _bounds(values)
-        width = min(values.dtype.itemsize, fmt.MAX_TEXT)
+        low, high = fmt.bounds(values)
+        width = values.dtype.itemsize
         self._chunks.append(
             (self._end, len(data), fmt.checksum(data), low, high, codec, scale, nulls, width, b"")
         )
@@ -131,18 +139,8 @@ class SegmentWriter:
 def _joined(parts: "list[np.ndarray | Decimals]") -> "np.ndarray | Decimals":
     if isinstance(parts[0], Decimals):
         return Decimals.concatenate(parts)  # type: ignore[arg-type]
-    joined = np.concatenate(parts)  # type: ignore[arg-type]
+    joined: np.ndarray = np.concatenate(parts)  # type: ignore[arg-type]
     if joined.dtype.kind == "S":
         # The width is that of the block's longest text, whatever the batches' were.
         return joined.astype(f"S{max(1, int(np.strings.str_len(joined).max(initial=0)))}")
     return joined
-
-
-def _bounds(values: np.ndarray) -> tuple[int, int]:
-    """Return the least and greatest value as 64 bits: an integer's own, or a float's bit pattern."""
-    if values.dtype.kind == "S":
-        return 0, 0
-    low, high = values.min(), values.max()
-    if values.dtype.kind == "f":
-        return int(np.float64(low).view(np.int64)), int(np.float64(high).view(np.int64))
-    return int(low), int(high)

@@ -110,7 +110,7 @@ def _run_file(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the user's file raises
+    except Exception as error:
         del sys.modules[name]
         raise StrategyError(f"{file}{_line_of(error, str(file))}: {type(error).__name__}: {error}") from error
     finally:
@@ -185,4 +185,6 @@ def _source(value: type | Callable) -> str:
         return textwrap.dedent(inspect.getsource(value))
     except (OSError, TypeError):
         name = getattr(value, "__name__", value)
-        raise StrategyError(f"the source of {name} cannot be read; put it into a file: my.py:{name}") from None
+        raise StrategyError(
+            f"the source of {name} cannot be read; put it into a file: my.py:{name}"
+        ) from None

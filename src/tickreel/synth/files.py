@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from isal import isal_zlib
 
+from tickreel.codecs.digits_kernel import NUMBER_BYTES
 from tickreel.errors import disk_error
 from tickreel.schema import RECORD_TYPES
-from tickreel.synth.csv_kernel import NUMBER_BYTES, format_rows
+from tickreel.synth.csv_kernel import format_rows
 from tickreel.synth.days import day_rows
 from tickreel.synth.market import SyntheticMarket
 from tickreel.synth.records_kernel import Rows

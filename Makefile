@@ -1,0 +1,50 @@
+# The four commands of every day: make demo, make check, make test, make bench.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_LOCK := requirements/run.txt
+DEV_LOCK := requirements/dev.txt
+
+.PHONY: demo test check soak bench format lock clean
+
+demo: $(VENV)/.run
+	$(BIN)/tickreel demo
+
+test: check
+	$(BIN)/python -m pytest tests -n 2 --dist worksteal
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests bench scripts examples
+	$(BIN)/ruff check src tests bench scripts examples
+	$(BIN)/mypy src/tickreel
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests -n 2 --dist worksteal -m "not long"
+
+soak: $(VENV)/.dev
+	TICKREEL_SOAK=1 $(BIN)/python -m pytest tests
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format src tests bench scripts examples
+	$(BIN)/ruff check --fix src tests bench scripts examples
+
+# Writes the locked versions with their hashes anew; needs uv.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra build -o $(RUN_LOCK) pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra build --extra arrow --extra dev -o $(DEV_LOCK) pyproject.toml
+
+$(VENV)/.run: $(RUN_LOCK) pyproject.toml
+	$(PYTHON) scripts/make_venv.py $(VENV) $(RUN_LOCK)
+	touch $@
+
+$(VENV)/.dev: $(DEV_LOCK) pyproject.toml
+	$(PYTHON) scripts/make_venv.py $(VENV) $(DEV_LOCK)
+	touch $@ $(VENV)/.run
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,44 @@
+"""What the parsing kernel is given and what it fills."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Layout(NamedTuple):
+    """What each field of the file is: int8[fields] each, choices uint8[enums, most, longest]."""
+
+    kind: np.ndarray
+    slot: np.ndarray
+    nullable: np.ndarray
+    allow: np.ndarray
+    choices: np.ndarray
+    choice_length: np.ndarray
+
+
+class NameTable(NamedTuple):
+    """The distinct "exchange,symbol" texts met so far, as an open-addressing hash table."""
+
+    letters: np.ndarray
+    start: np.ndarray
+    table: np.ndarray
+    names: np.ndarray
+
+
+class RowArrays(NamedTuple):
+    """What the kernel writes for every line; first axis of 2-D arrays: the field's slot in its kind."""
+
+    reason: np.ndarray
+    bad_field: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    name: np.ndarray
+    hard: np.ndarray
+    time: np.ndarray
+    mantissa: np.ndarray
+    scale: np.ndarray
+    cell_start: np.ndarray
+    cell_stop: np.ndarray
+    enum: np.ndarray
+    text_start: np.ndarray
+    text_stop: np.ndarray

@@ -1,0 +1,33 @@
+"""Fixtures that many tests share: a small made-up market as files and as a store."""
+
+from pathlib import Path
+
+import pytest
+
+from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.store.catalog import Store
+from tickreel.synth.files import write_day
+from tickreel.synth.market import SyntheticMarket
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "LINKUSDT")
+DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
+
+
+@pytest.fixture(scope="session")
+def market_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of Tardis trade files: three symbols, three days, some 3,000 trades a day."""
+    root = tmp_path_factory.mktemp("market")
+    market = SyntheticMarket(seed=3, symbols=SYMBOLS, scale=0.3)
+    for symbol in SYMBOLS:
+        for day in DAYS:
+            write_day(market, symbol, day, root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def market_store(market_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of `market_files`; not to be written to."""
+    store = Store(tmp_path_factory.mktemp("stores") / "tape")
+    summary = import_files(store, [str(market_files)], ImportSettings(workers=1))
+    assert summary.exit_code == 0
+    return store
