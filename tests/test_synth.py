@@ -27,7 +27,7 @@ from tickreel.synth import (
     write_day,
     write_days_task,
 )
-from tickreel.synth.csv_kernel import NUMBER_BYTES, put_decimal
+from tickreel.codecs.digits_kernel import NUMBER_BYTES, put_decimal
 from tickreel.synth.days import day_rows
 from tickreel.synth.files import csv_pieces
 from tickreel.synth.oddities import KINDS, add_oddities
