@@ -21,6 +21,8 @@ def main(folder: Path, lock: Path) -> None:
     print(f"installing the versions of {lock} into {folder} ...", flush=True)
     subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], check=True)
+    print("compiling, once ...", flush=True)
+    subprocess.run([str(python), "-m", "tickreel", "warm", "--quiet"], check=True)
 
 
 if __name__ == "__main__":

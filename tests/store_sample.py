@@ -20,10 +20,10 @@ START = day_start(DAY)
 Cells = dict[str, list[Any]]
 """Column name to one Python value a row: int, float, bytes, or for a DECIMAL its text."""
 
-_ODD_DECIMALS = (
+ODD_DECIMALS = (
     *("0", "-0", "0.0", "-0.0", "1e-7", "0.0000001", "1E-22", "1e-23", "5e-324", "1500", "0.10", "-12.5"),
     *("9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740993"),
-    *("0.30000000000000004", "12345678.123456789", "8.000000000000001", "0.10000000000000001"),
+    *("0.30000000000000004", "12345678.123456789", "8.277970047745921", "0.10000000000000001"),
     *("1e21", "123456789012345678901", "1.7976931348623157e308", "-2.2250738585072014e-308"),
 )
 _ODD_FLOATS = (0.0, -0.0, float("nan"), float("inf"), float("-inf"), 5e-324, 1.7976931348623157e308, 0.1)
@@ -63,7 +63,7 @@ def _decimals(rng: random.Random) -> Any:
         return f"{digits[: len(digits) - scale]}.{digits[len(digits) - scale :]}" if scale else digits
 
     odd = rng.choice((0.0, 0.0, 0.02, 1.0))
-    return lambda: rng.choice(_ODD_DECIMALS) if rng.random() < odd else tick()
+    return lambda: rng.choice(ODD_DECIMALS) if rng.random() < odd else tick()
 
 
 def _floats(rng: random.Random) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import demo, importing, reading, running, upkeep
+from tickreel.cli import demo, importing, reading, running, upkeep, warm
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
@@ -35,6 +35,7 @@ for _name, _function in (
     ("check", upkeep.check),
     ("rm", upkeep.rm),
     ("synth", demo.synth),
+    ("warm", warm.warm),
 ):
     app.command(_name)(_function)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_MANTISSA = 2**53
+SURE_MANTISSA = 10**15
 MAX_SCALE = 22
 """10^22 is the largest power of ten that a float64 holds exactly, so one division rounds once."""
 
@@ -40,6 +41,20 @@ class Decimals:
         as_bits = self.scale == FLOAT_BITS
         floats[as_bits] = self.mantissa[as_bits].view(np.float64)
         return floats
+
+    def canonical(self) -> "Decimals":
+        """Return the same float64s with the digits of their shortest texts.
+
+        Up to 15 digits a float64 tells which they were; of 16 it may not, and a block that falls back
+        to floats would give others when its rows are written again.
+        """
+        unsure = (np.abs(self.mantissa) >= SURE_MANTISSA) & (self.scale != FLOAT_BITS)
+        if not unsure.any():
+            return self
+        mantissa, scale = self.mantissa.copy(), self.scale.copy()
+        sure = from_floats(self[unsure].to_floats())
+        mantissa[unsure], scale[unsure] = sure.mantissa, sure.scale
+        return Decimals(mantissa, scale)
 
     def to_integers(self) -> tuple[np.ndarray, int] | None:
         """Return (int64[n], k) with value = integer / 10^k, or None if no k holds all exactly."""

@@ -85,7 +85,7 @@ def import_files(
     """
     settings = settings or ImportSettings()
     check_feed(settings.feed)
-    plan = plan_files(paths, settings.types)
+    plan = plan_files(paths, settings.types, leave_out=store.root)
     if on_plan:
         on_plan([planned.path for planned in plan.files])
     summary = ImportSummary(str(store.root), settings.feed, passed_over=plan.passed_over)
@@ -93,8 +93,6 @@ def import_files(
         job = _Import(writing, settings, on_progress or (lambda path, numbers: None))
         for report in job.run(plan.files):
             summary.files.append(report)
-        if writing.primary() is None and any(report.state != "failed" for report in summary.files):
-            writing.set_primary(settings.feed)
     return summary
 
 
@@ -105,6 +103,7 @@ class _Import:
         self._store = store
         self._settings = settings
         self._on_progress = on_progress
+        self._has_primary = False
 
     def run(self, files: list[PlannedFile]) -> Iterator[FileReport]:
         """Yield one report per file, in the order of `files`: so what is refused is always the same."""
@@ -113,6 +112,10 @@ class _Import:
         waiting: dict[str, Outcome] = {}
         following = 0
         with make_executor(self._settings.workers) as executor:
+            if executor.workers > 1 and len(tasks) > 1:
+                for warmed in executor.run([Task("warm-up", "tickreel.ingest.warm:warm_up", {})]):
+                    if not warmed.ok:
+                        raise warmed.as_error()
             outcomes = executor.run(
                 tasks, in_order=True, on_progress=lambda id, numbers: self._on_progress(paths[id], numbers)
             )
@@ -121,9 +124,17 @@ class _Import:
                 while following < len(tasks) and tasks[following].id in waiting:
                     done = waiting.pop(tasks[following].id)
                     report = self._report(paths[done.task_id], done)
+                    if report.state != "failed":
+                        self._name_primary()
                     self._on_progress(report.path, {"done": 1})
                     following += 1
                     yield report
+
+    def _name_primary(self) -> None:
+        """Make a new store one that can be opened, before its first file is reported done."""
+        if not self._has_primary and self._store.primary() is None:
+            self._store.set_primary(self._settings.feed)
+        self._has_primary = True
 
     def _task(self, number: int, planned: PlannedFile) -> Task:
         name = planned.name
@@ -176,22 +187,24 @@ class _Import:
 
     def _publish(self, result: FileResult) -> FileReport:
         """Give a file's segments their names, merged with what is there. All or none is decided first."""
-        state = "imported"
         moves: list[tuple[Path, Path]] = []
+        done: set[str] = set()
         rejects = ""
         for staged in result.segments:
             file, did = self._resolved(staged, result)
-            if did:
-                state = did
             if file:
                 moves.append((file, self._store.path(staged.key)))
+                done.add(did)
         if not moves and result.segments:
             return FileReport(result.path, "skipped", result)
         if result.rejects_file:
             target = self._store.rejects_path(self._settings.feed, result.sha256)
             self._store.publish([(Path(result.rejects_file), target)])
             rejects = str(target)
-        self._store.publish(moves)
+        # By the last one a later import knows the file, so it follows when the others are durable.
+        self._store.publish(moves[:-1])
+        self._store.publish(moves[-1:])
+        state = next((state for state in ("replaced", "merged") if state in done), "imported")
         segments = tuple(str(staged.key) for staged in result.segments)
         return FileReport(result.path, state, result, segments, rejects)
 
@@ -200,7 +213,7 @@ class _Import:
         try:
             there = self._store.open(staged.key)
         except FileNotFoundError:
-            return Path(staged.file), ""
+            return Path(staged.file), "imported"
         parts = there.meta.parts
         if any(part.sha256 == result.sha256 for part in parts):
             return None, "skipped"

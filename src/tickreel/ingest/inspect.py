@@ -49,7 +49,7 @@ class Tally:
 
 
 class Inspector:
-    """Looks at the rows of one segment in storage order, symbol after symbol."""
+    """Looks at rows in storage order, symbol after symbol; one serves all segments of a file."""
 
     def __init__(self, record: RecordType) -> None:
         self._has_id = "id" in record.names
@@ -58,13 +58,12 @@ class Inspector:
         self._ring = np.zeros(k.WINDOW, np.int64)
         self._table_key = np.zeros(k.TABLE, np.int64)
         self._table_row = np.zeros(k.TABLE, np.int64)
-        self.tally = Tally()
 
     def next_symbol(self) -> None:
         self._state[:] = 0
 
-    def look(self, rows: RowBatch) -> None:
-        """Add the findings in some rows; they go on where the last ones of the symbol ended."""
+    def look(self, rows: RowBatch, tally: Tally) -> None:
+        """Add the findings in some rows to `tally`; they go on where the last ones of the symbol ended."""
         counts = np.zeros(k.KINDS, np.int64)
         examples = np.zeros((k.KINDS, k.EXAMPLES), np.int64)
         columns = rows.columns
@@ -86,7 +85,7 @@ class Inspector:
         )
         for kind in np.flatnonzero(counts).tolist():
             shown = examples[kind, : min(counts[kind], k.EXAMPLES)].tolist()
-            self.tally.add(KIND_NAMES[kind], int(counts[kind]), [_example(rows, row, kind) for row in shown])
+            tally.add(KIND_NAMES[kind], int(counts[kind]), [_example(rows, row, kind) for row in shown])
 
 
 def _example(rows: RowBatch, row: int, kind: int) -> tuple[int, str]:

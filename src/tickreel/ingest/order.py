@@ -5,6 +5,7 @@ thousand rows, each sorted by (name, local time), memory-mapped, then merged nam
 equal time keep their order in the file.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tickreel.codecs.decimals import Decimals
 from tickreel.errors import disk_error
 from tickreel.schema import Kind, RecordType
 from tickreel.sources.csv_rows import RowBatch
+from tickreel.store.disk import write_all
 from tickreel.units import NS_PER_DAY
 
 RUN_ROWS = 1 << 19
@@ -95,12 +97,7 @@ class Spill:
         widest = max((part.dtype for part in self._pending), key=lambda dtype: dtype.itemsize)
         rows = np.concatenate([part.astype(_widened(self._pending, widest)) for part in self._pending])
         rows = rows[np.lexsort((rows["local_ns"], rows["_name"]))]
-        path = self._folder / f"{len(self._runs)}.npy"
-        try:
-            np.save(path, rows, allow_pickle=False)
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except OSError as error:
-            raise disk_error(error, f"writing {path}") from error
+        mapped = _mapped(rows, self._folder / f"{len(self._runs)}.run")
         found, starts = np.unique(rows["_name"], return_index=True)
         stops = [*starts[1:].tolist(), len(rows)]
         places = {
@@ -109,6 +106,19 @@ class Spill:
         }
         self._runs.append((mapped, places))
         self._pending, self._pending_rows = [], 0
+
+
+def _mapped(rows: np.ndarray, path: Path) -> np.ndarray:
+    """Return the same rows as a map of a new file. Its bytes are written first: a full disk is an error."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(fd, rows.view(np.uint8).data, str(path))
+        finally:
+            os.close(fd)
+        return np.memmap(path, rows.dtype, "r", shape=rows.shape)
+    except OSError as error:
+        raise disk_error(error, f"writing {path}") from error
 
 
 def take(batch: RowBatch, rows: np.ndarray | slice) -> RowBatch:

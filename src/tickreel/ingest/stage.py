@@ -2,7 +2,10 @@
 
 import contextlib
 import csv
+import shutil
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,9 @@ from tickreel.store.writer import SegmentWriter
 from tickreel.units import NS_PER_DAY, day_of
 
 MAX_EXAMPLES = 3
+MAX_OPEN = 100
+"""How many segments may wait, each with an open file, until their source has been read to its end."""
+_REJECTS = "rejects.csv"
 
 
 class FileTask(msgspec.Struct, frozen=True):
@@ -65,7 +71,10 @@ class Staged(msgspec.Struct, frozen=True):
 
 
 class FileResult(msgspec.Struct):
-    """What became of a file: lines = rows + set_aside's counts, always."""
+    """What became of a file: lines = rows + set_aside's counts, always.
+
+    segments  the one that the file's name says, if any, is the last
+    """
 
     path: str
     sha256: str
@@ -100,6 +109,8 @@ class FileStage:
         self._parser = CsvParser(self.record, self.task.path, _usable_names)
         self._aside = Tally()
         self._odd = Tally()
+        self._odd_of_segments = Tally()
+        self._inspector = Inspector(self.record)
         self._rows = 0
         self._rejects = 0
         self._latest = np.full(MAX_NAMES, np.iinfo(np.int64).min)
@@ -110,68 +121,92 @@ class FileStage:
             sha256 = file_sha256(Path(task.path))
             if sha256 in task.known:
                 return FileResult(task.path, sha256, Path(task.path).stat().st_size, skipped=True)
+        # A worker that died may have left the beginnings of a first attempt.
+        shutil.rmtree(self.folder, ignore_errors=True)
         try:
             self.folder.mkdir(parents=True)
         except OSError as error:
             raise disk_error(error, f"creating {self.folder}") from error
         try:
-            staged = self._stage_in_order() if not task.group else None
+            staged = None if task.group else self._stage_in_order()
             if staged is None:
                 staged = self._stage_spilled()
+            return self._result(staged)
         except OSError as error:
             raise disk_error(error, f"importing {task.path}") from error
-        return self._result(staged)
 
-    def _stage_in_order(self) -> "list[_Open] | None":
-        """Write the segments as the rows come; None if the file turns out not to be in order."""
+    def _stage_in_order(self) -> list[Staged] | None:
+        """Write the segments as the rows come; None if the file is not in order, or of too many days."""
         done: list[_Open] = []
         try:
             for name, day, rows in in_order(self._batches()):
                 if not done or done[-1].day != day:
                     if done:
                         done[-1].end_symbol()
+                    if len(done) == MAX_OPEN:
+                        raise NotInOrder
                     exchange, symbol = self._parser.names[name]
-                    done.append(self._open(exchange, symbol, day, grouped=False, number=len(done)))
+                    done.append(self._open(exchange, symbol, day, number=len(done)))
                     done[-1].begin_symbol(symbol)
                 done[-1].append(rows)
         except NotInOrder:
             for segment in done:
                 segment.writer.abandon()
+            (self.folder / _REJECTS).unlink(missing_ok=True)
             self._begin()
             return None
         if done:
             done[-1].end_symbol()
-        return done
+        return [self._finish(segment) for segment in done]
 
-    def _stage_spilled(self) -> "list[_Open]":
+    def _stage_spilled(self) -> list[Staged]:
+        """Write the segments symbol by symbol; unless they are a group's, each is finished before the next."""
         spill = Spill(self.folder / "runs", self.record)
         for batch in self._batches():
             if len(batch):
                 spill.add(batch)
-        found = self._parser.names
-        open_: dict[tuple[str, str, int], _Open] = {}
+        found, group = self._parser.names, self.task.group
+        staged: list[Staged] = []
+        groups: dict[tuple[str, int], _Open] = {}
         for name in sorted(spill.names(), key=lambda number: _bytewise(found[number])):
             exchange, symbol = found[name]
-            target: _Open | None = None
-            for day, rows in spill.rows_of(name):
-                place = (exchange, self.task.group or symbol, day)
-                if place not in open_:
-                    open_[place] = self._open(*place, grouped=bool(self.task.group), number=len(open_))
-                if target is not open_[place]:
-                    if target:
-                        target.end_symbol()
-                    target = open_[place]
-                    target.begin_symbol(symbol)
-                target.append(rows)
-            if target:
+            for day, parts in groupby(spill.rows_of(name), key=itemgetter(0)):
+                target = groups.get((exchange, day))
+                if target is None:
+                    target = self._open(exchange, group or symbol, day, number=len(staged) + len(groups))
+                target.begin_symbol(symbol)
+                for _, rows in parts:
+                    target.append(rows)
                 target.end_symbol()
+                if group:
+                    groups[exchange, day] = target
+                else:
+                    staged.append(self._finish(target))
         spill.close()
-        return list(open_.values())
+        return staged + [self._finish(segment) for segment in groups.values()]
 
-    def _open(self, exchange: str, symbol: str, day: int, *, grouped: bool, number: int) -> "_Open":
-        key = SegmentKey(self.task.feed, self.task.type, exchange, symbol, day_of(day * NS_PER_DAY), grouped)
-        writer = SegmentWriter(self.folder / f"{number}.reel", self.record, block_rows=self.task.block_rows)
-        return _Open(key, day, writer, Inspector(self.record))
+    def _open(self, exchange: str, symbol: str, day: int, *, number: int) -> "_Open":
+        task = self.task
+        key = SegmentKey(task.feed, task.type, exchange, symbol, day_of(day * NS_PER_DAY), bool(task.group))
+        writer = SegmentWriter(self.folder / f"{number}.reel", self.record, block_rows=task.block_rows)
+        return _Open(key, day, writer, self._inspector)
+
+    def _finish(self, segment: "_Open") -> Staged:
+        """Seal a segment. The source must have been read to its end: all of it is described."""
+        found = segment.tally.findings()
+        for kind, finding in found.items():
+            self._odd_of_segments.add(kind, finding.count, finding.examples)
+        part = Part(
+            source=self.task.path,
+            sha256=self._text.sha256,
+            bytes=self._text.file_bytes,
+            rows=segment.writer.rows,
+            interval=segment.interval,
+            lines=self._parser.lines,
+            set_aside=self._aside.findings(),
+            odd={**self._odd.findings(), **found},
+        )
+        return segment.finish(part)
 
     def _batches(self) -> Iterator[RowBatch]:
         """Parse the file; count, and set aside, what cannot be right."""
@@ -185,7 +220,7 @@ class FileStage:
                 for batch in self._parser.feed(piece, last=last, proven_whole=self._text.proven_whole):
                     if batch.set_aside:
                         self._refuse_if_strict(batch)
-                        rejects = rejects or stack.enter_context(_rejects(self.folder / "rejects.csv"))
+                        rejects = rejects or stack.enter_context(_rejects(self.folder / _REJECTS))
                         self._set_aside(batch, rejects)
                     self._count(batch)
                     yield batch
@@ -234,38 +269,23 @@ class FileStage:
                 " --strict to set such rows aside"
             )
 
-    def _result(self, staged: "list[_Open]") -> FileResult:
+    def _result(self, staged: list[Staged]) -> FileResult:
         text, task = self._text, self.task
         if not staged and task.expected:
             exchange, symbol, day = task.expected
             number = int(np.datetime64(day, "D").astype(np.int64))
-            staged = [self._open(exchange, symbol, number, grouped=bool(task.group), number=0)]
-        segments, odd = [], self._odd.findings()
-        aside = self._aside.findings()
-        everything = Tally()
-        for kind, finding in odd.items():
-            everything.add(kind, finding.count, finding.examples)
-        for segment in staged:
-            found = segment.inspector.tally.findings()
-            for kind, finding in found.items():
-                everything.add(kind, finding.count, finding.examples)
-            part = Part(
-                source=task.path,
-                sha256=text.sha256,
-                bytes=text.file_bytes,
-                rows=segment.writer.rows,
-                interval=segment.interval,
-                lines=self._parser.lines,
-                set_aside=aside,
-                odd={**odd, **found},
-            )
-            segments.append(segment.finish(part))
+            staged = [self._finish(self._open(exchange, symbol, number, number=0))]
+        staged.sort(key=lambda segment: self._is_expected(segment.key))
         return FileResult(
             task.path, text.sha256, text.file_bytes,
-            lines=self._parser.lines, rows=self._rows, segments=segments,
-            set_aside=aside, odd=everything.findings(),
-            rejects_file=str(self.folder / "rejects.csv") if self._rejects else "",
+            lines=self._parser.lines, rows=self._rows, segments=staged,
+            set_aside=self._aside.findings(),
+            odd={**self._odd.findings(), **self._odd_of_segments.findings()},
+            rejects_file=str(self.folder / _REJECTS) if self._rejects else "",
         )  # fmt: skip
+
+    def _is_expected(self, key: SegmentKey) -> bool:
+        return (key.exchange, key.symbol, key.day) == self.task.expected
 
 
 @contextlib.contextmanager
@@ -292,13 +312,15 @@ class _Open:
     """A segment being written, with its directory of symbols and its findings."""
 
     def __init__(self, key: SegmentKey, day: int, writer: SegmentWriter, inspector: Inspector) -> None:
-        self.key, self.day, self.writer, self.inspector = key, day, writer, inspector
+        self.key, self.day, self.writer = key, day, writer
+        self.tally = Tally()
+        self._inspector = inspector
         self.symbols: list[tuple[str, int]] = []
         self.interval: tuple[int, int] | None = None
         self._begun = 0
 
     def begin_symbol(self, symbol: str) -> None:
-        self.inspector.next_symbol()
+        self._inspector.next_symbol()
         self.symbols.append((symbol, 0))
         self._begun = self.writer.rows
 
@@ -307,7 +329,7 @@ class _Open:
         first, last = int(times[0]), int(times[-1])
         start, end = self.interval or (first, last + 1)
         self.interval = (min(start, first), max(end, last + 1))
-        self.inspector.look(rows)
+        self._inspector.look(rows, self.tally)
         self.writer.append(rows.columns)
 
     def end_symbol(self) -> None:

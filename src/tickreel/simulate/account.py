@@ -1,16 +1,16 @@
 """One account's run: feeds rows to the engine block by block and passes on what it writes."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from tickreel.errors import FailedError, UsageError
 from tickreel.simulate import records as r
-from tickreel.simulate.compile import Engine, explain
+from tickreel.simulate.compile import Engine, compiling, explain
 from tickreel.simulate.strategy import Strategy, make_state
-from tickreel.units import format_time, parse_duration
+from tickreel.units import NS_PER_DAY, format_time, parse_duration
 
 _OUT_ROWS = 8_192
 _ANSWERS = 1_024
@@ -27,14 +27,14 @@ class AccountSettings:
 
     def check(self) -> None:
         """Raise UsageError naming the setting that cannot be."""
-        if not (np.isfinite(self.capital) and 0 < self.capital < 4e9):
+        if not 1e-9 <= self.capital < 4e9:
             raise UsageError(
-                f"capital {self.capital!r}: above 0 and below 4e9 (the ledger counts 1e-9 in 64 bits)"
+                f"capital {self.capital!r}: from 1e-9 to below 4e9 (the ledger counts 1e-9 in 64 bits)"
             )
-        if not (np.isfinite(self.fee) and -0.1 < self.fee < 0.1):
+        if not -0.1 < self.fee < 0.1:
             raise UsageError(f"fee {self.fee!r}: a fraction of notional between -0.1 and 0.1, e.g. 0.0004")
-        if self.latency_ns < 0:
-            raise UsageError(f"latency {self.latency_ns} ns: 0 or more")
+        if not 0 <= self.latency_ns < NS_PER_DAY:
+            raise UsageError(f"latency {self.latency_ns} ns: 0 or more and less than a day")
 
 
 class Sink(Protocol):
@@ -100,7 +100,7 @@ class AccountRun:
             np.zeros(r.LIMBS, np.int64),
         )
         account = self._world.account[0]
-        nanos = int((Decimal(settings.capital) * 10**9).to_integral_value(ROUND_HALF_EVEN))
+        nanos = round(Fraction(settings.capital) * 10**9)
         account.cash_nanos = account.seen_cash_nanos = nanos
         account.equity = account.peak = account.trough = nanos / 1e9
         account.fee_rate, account.latency_ns = settings.fee, settings.latency_ns
@@ -149,7 +149,7 @@ class AccountRun:
         try:
             return function(*arguments)
         except Exception as error:
-            if type(error).__module__.startswith("numba."):
+            if compiling(error):
                 raise explain(error, self._strategy) from error
             raise
 

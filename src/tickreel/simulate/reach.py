@@ -1,10 +1,13 @@
 """What a strategy reaches: the key of its machine code, and the columns that it reads."""
 
 import ast
+import dis
 import hashlib
 import inspect
+import itertools
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -14,8 +17,9 @@ import numpy as np
 from tickreel.errors import StrategyError
 
 ALL_FIELDS = frozenset({"price", "amount", "side", "exchange_ns", "local_ns"})
-_PLAIN = (int, float, bool, str, bytes, complex, type(None), np.generic)
+_PLAIN = (int, float, bool, str, bytes, complex, type(None), np.generic, Enum)
 _LIBRARIES = ("numpy", "math", "cmath", "numba", "operator")
+_SENDS = ("buy", "sell")
 
 
 def source_key(functions: list[Callable]) -> str:
@@ -36,19 +40,51 @@ def columns_read(callbacks: dict[str, Callable]) -> frozenset[str]:
     """
     found: set[str] = set()
     for name, function in callbacks.items():
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        except (OSError, TypeError, SyntaxError):
+        definition = definition_of(function)
+        if definition is None or definition.args.vararg or definition.args.kwarg:
             return ALL_FIELDS
-        (definition,) = (node for node in tree.body if isinstance(node, ast.FunctionDef))
-        arguments = [argument.arg for argument in definition.args.args]
-        trade = arguments[1] if name == "on_trade" and len(arguments) > 1 else ""
-        uses = _Uses(trade, arguments[-1])
+        arguments = arguments_of(definition)
+        uses = _Uses(arguments[1] if name == "on_trade" else "", arguments[-1])
         uses.visit(definition)
         if uses.escapes:
             return ALL_FIELDS
         found |= uses.fields
     return frozenset(found) & ALL_FIELDS
+
+
+def definition_of(function: Callable) -> ast.FunctionDef | None:
+    """Return the syntax of a function with the line numbers of its file, or None if it cannot be had."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    if (
+        len(tree.body) != 1
+        or not isinstance(tree.body[0], ast.FunctionDef)
+        or hasattr(function, "__wrapped__")
+    ):
+        return None
+    ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
+    return tree.body[0]
+
+
+def arguments_of(definition: ast.FunctionDef) -> list[str]:
+    """Return the names of a function's arguments."""
+    return [argument.arg for argument in (*definition.args.posonlyargs, *definition.args.args)]
+
+
+def globals_read(code: CodeType) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each global that code reads, functions inside it included, and the attributes taken of it."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+    for place, step in enumerate(steps):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            taken = itertools.takewhile(
+                lambda s: s.opname in ("LOAD_ATTR", "LOAD_METHOD"), steps[place + 1 :]
+            )
+            yield step.argval, tuple(attribute.argval for attribute in taken)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from globals_read(constant)
 
 
 class _Uses(ast.NodeVisitor):
@@ -57,29 +93,40 @@ class _Uses(ast.NodeVisitor):
     def __init__(self, trade: str, ctx: str) -> None:
         self.fields: set[str] = set()
         self.escapes = False
-        self._names = {trade, ctx}
         self._trade, self._ctx = trade, ctx
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        base = node.value
-        while isinstance(base, ast.Subscript):
-            self.visit(base.slice)
-            base = base.value
-        if isinstance(base, ast.Name) and base.id in self._names:
-            if base.id == self._trade:
-                self.fields.add(node.attr)
-        else:
-            self.visit(node.value)
+        owner = self._owner(node.value)
+        if owner and owner == self._trade:
+            self.fields.add(node.attr)
+        elif owner and node.attr in _SENDS:
+            self.fields.add("amount")
 
     def visit_Call(self, node: ast.Call) -> None:
-        sends = isinstance(node.func, ast.Attribute) and node.func.attr in ("buy", "sell")
-        if sends and (len(node.args) > 1 or node.keywords):
-            self.fields.add("amount")
-        self.generic_visit(node)
+        sends = isinstance(node.func, ast.Attribute) and node.func.attr in _SENDS
+        if sends and len(node.args) == 1 and not isinstance(node.args[0], ast.Starred) and not node.keywords:
+            self._owner(node.func.value)  # type: ignore[attr-defined]
+            self.visit(node.args[0])
+        else:
+            self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
-        if node.id in self._names:
+        if node.id in (self._trade, self._ctx):
             self.escapes = True
+
+    def _owner(self, node: ast.expr) -> str:
+        """Return the name that stands for the trade or for ctx, or "" after a look into what else it is."""
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == self._ctx
+        ):
+            self.visit(node.slice)
+            return self._ctx
+        if isinstance(node, ast.Name) and node.id in (self._trade, self._ctx):
+            return node.id
+        self.visit(node)
+        return ""
 
 
 def _walk(values: list[Any], digest: "hashlib._Hash", seen: set[int]) -> None:
@@ -87,12 +134,15 @@ def _walk(values: list[Any], digest: "hashlib._Hash", seen: set[int]) -> None:
         if id(function) in seen:
             continue
         seen.add(id(function))
-        digest.update(f"{function.__qualname__}{function.__defaults__!r}".encode())
+        digest.update(f"{function.__qualname__}{function.__defaults__!r}{function.__kwdefaults__!r}".encode())
         _code(function.__code__, digest)
-        reached = inspect.getclosurevars(function)
-        for name, value in sorted({**reached.globals, **reached.nonlocals}.items()):
-            digest.update(name.encode())
-            _value(name, value, function, digest, seen)
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        outer = {name: cell.cell_contents for name, cell in cells}
+        for name, taken in sorted({*globals_read(function.__code__), *((name, ()) for name in outer)}):
+            if name in outer or name in function.__globals__:
+                value = outer.get(name, function.__globals__.get(name))
+                digest.update(".".join((name, *taken)).encode())
+                _value(name, _member(value, taken), function, digest, seen)
 
 
 def _code(code: CodeType, digest: "hashlib._Hash") -> None:
@@ -103,6 +153,19 @@ def _code(code: CodeType, digest: "hashlib._Hash") -> None:
             _code(constant, digest)
         else:
             digest.update(f"{type(constant).__name__}{constant!r}".encode())
+
+
+def _member(value: Any, taken: tuple[str, ...]) -> Any:
+    """Return what the attributes taken of a module of the user's lead to; a library's stands for itself."""
+    for attribute in taken:
+        if not isinstance(value, ModuleType) or _of_library(value) or not hasattr(value, attribute):
+            break
+        value = getattr(value, attribute)
+    return value
+
+
+def _of_library(module: ModuleType) -> bool:
+    return module.__name__.split(".")[0] in _LIBRARIES
 
 
 def _value(name: str, value: Any, user: Callable, digest: "hashlib._Hash", seen: set[int]) -> None:
@@ -117,12 +180,17 @@ def _value(name: str, value: Any, user: Callable, digest: "hashlib._Hash", seen:
         _module(value, digest)
     elif isinstance(value, _PLAIN):
         digest.update(f"{type(value).__name__}{value!r}".encode())
-    elif isinstance(value, tuple) and all(isinstance(item, _PLAIN) for item in value):
-        digest.update(repr(value).encode())
+    elif isinstance(value, tuple):
+        digest.update(f"{type(value).__qualname__}{len(value)}".encode())
+        for item in value:
+            _value(name, item, user, digest, seen)
+    elif isinstance(value, type) and issubclass(value, Enum):
+        digest.update(repr(list(value)).encode())
     elif isinstance(value, np.ndarray):
         digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
     elif inspect.isbuiltin(value) or isinstance(value, (type, np.ufunc)):
         digest.update(getattr(value, "__qualname__", getattr(value, "__name__", "")).encode())
+        digest.update(repr(getattr(value, "_fields", ())).encode())
     else:
         raise StrategyError(
             f"{user.__code__.co_filename}:{user.__code__.co_firstlineno}: {user.__qualname__} uses the global"
@@ -134,5 +202,5 @@ def _value(name: str, value: Any, user: Callable, digest: "hashlib._Hash", seen:
 def _module(module: ModuleType, digest: "hashlib._Hash") -> None:
     digest.update(f"{module.__name__} {getattr(module, '__version__', '')}".encode())
     file = getattr(module, "__file__", None)
-    if module.__name__.split(".")[0] not in _LIBRARIES and file:
+    if not _of_library(module) and file:
         digest.update(Path(file).read_bytes())

@@ -197,9 +197,9 @@ class Trade(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """What `on_fill` gets. side +1 bought, -1 sold; venue_ns when, position after it.
+    """What `on_fill` gets. side +1 to buy, -1 to sell; venue_ns when; closed if the order is done.
 
-    quantity is 0 for an order that ended without this fill: cancelled or rejected.
+    quantity and price are 0 for an order that ends without this fill: cancelled or rejected.
     """
 
     order_id: int

@@ -7,8 +7,14 @@ import numpy as np
 
 from tickreel.errors import StrategyError, UsageError
 
-CALLBACKS = ("on_start", "on_trade", "on_fill", "on_timer", "on_end")
-"""The callbacks that the engine knows; only those that a strategy defines are called."""
+CALLBACKS = {
+    "on_start": ("self", "ctx"),
+    "on_trade": ("self", "trade", "ctx"),
+    "on_fill": ("self", "fill", "ctx"),
+    "on_timer": ("self", "ctx"),
+    "on_end": ("self", "ctx"),
+}
+"""The callbacks that the engine knows and their arguments; only those that a strategy defines are called."""
 
 _LATER = ("on_book", "on_ticker", "on_liquidation")
 _DTYPES = {float: np.dtype("f8"), int: np.dtype("i8"), bool: np.dtype("?")}
@@ -79,13 +85,9 @@ def fields_of(strategy: type[Strategy]) -> dict[str, tuple[np.dtype, tuple[int, 
 
 
 def parameters_of(strategy: type[Strategy]) -> dict[str, Any]:
-    """Return name -> default of the parameters."""
-    return {
-        name: value.default
-        for owner in reversed(strategy.__mro__)
-        for name, value in vars(owner).items()
-        if isinstance(value, Param)
-    }
+    """Return name -> default of the parameters; one that a subclass sets to a plain value is none."""
+    values = {name: value for owner in reversed(strategy.__mro__) for name, value in vars(owner).items()}
+    return {name: value.default for name, value in values.items() if isinstance(value, Param)}
 
 
 def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
@@ -133,7 +135,7 @@ def convert_parameter(strategy: type[Strategy], name: str, value: Any) -> float 
         converted = kind(value)
         if kind is int and float(value) != converted:
             raise ValueError
-        if not np.isfinite(converted):
+        if not np.isfinite(converted) or (kind is int and abs(converted) >= 2**63):
             raise ValueError
     except (ValueError, KeyError, OverflowError, TypeError):
         raise UsageError(

@@ -16,27 +16,32 @@ LONG_TEXT, CONTROL, EMPTY_LINE, NO_NEWLINE, BAD_NAME, EMPTY_CELL, BAD_CHOICE = r
 ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
 
 HARD = -1
-"""Scale of a number that does not fit 53 bits or 22 digits after the point: left to exact code."""
+"""Scale of a number of more than 15 digits, or 22 after the point: left to exact code.
+
+Up to 15 digits every text is the shortest of its float64; beyond, exact code makes it so.
+"""
 NULL = np.iinfo(np.int64).min
 UNRECOGNISED = 255
 
-_COMMA, _POINT, _MINUS, _PLUS, _ZERO, _NINE, _CR, _LF = 44, 46, 45, 43, 48, 57, 13, 10
+_COMMA, _POINT, _MINUS, _PLUS, _ZERO, _CR, _LF = 44, 46, 45, 43, 48, 13, 10
 _LEAST_US, _MOST_US = 946_684_800_000_000, 4_102_444_800_000_000  # years 2000 to 2100
-_MAX_MANTISSA, _MAX_SCALE, _LIMIT_DIGITS = 2**53, 22, 21
-_MAX_TEXT = 128
+_EXACT, _MAX_SCALE = 10**15, 22
+_MAX_TEXT, _MAX_KEY = 128, 512
 
 
 @inlined
 def _time(data, start, stop):
     """Return (reason, ns) of microseconds since the epoch; anything else is told apart by its size."""
-    if stop - start > 19 or stop == start:
-        return (NO_TIME if stop == start else FAR_TIME), 0
+    if stop == start:
+        return NO_TIME, 0
     value = 0
     for place in range(start, stop):
         digit = np.int64(data[place]) - _ZERO
         if digit < 0 or digit > 9:
             return NO_TIME, 0
         value = value * 10 + digit
+    if stop - start > 19:
+        return FAR_TIME, 0
     if _LEAST_US <= value < _MOST_US:
         return OK, value * 1000
     if _LEAST_US // 1000 <= value < _MOST_US // 1000:
@@ -86,10 +91,10 @@ def _number(data, start, stop):
         else:
             mantissa //= 10
             fraction -= 1
-    while fraction < 0 and mantissa < _MAX_MANTISSA:
+    while fraction < 0 and mantissa < _EXACT:
         mantissa *= 10
         fraction = 0 if mantissa == 0 else fraction + 1
-    if mantissa >= _MAX_MANTISSA or fraction > _MAX_SCALE or (negative and mantissa == 0):
+    if mantissa >= _EXACT or fraction > _MAX_SCALE or (negative and mantissa == 0):
         return OK, 0, HARD
     return OK, (-mantissa if negative else mantissa), fraction
 
@@ -244,6 +249,9 @@ def parse(data, stop, layout: Layout, rows: RowArrays, names: NameTable):
             cell = place
         if field != layout.kind.shape[0]:
             reason = EMPTY_LINE if end == start else FIELDS
+            rows.bad_field[count] = -1
+        elif reason == OK and key_end - start > _MAX_KEY:
+            reason = BAD_NAME
         if reason == OK:
             same = key_end - start == known_length
             if same:

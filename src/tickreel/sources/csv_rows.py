@@ -145,7 +145,7 @@ class CsvParser:
             start += used
         if unended:
             self.lines += 1
-            text = unended[:_SAMPLE].decode("utf-8", "replace")
+            text = unended.decode("utf-8", "replace")
             yield self._empty([SetAside(self.lines + 1, REASONS[k.NO_NEWLINE], text)])
 
     def _check_header(self, line: bytes) -> None:
@@ -219,9 +219,9 @@ class CsvParser:
                 columns[column.name] = Decimals(rows.mantissa[slot][good], rows.scale[slot][good])
             elif column.kind is Kind.ENUM:
                 values = rows.enum[slot][good]
+                starts, stops = rows.start[good], rows.stop[good]
                 for row in np.flatnonzero(values == k.UNRECOGNISED).tolist():
-                    start, stop = rows.start[good][row], rows.stop[good][row]
-                    cell = data[start:stop].split(b",")[field].decode("utf-8", "replace")
+                    cell = data[starts[row] : stops[row]].split(b",")[field].decode("utf-8", "replace")
                     odd.append((f"{column.name}_unrecognised", int(line[row]), cell))
                     values[row] = 0
                 columns[column.name] = values
@@ -234,7 +234,7 @@ class CsvParser:
         return RowBatch(line, rows.name[good], columns, odd, aside)
 
     def _exact_numbers(self, data: bytes, rows: RowArrays, count: int) -> None:
-        """Finish the numbers that the kernel left: too many digits for 53 bits, or a far exponent."""
+        """Finish the numbers that the kernel left: more than 15 digits, or a far exponent."""
         decimals = [column for column in self._fields if column.kind is Kind.DECIMAL]
         for row in np.flatnonzero(rows.hard[:count] & (rows.reason[:count] == k.OK)).tolist():
             for slot, column in enumerate(decimals):
@@ -255,7 +255,7 @@ class CsvParser:
             return k.ZERO
         if value < 0 and column.allow is not Allow.ANY:
             return k.NEGATIVE
-        rows.mantissa[slot, row], rows.scale[slot, row] = parse_decimal(text)
+        rows.mantissa[slot, row], rows.scale[slot, row] = parse_decimal(repr(value))
         return k.OK
 
     def _learn_names(self) -> None:

@@ -138,7 +138,7 @@ class Store:
         """
         path = self.root / LOCK
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            disk.make_root(self.root)
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             if path.is_symlink():
@@ -180,13 +180,15 @@ class WritingStore(Store):
         disk.write_file(self.root / PRIMARY, f"{names.check_feed(feed)}\n".encode(), self.staging)
 
     def remove(self, paths: list[Path]) -> None:
-        """Remove published files and the folders that they leave empty."""
+        """Remove published files and the folders that they leave empty; what is gone already is gone."""
         for path in paths:
             try:
                 disk.refuse_links(path, self.root)
                 path.unlink(missing_ok=True)
                 self._durable.clear()
                 for folder in path.parents:
+                    if not folder.exists():
+                        continue
                     if folder == self.root or any(folder.iterdir()):
                         disk.sync_folder(folder)
                         break

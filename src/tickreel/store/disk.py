@@ -1,7 +1,6 @@
 """The few ways in which the store touches the disk: whole writes, durable renames, no links followed."""
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,9 +57,20 @@ def make_folder(folder: Path, root: Path) -> None:
     sync_folder(folder.parent)
 
 
+def make_root(root: Path) -> None:
+    """Create the store's own folder and what is missing above it, durably."""
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, f"creating the folder {folder}") from error
+        sync_folder(folder.parent)
+
+
 def refuse_link(path: Path) -> None:
     """Raise UsageError if `path` is a symbolic link: the store never follows one."""
-    if stat.S_ISLNK(os.lstat(path).st_mode):
+    if path.is_symlink():
         raise UsageError(
             f"{path} is a symbolic link; the store follows none: remove it or put the data there"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from tickreel.codecs import choose
 from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, Decimals
-from tickreel.errors import InputError, UsageError, disk_error
+from tickreel.errors import DiskError, InputError, UsageError, disk_error
 from tickreel.schema import NULL_TIME, Column, Kind, RecordType
 from tickreel.store import format as fmt
 from tickreel.store.disk import sync_file, write_all
@@ -48,7 +48,11 @@ class SegmentWriter:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise disk_error(error, f"creating {path}") from error
-        self._write(fmt.pack_header())
+        try:
+            self._write(fmt.pack_header())
+        except DiskError:
+            self.abandon()
+            raise
 
     @property
     def rows(self) -> int:
@@ -113,6 +117,7 @@ class SegmentWriter:
     def _write_chunk(self, column: Column, values: "np.ndarray | Decimals") -> None:
         scale = nulls = 0
         if isinstance(values, Decimals):
+            values = values.canonical()
             nulls = int(((values.mantissa == NULL_MANTISSA) & (values.scale != FLOAT_BITS)).any())
             found = values.to_integers()
             values, scale = found if found is not None else (values.to_floats(), FLOAT_BITS)

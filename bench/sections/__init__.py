@@ -1,0 +1,21 @@
+"""Sections: one file per question. A section is a module with
+
+    TITLE                        what is asked
+    run(settings) -> list[Row]   the answer; raises BenchError
+
+SECTIONS is the table of them, in the order of a run. Bars are those of the project's targets.
+"""
+
+from types import ModuleType
+
+from bench.sections import importing, memory, momentum, query, scan, size, startup
+
+SECTIONS: dict[str, ModuleType] = {
+    "size": size,
+    "scan": scan,
+    "query": query,
+    "import": importing,
+    "momentum": momentum,
+    "memory": memory,
+    "startup": startup,
+}

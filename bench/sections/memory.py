@@ -1,0 +1,94 @@
+"""Does the memory of a run stay where it is when the store grows tenfold?"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.child import ROOT, call
+from bench.model import BenchError, Row, Settings, at_most
+
+TITLE = "peak memory of `tickreel run momentum`, 2 workers, all processes together"
+_WORKERS = 2
+_EVERY_S = 0.005
+_MIB = 1 / 1024  # /proc counts in KiB
+
+
+class Peak(NamedTuple):
+    """MiB. own: anonymous and shared memory, each shared page divided by its users; rss: all pages mapped."""
+
+    own: float
+    rss: float
+
+
+def run(settings: Settings) -> list[Row]:
+    if not Path("/proc/self/smaps_rollup").exists():
+        return [Row("peak memory", note="this system has no /proc/*/smaps_rollup")]
+    stores = call("bench.market:paths", settings.plain())
+    found: dict[str, list[Peak]] = {"tenth": [], "store": []}
+    _peak(stores["tenth"], settings.work)  # loads what is compiled, so that no run has to do it
+    for _ in range(settings.rounds):
+        for name, peaks in found.items():
+            peaks.append(_peak(stores[name], settings.work))
+    # Sampling can miss a peak and never makes one: the highest of the rounds is the nearest.
+    large, small = (Peak(*map(max, zip(*found[name], strict=True))) for name in ("store", "tenth"))
+    many, few = (stores["rows"][stores[name]] for name in ("store", "tenth"))
+    what, peer = f"{many:,} trades beside {few:,}", f"{few:,} trades"
+    growth = (large.own / small.own - 1) * 100
+    return [
+        Row(f"anonymous + shared (PSS), {what}", large.own, "MiB", small.own, peer, at_most(512)),
+        Row(f"growth over {many / few:.1f} times the trades", growth, "%", bar=at_most(10)),
+        Row(f"resident (RSS), {what}", large.rss, "MiB", small.rss, peer, note="counts the page cache"),
+    ]
+
+
+def _peak(store: str, work: Path) -> Peak:
+    """Run over a store; return the highest sums over its processes."""
+    out = tempfile.mkdtemp(prefix="run-", dir=work)
+    words = [sys.executable, "-m", "tickreel", "run", "momentum", "--store", store, "--quiet"]
+    words += ["--workers", str(_WORKERS), "--out", out]
+    peak = Peak(0, 0)
+    try:
+        with tempfile.TemporaryFile() as printed:
+            process = subprocess.Popen(words, cwd=ROOT, stdout=printed, stderr=printed)
+            while process.poll() is None:
+                now = _sum(process.pid)
+                peak = Peak(max(peak.own, now.own), max(peak.rss, now.rss))
+                time.sleep(_EVERY_S)
+            if process.returncode:
+                printed.seek(0)
+                raise BenchError(f"tickreel run: {printed.read().decode(errors='replace')[-800:]}")
+    finally:
+        shutil.rmtree(out)
+    return peak
+
+
+def _sum(root: int) -> Peak:
+    """Return the memory of a process and its descendants at this moment."""
+    own = rss = 0.0
+    for pid in _tree(root):
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        except OSError:  # it has just ended
+            continue
+        sizes = {line.split()[0]: int(line.split()[1]) for line in lines}
+        own += sizes["Pss_Anon:"] + sizes["Pss_Shmem:"]
+        rss += sizes["Rss:"]
+    return Peak(own * _MIB, rss * _MIB)
+
+
+def _tree(root: int) -> list[int]:
+    parents = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    found = [root]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found
