@@ -52,9 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--trades", type=_trades, default=2_000_000, help="of the synthetic market, about [2000000]")
     add("--real", type=_folder, default=_REAL if _REAL.is_dir() else None, metavar="FOLDER",
         help="real Tardis files [../shared/data/tardis, if there]")  # fmt: skip
-    add("--only", action="append", choices=SECTIONS, metavar="NAME", help=f"{', '.join(SECTIONS)}; repeatable")
+    add(
+        "--only", action="append", choices=SECTIONS, metavar="NAME", help=f"{', '.join(SECTIONS)}; repeatable"
+    )
     add("--rounds", type=_rounds, default=5, help="times that each figure is taken [5]")
-    add("--work", type=Path, default=ROOT / "bench" / "work", metavar="FOLDER", help="data, kept [bench/work]")
+    add(
+        "--work", type=Path, default=ROOT / "bench" / "work", metavar="FOLDER", help="data, kept [bench/work]"
+    )
     add("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser
 

@@ -22,8 +22,8 @@ def second_core(rounds: int) -> float:
 def _loops(count: int) -> list[float]:
     """Run so many loops at the same time; return the seconds that each took."""
     words = [sys.executable, "-m", "bench.arithmetic"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    started = [subprocess.Popen(words, cwd=ROOT, text=True, **pipes) for _ in range(count)]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(words, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) for _ in range(count)]
     for process in started:
         assert process.stdout
         process.stdout.readline()  # ready

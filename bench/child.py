@@ -1,6 +1,6 @@
 """Runs one function in a process of its own, on one core if wanted, so that sections do not disturb each other.
 
-    python -m bench.child MODULE:FUNCTION PINNED     arguments on stdin, result on stdout, both JSON
+python -m bench.child MODULE:FUNCTION PINNED     arguments on stdin, result on stdout, both JSON
 """
 
 import json
@@ -14,10 +14,7 @@ from typing import Any
 from bench.model import BenchError
 
 ROOT = Path(__file__).resolve().parent.parent
-_ONE_THREAD = {
-    name: "1"
-    for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
+_THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _TAIL = 12
 
 
@@ -30,7 +27,7 @@ def call(target: str, arguments: dict[str, Any], *, pinned: bool = False) -> Any
     done = subprocess.run(
         [sys.executable, "-m", "bench.child", target, "pinned" if pinned else "free"],
         input=json.dumps(arguments), text=True, capture_output=True, cwd=ROOT, check=False,
-        env={**os.environ, **(_ONE_THREAD if pinned else {})},
+        env={**os.environ, **dict.fromkeys(_THREADS if pinned else (), "1")},
     )  # fmt: skip
     if done.returncode:
         raise BenchError(f"{target}: " + "\n".join(done.stderr.splitlines()[-_TAIL:]))

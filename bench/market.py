@@ -16,15 +16,15 @@ import tickreel
 from bench import peers
 from bench.model import BenchError, Settings
 from bench.trades import Trades, Unfit, load, read_csv, save
-from tickreel.ingest.importer import ImportSettings, import_files
 from tickreel.sources.tardis_names import read_name
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.synth import DEMO_PROFILES, SyntheticMarket, day_path, day_trades, write_day
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-DAYS = tuple(day_of(day_start("2024-01-01") + number * NS_PER_DAY) for number in range(10))
-ONE_FILE_ROWS = 2_000_000
+FIRST_DAY, WIDE_DAYS = "2024-01-01", 10
+FILE_ROWS = 2_000_000
+"""Of a file of the deep market: what a busy future has in a day."""
 _PACKAGE, _PEERS = Path(tickreel.__file__).parent, Path(peers.__file__).parent
 
 
@@ -41,6 +41,7 @@ class Dataset:
     """Some Tardis files, in the order of a scan over their store.
 
     name      as a table shows it
+    folder    where what is made of them lies
     key       changes with the files' content
     left_out  files that were not taken, with the reason
     """
@@ -58,14 +59,12 @@ class Dataset:
 
     @cached_property
     def tenth(self) -> Path:
-        """A store of the first day of each symbol alone."""
-        first = min(self.days.values())
-        return self._imported("tenth", tuple(file for file in self.files if self.days[file.path] == first))
-
-    @cached_property
-    def days(self) -> dict[Path, str]:
-        """The day that each file's path names."""
-        return {file.path: found.day for file in self.files if (found := read_name(file.path.as_posix()))}
+        """A store of one day of all symbols: the day nearest to a tenth of all rows, and not above."""
+        rows: dict[str, int] = {}
+        for key in self.keys.values():
+            rows[key.day] = rows.get(key.day, 0) + Store(self.store).open(key).rows
+        day = max((day for day in rows if 10 * rows[day] <= sum(rows.values())), key=lambda day: rows[day])
+        return self._imported("tenth", tuple(file for file in self.files if self.keys[file.path].day == day))
 
     @cached_property
     def keys(self) -> dict[Path, SegmentKey]:
@@ -86,6 +85,8 @@ class Dataset:
         return [folder / f"{number:04}{peer.SUFFIX}" for number in range(len(self.files))]
 
     def _imported(self, name: str, files: tuple[File, ...]) -> Path:
+        from tickreel.ingest.importer import ImportSettings, import_files
+
         def make(folder: Path) -> None:
             paths = [str(file.path) for file in files]
             summary = import_files(Store(folder), paths, ImportSettings(feed="bench", types=("trades",)))
@@ -95,17 +96,17 @@ class Dataset:
         return kept(self.folder / name, self.key + _source(_PACKAGE), make)
 
 
-def synthetic(settings: Settings) -> Dataset:
+def deep(settings: Settings) -> Dataset:
+    """Return one symbol, about `settings.trades` rows in as few days as `FILE_ROWS` allows."""
+    days = -(-settings.trades // FILE_ROWS)
+    folder = settings.work / f"deep-{settings.trades}"
+    return _synthetic(folder, SYMBOLS[:1], days, settings.trades // days)
+
+
+def wide(settings: Settings) -> Dataset:
     """Return two symbols over ten days, about `settings.trades` rows together."""
-    daily = max(1, settings.trades // (len(SYMBOLS) * len(DAYS)))
-    folder = settings.work / f"synthetic-{settings.trades}"
-    return _synthetic(folder, SYMBOLS, DAYS, daily)
-
-
-def one_file(settings: Settings) -> Dataset:
-    """Return one file of one symbol, of up to two million rows or so."""
-    rows = min(settings.trades, ONE_FILE_ROWS)
-    return _synthetic(settings.work / f"one-{rows}", SYMBOLS[:1], DAYS[:1], rows)
+    daily = settings.trades // (len(SYMBOLS) * WIDE_DAYS)
+    return _synthetic(settings.work / f"wide-{settings.trades}", SYMBOLS, WIDE_DAYS, daily)
 
 
 def real(settings: Settings) -> Dataset | None:
@@ -131,8 +132,8 @@ def real(settings: Settings) -> Dataset | None:
 
 
 def paths(plain: dict[str, Any]) -> dict[str, Any]:
-    """Make the synthetic stores; return where they are and how many trades they hold: for a child."""
-    data = synthetic(Settings.of(plain))
+    """Make the wide stores; return where they are and how many trades they hold: for a child."""
+    data = wide(Settings.of(plain))
     rows = {
         str(path): sum(Store(path).open(key).rows for key in Store(path).find(type="trades"))
         for path in (data.store, data.tenth)
@@ -154,7 +155,9 @@ def kept(folder: Path, made_of: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _synthetic(folder: Path, symbols: tuple[str, ...], days: tuple[str, ...], daily: int) -> Dataset:
+def _synthetic(folder: Path, symbols: tuple[str, ...], count: int, daily: int) -> Dataset:
+    """Return files of `count` days, about `daily` rows each, written if they are not there."""
+    days = [day_of(day_start(FIRST_DAY) + number * NS_PER_DAY) for number in range(count)]
     profiles = tuple(replace(profile, trades_per_day=daily) for profile in DEMO_PROFILES)
     market = SyntheticMarket(seed=1, symbols=symbols, profiles=profiles)
     key = f"{market}{days}{_source(_PACKAGE / 'synth')}{_source(_PACKAGE / 'schema.py')}"

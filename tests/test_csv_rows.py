@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twin_csv import Reading, bits, read_csv
 
 from tickreel.codecs.decimals import FLOAT_BITS, MAX_MANTISSA, MAX_SCALE, NULL_MANTISSA, Decimals, from_floats
 from tickreel.errors import InputError
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind, RecordType
 from tickreel.sources import csv_rows
 from tickreel.sources.csv_rows import CsvParser, RowBatch, SetAside
+from twin_csv import Reading, bits, read_csv
 
 TYPES = (
     "trades", "incremental_book_L2", "book_snapshot_5", "quotes", "book_ticker", "derivative_ticker",
@@ -97,7 +97,9 @@ def lines(type: str) -> st.SearchStrategy[bytes]:
     record = RECORD_TYPES[type]
     whole = st.tuples(*cells(record)).map(b",".join)
     strange = st.one_of(
-        st.sampled_from([b"", b"\r", b",", b"\x00", b"a,b,x", b"," * 7, b"," * 30, b'"a,b"' * 5, b"\xff" * 50]),
+        st.sampled_from(
+            [b"", b"\r", b",", b"\x00", b"a,b,x", b"," * 7, b"," * 30, b'"a,b"' * 5, b"\xff" * 50]
+        ),
         whole.map(lambda line: line + b","),
         whole.map(lambda line: line.rsplit(b",", 1)[0]),
         st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"")),
@@ -188,7 +190,9 @@ def test_pieces_do_not_matter(file: tuple[str, bytes, list[int], bool]) -> None:
     assert many.lines == one.lines
     assert [a for b in found for a in b.set_aside] == [a for b in batches for a in b.set_aside]
     for column in record.columns:
-        values = [column_values(column.kind, [b.columns[column.name] for b in part]) for part in (found, batches)]
+        values = [
+            column_values(column.kind, [b.columns[column.name] for b in part]) for part in (found, batches)
+        ]
         assert values[0] == values[1]
 
 
@@ -223,7 +227,11 @@ def _good(column: Column | None, chance: random.Random, number: int) -> bytes:
         return b"%d" % (NOW_US + number)
     if column.kind is Kind.ENUM:
         return chance.choice(column.choices).encode()
-    return b"%d" % number if column.kind is Kind.TEXT else b"%.*f" % (chance.randrange(9), chance.uniform(1, 1e6))
+    return (
+        b"%d" % number
+        if column.kind is Kind.TEXT
+        else b"%.*f" % (chance.randrange(9), chance.uniform(1, 1e6))
+    )
 
 
 def trade(**cells: object) -> bytes:
@@ -293,7 +301,9 @@ def test_a_line_with_too_few_fields_says_so_though_a_cell_is_wrong_too() -> None
 def test_more_lines_than_a_batch_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_rows, "MAX_BATCH_ROWS", 100)
     sides = ("BUY", "sell", "buy")
-    rows = [trade(id=number, local_timestamp=NOW_US + number, side=sides[number % 3]) for number in range(210)]
+    rows = [
+        trade(id=number, local_timestamp=NOW_US + number, side=sides[number % 3]) for number in range(210)
+    ]
     rows[5] = rows[105] = b"\n"
     data = HEADER + b"".join(rows)
     parser, batches = parse(RECORD_TYPES["trades"], [data])
@@ -302,7 +312,13 @@ def test_more_lines_than_a_batch_holds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_of_megabytes_is_set_aside_and_the_rest_is_read() -> None:
-    data = HEADER + trade() + trade(symbol="X" * 5_000_000) + trade(exchange="e" * 9_000) + trade(symbol="ETHUSDT")
+    data = (
+        HEADER
+        + trade()
+        + trade(symbol="X" * 5_000_000)
+        + trade(exchange="e" * 9_000)
+        + trade(symbol="ETHUSDT")
+    )
     parser, batches = parse(RECORD_TYPES["trades"], pieces(data, list(range(0, len(data), 1 << 20))))
     check_equal(RECORD_TYPES["trades"], parser, batches, read_csv(RECORD_TYPES["trades"], data))
 
@@ -326,9 +342,11 @@ def test_no_type_takes_the_header_of_another(type: str) -> None:
                 parse(RECORD_TYPES[type], [data])
 
 
-@pytest.mark.parametrize("data", [b"\n", b"\xef\xbb\xbf" + HEADER, HEADER.replace(b",", b";"), b"exchange", HEADER[1:]])
+@pytest.mark.parametrize(
+    "data", [b"\n", b"\xef\xbb\xbf" + HEADER, HEADER.replace(b",", b";"), b"exchange", HEADER[1:]]
+)
 def test_what_is_not_quite_the_header_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError, match="line 1 is .*trades files begin with 'exchange,symbol,"):
+    with pytest.raises(InputError, match=r"line 1 is .*trades files begin with 'exchange,symbol,"):
         parse(RECORD_TYPES["trades"], [data])
 
 

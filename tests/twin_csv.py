@@ -116,7 +116,9 @@ def _time(column: Column, cell: bytes) -> tuple[set[str], Any]:
     value = int(cell) if len(cell) <= 19 else 1 << 63
     for unit, scale in (("", 1), ("milliseconds", 1_000), ("seconds", 1_000_000)):
         if _YEAR_2000_US // scale <= value < _YEAR_2100_US // scale:
-            return ({f"time is in {unit} where microseconds belong"}, None) if unit else (set(), value * 1_000)
+            return (
+                ({f"time is in {unit} where microseconds belong"}, None) if unit else (set(), value * 1_000)
+            )
     if _YEAR_2000_US * 1_000 <= value < 1 << 63:
         return {"time is in nanoseconds where microseconds belong"}, None
     return {"time is not between the years 2000 and 2100"}, None
@@ -170,7 +172,9 @@ Segments = dict[tuple[str, str, str], list[Row]]
 def segments(rows: Iterable[Row], group: str = "") -> Segments:
     """Return the rows of each (exchange, symbol or group, day) in storage order: symbols bytewise, then
     local time, rows of one time as in the file."""
-    ordered = sorted(rows, key=lambda row: (row.exchange.encode(), row.symbol.encode(), row.values["local_ns"]))
+    ordered = sorted(
+        rows, key=lambda row: (row.exchange.encode(), row.symbol.encode(), row.values["local_ns"])
+    )
     found: Segments = {}
     for row in ordered:
         found.setdefault((row.exchange, group or row.symbol, _day(row)), []).append(row)

@@ -14,7 +14,6 @@ from bench.child import call
 from bench.model import BenchError, Row, Settings, at_least
 from bench.timing import alternate
 from bench.trades import ALL, Columns, digest, must_agree
-from tickreel.ingest.importer import ImportSettings, import_files
 from tickreel.scan import open_store
 from tickreel.schema import SIDES
 from tickreel.store.catalog import Store
@@ -41,7 +40,7 @@ def run(settings: Settings) -> list[Row]:
 def measure(plain: dict[str, Any]) -> dict[str, Any]:
     """Return M rows per CPU second and wall seconds of each, with what they wrote compared: in a child."""
     settings = Settings.of(plain)
-    (file,) = market.one_file(settings).files
+    file = market.deep(settings).files[0]
     place = Path(tempfile.mkdtemp(prefix="import-", dir=settings.work))
     absent = {name: peers.missing((peer.package,)) for name, peer in PEERS.items()}
     ways = {"tickreel": partial(_to_store, file.path, place / "store")}
@@ -67,6 +66,8 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_store(path: Path, folder: Path) -> None:
+    from tickreel.ingest.importer import ImportSettings, import_files
+
     shutil.rmtree(folder, ignore_errors=True)
     summary = import_files(Store(folder), [str(path)], ImportSettings(types=("trades",), workers=1))
     if summary.failed:

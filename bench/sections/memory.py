@@ -25,8 +25,9 @@ class Peak(NamedTuple):
 
 
 def run(settings: Settings) -> list[Row]:
-    if not Path("/proc/self/smaps_rollup").exists():
-        return [Row("peak memory", note="this system has no /proc/*/smaps_rollup")]
+    rollup = Path("/proc/self/smaps_rollup")
+    if not (rollup.exists() and "Pss_Anon:" in rollup.read_text()):
+        return [Row("peak memory", note="this system has no Pss_Anon in /proc/*/smaps_rollup")]
     stores = call("bench.market:paths", settings.plain())
     found: dict[str, list[Peak]] = {"tenth": [], "store": []}
     _peak(stores["tenth"], settings.work)  # loads what is compiled, so that no run has to do it
@@ -75,8 +76,8 @@ def _sum(root: int) -> Peak:
         except OSError:  # it has just ended
             continue
         sizes = {line.split()[0]: int(line.split()[1]) for line in lines}
-        own += sizes["Pss_Anon:"] + sizes["Pss_Shmem:"]
-        rss += sizes["Rss:"]
+        own += sizes.get("Pss_Anon:", 0) + sizes.get("Pss_Shmem:", 0)
+        rss += sizes.get("Rss:", 0)
     return Peak(own * _MIB, rss * _MIB)
 
 

@@ -36,16 +36,12 @@ def run(settings: Settings) -> list[Row]:
 def measure(plain: dict[str, Any]) -> dict[str, Any]:
     """Return p50 and p99 in ms, each query asked of both in turn and the rows compared: in a child."""
     settings = Settings.of(plain)
-    data = market.synthetic(settings)
-    own = [file for file in data.files if data.keys[file.path].symbol == market.SYMBOLS[0]]
-    times = np.concatenate([file.trades().local_ns for file in own])
+    data = market.deep(settings)
+    times = np.concatenate([file.trades().local_ns for file in data.files])
     starts = _minutes(times, _QUERIES_A_ROUND * settings.rounds)
     store = open_store(data.store)
     absent = peers.missing(parquet.NEEDS)
-    files = None
-    if not absent:
-        kept = data.kept_by(parquet)
-        files = parquet.Minutes([kept[data.files.index(file)] for file in own])
+    files = None if absent else parquet.Minutes(data.kept_by(parquet))
     taken: dict[str, list[float]] = {"tickreel": [], "peer": []}
     rows = 0
     for number, start in enumerate([*starts[:5], *starts]):

@@ -1,6 +1,7 @@
 """How fast do four columns become arrays, on one core?"""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def run(settings: Settings) -> list[Row]:
 def measure(plain: dict[str, Any]) -> dict[str, Any]:
     """Return M trades per CPU second of each reader, after all have shown equal values: in a child."""
     settings = Settings.of(plain)
-    data = market.synthetic(settings)
+    data = market.deep(settings)
     store = open_store(data.store)
     readers: dict[str, Callable[[], Iterator[Columns]]] = {
         "tickreel": lambda: (block.columns for block in store.scan(columns=HOT, reuse=True)),
@@ -50,9 +51,8 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
     readers[_INTEGERS] = lambda: _all(data.kept_by(pco), pco.read_integers)
     trades = sum(len(block["side"]) for block in readers["tickreel"]())
     passes = max(1, _PASS_TRADES // trades)
-    times = alternate(
-        settings.rounds, {name: lambda blocks=blocks: _drain(blocks, passes) for name, blocks in readers.items()}
-    )  # fmt: skip
+    calls = {name: partial(_drain, blocks, passes) for name, blocks in readers.items()}
+    times = alternate(settings.rounds, calls)
     speed = {name: passes * trades / taken.cpu / 1e6 for name, taken in times.items()}
     return {"trades": trades, "speed": speed, "missing": [absent] if absent else []}
 

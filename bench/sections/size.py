@@ -43,7 +43,7 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
     absent = {peer.NAME: peers.missing(peer.NEEDS) for peer in peers.STORES}
     stores = [peer for peer in peers.STORES if not absent[peer.NAME]]
     sets = []
-    for data in (market.real(settings), market.synthetic(settings)):
+    for data in (market.real(settings), market.deep(settings)):
         if data is not None:
             files, odd = _files(data, stores)
             sets.append({"name": data.name, "files": files, "left_out": [*data.left_out, *odd]})

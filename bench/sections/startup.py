@@ -49,10 +49,9 @@ def run(settings: Settings) -> list[Row]:
         for words in (["-m", "tickreel", "--help"], ["-c", _IMPORT], ["-c", "pass"])
     )
     new_s, again_s = _compiles(settings)
-    bare = {"peer": bare_s, "against": "bare Python"}
     return [
-        Row("tickreel --help", help_s, "s", bar=at_most(0.3), **bare),
-        Row("import tickreel", import_s, "s", bar=at_most(0.2), **bare),
+        Row("tickreel --help", help_s, "s", bare_s, "bare Python", at_most(0.3)),
+        Row("import tickreel", import_s, "s", bare_s, "bare Python", at_most(0.2)),
         Row("numba loaded by it", float(compiled), "", bar=at_most(0)),
         Row("compile of a new strategy, import included", new_s, "s", bar=at_most(8)),
         Row("the same strategy again, import included", again_s, "s", bar=at_most(4)),

@@ -10,7 +10,7 @@ from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import CorruptionError, DiskError, FailedError, InputError, TickreelError
 from tickreel.ingest.plan import PlannedFile, plan_files
 from tickreel.ingest.stage import FileResult, FileTask, Staged
-from tickreel.store.catalog import SegmentKey, Store, WritingStore
+from tickreel.store.catalog import STAGING, SegmentKey, Store, WritingStore
 from tickreel.store.format import BLOCK_ROWS, Part
 from tickreel.store.maintain import Source, merge
 from tickreel.store.names import check_feed
@@ -85,7 +85,7 @@ def import_files(
     """
     settings = settings or ImportSettings()
     check_feed(settings.feed)
-    plan = plan_files(paths, settings.types, leave_out=store.root)
+    plan = plan_files(paths, settings.types, leave_out=lambda path: _is_our_own(path, store.root))
     if on_plan:
         on_plan([planned.path for planned in plan.files])
     summary = ImportSummary(str(store.root), settings.feed, passed_over=plan.passed_over)
@@ -234,6 +234,14 @@ class _Import:
         sources = [Source(there, part) for part in kept] + [Source(new, mine)]
         merge(staged.key, sources, merged, block_rows=self._settings.block_rows)
         return merged, state
+
+
+def _is_our_own(path: Path, root: Path) -> bool:
+    """Return whether an import wrote that file: the store may lie in a folder that is imported."""
+    if root not in path.parents:
+        return False
+    first, *others = path.relative_to(root).parts
+    return first == STAGING or others[:-1] == ["rejects"]
 
 
 def _overlap(a: Part, b: Part) -> bool:

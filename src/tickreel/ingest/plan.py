@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,12 +31,14 @@ class Plan:
     passed_over: dict[str, int] = field(default_factory=dict)
 
 
-def plan_files(paths: Sequence[str], types: Iterable[str] = (), leave_out: Path | None = None) -> Plan:
+def plan_files(
+    paths: Sequence[str], types: Iterable[str] = (), leave_out: Callable[[Path], bool] = lambda path: False
+) -> Plan:
     """Return what to import. UsageError where nothing fits, or a file's type is not known.
 
     types  with one, it is the type of files whose path tells none, and only files of it are
            taken; with several, only files of these; with none, all that can be imported
-    leave_out  a folder whose files are never meant: the store may lie in a folder that is imported
+    leave_out  says of an absolute path whether it is never meant
     """
     wanted = tuple(types)
     for asked in wanted:
@@ -46,7 +48,7 @@ def plan_files(paths: Sequence[str], types: Iterable[str] = (), leave_out: Path 
             raise UsageError(f"--types {asked}: this version imports {', '.join(IMPORTED_TYPES)}")
     plan = Plan()
     for path in _expand(paths):
-        if leave_out in path.parents:
+        if leave_out(path):
             continue
         name = read_name(path.as_posix())
         record = name.type if name else (wanted[0] if len(wanted) == 1 else None)

@@ -17,6 +17,7 @@ import numpy as np
 import tickreel
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, UsageError
+from tickreel.instruments import not_money
 from tickreel.runs.folder import RunFolder
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
@@ -112,7 +113,8 @@ def run_backtest(
     if on_plan:
         on_plan(streams)
     with RunFolder.create(out) as folder:
-        tasks = [_task(store, stream, ref, settings, parameters, grid, folder.path) for stream in streams]
+        accepted = [stream for stream in streams if not_money(stream.exchange, stream.symbol) is None]
+        tasks = [_task(store, stream, ref, settings, parameters, grid, folder.path) for stream in accepted]
         records = _run(streams, tasks, settings, on_progress or (lambda name, numbers: None))
         from_ns = settings.from_ns if settings.from_ns is not None else grid[0]
         to_ns = settings.to_ns if settings.to_ns is not None else grid[0] + grid[1] * (grid[2] - 1)
@@ -191,12 +193,18 @@ def _run(
                 raise outcome.as_error()
             outcomes[outcome.task_id] = outcome
             on_progress(outcome.task_id, {"done": 1})
-    return [_record(stream, outcomes[stream.name]) for stream in streams]
+    return [_record(stream, outcomes.get(stream.name)) for stream in streams]
 
 
-def _record(stream: Stream, outcome: Outcome) -> SymbolRecord:
+def _record(stream: Stream, outcome: Outcome | None) -> SymbolRecord:
     record = SymbolRecord(stream.exchange, stream.symbol, stream.fingerprint)
-    if outcome.ok:
+    if outcome is None:
+        record.error_type = UsageError.__name__
+        record.error = (
+            f"refused: {not_money(stream.exchange, stream.symbol)}, so price x amount is no money; this"
+            " version knows no contract multipliers: leave it out with --symbols"
+        )
+    elif outcome.ok:
         record.summary = outcome.value
     else:
         record.error, record.error_type = outcome.error, outcome.error_type

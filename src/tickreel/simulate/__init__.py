@@ -6,7 +6,9 @@
     engine_kernel    the loop: clocks, venue, account, callbacks
     matching_kernel  what an order meets, what a fill posts
     money_kernel     exact money
+    check            a strategy's text, before it is compiled
     reach, compile   a strategy class to an engine in machine code
+    explain          an error of the compiler as a line of the user's
     account          AccountRun: feeds blocks to the engine, hands out what it writes
 
 docs/SEMANTICS.md states every rule with a number. Block size, restart point and compilation

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tickreel.errors import FailedError, UsageError
+from tickreel.errors import FailedError, StrategyError, UsageError
 from tickreel.simulate import records as r
-from tickreel.simulate.compile import Engine, compiling, explain
+from tickreel.simulate.compile import Engine
+from tickreel.simulate.explain import compiling, explain
 from tickreel.simulate.strategy import Strategy, make_state
 from tickreel.units import NS_PER_DAY, format_time, parse_duration
 
@@ -148,6 +149,12 @@ class AccountRun:
     def _call(self, function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
+        except IndexError as error:
+            when = format_time(int(self._world.account[0].now_ns))
+            raise StrategyError(
+                f"{self._strategy.__name__} at {when}: {error}: an index of a StateArray, or ctx[k], is too large;"
+                " run with --no-jit (jit=False) to see the line"
+            ) from error
         except Exception as error:
             if compiling(error):
                 raise explain(error, self._strategy) from error

@@ -1,8 +1,6 @@
 """A strategy class to machine code: its callbacks put into the engine's loop, kept on disk."""
 
 import hashlib
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +38,10 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
     code = strategy_key(strategy)
     own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     key = f"{compiler.kernels_key()}-{own}-{code}" if jit else None
-    wrap: Callable[[Any], Any] = compiler.inlined if jit else (lambda function: function)
     if jit:
         from tickreel.simulate import context_kernel  # noqa: F401 - teaches numba what ctx is
 
-        callbacks = {name: wrap(_with_compiled_helpers(function)) for name, function in callbacks.items()}
+        callbacks = {name: _compiled(function, {}) for name, function in callbacks.items()}
     run = compiler.specialised(engine_kernel, "run", callbacks, key)
     end = compiler.specialised(engine_kernel, "end", callbacks, key)
     if isinstance(run, FunctionType):
@@ -68,7 +65,11 @@ class _Fields:
 
 
 def _on_fields(function: Callable) -> Callable:
-    return lambda state, *others: function([_Fields(state[0])], *others)
+    def run(state: np.ndarray, *others: Any) -> Any:
+        with np.errstate(all="ignore"):  # machine code does not warn of 1.0 / 0.0 either
+            return function([_Fields(state[0])], *others)
+
+    return run
 
 
 def strategy_key(strategy: type[Strategy]) -> str:
@@ -81,73 +82,28 @@ def strategy_key(strategy: type[Strategy]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def compiling(error: BaseException) -> bool:
-    """Return whether an error came up while machine code was made, not while it ran."""
-    trace = error.__traceback__
-    while trace:
-        if trace.tb_frame.f_globals.get("__name__", "").startswith("numba."):
-            return True
-        trace = trace.tb_next
-    return False
+def _compiled(plain: Callable, made: dict[int, Any]) -> Any:
+    """Return a function as machine code; plain functions that it calls are compiled as well.
 
-
-def explain(error: BaseException, strategy: type[Strategy]) -> StrategyError:
-    """Return numba's complaint as one line of the user's file, and what to write instead.
-
-    What `check` finds never comes here; this is for types, and for functions that a callback calls.
+    made  id -> machine code of those met before, None while one is being made
+    An index out of bounds raises IndexError; without the check it would write over other memory.
     """
-    text = str(error)
-    places = re.findall(r'File "([^"]+)", line (\d+)|(?:at|from) (\S+\.py) \((\d+)\)', text)
-    found = [(os.path.abspath(first or second), line or number) for first, line, second, number in places]
-    own = [place for place in found if not re.search(r"[\\/](numba|tickreel[\\/]simulate)[\\/]", place[0])]
-    where = "{}:{}: ".format(*own[0]) if own else ""
-    return StrategyError(f"{where}{strategy.__name__} cannot be compiled: {_reason(text)}")
-
-
-_HINTS = (
-    (r"NRT required", "it makes a list, an array or text while it runs: use numbers or a StateArray(n) of the class"),
-    (r"Unknown attribute '(\w+)' of type Module\(<module '([\w.]+)'",
-     "{1}.{0} cannot be reached through its module: write `from {1} import {0}`"),
-    (r"Unknown attribute '(\w+)' of type (\w+)", "a {1} has no {0}"),
-    (r"[Uu]ntyped global name '(\w+)'", "{0} cannot be compiled: use numbers, math, NumPy or own functions"),
-    (r"No implementation of function Function\(<(?:built-in )?function _?(\w+)",
-     "{0} does not take these types, or cannot be compiled"),
-    (r"Cannot cast (\S+) to (\w+)", "a {0} is put where a {1} belongs"),
-)  # fmt: skip
-_NOISE = ("Failed in", "During:", "File ", "<source", "- Resolution")
-
-
-def _reason(text: str) -> str:
-    for pattern, hint in _HINTS:
-        match = re.search(pattern, text)
-        if match:
-            return hint.format(*match.groups())
-    lines = [
-        line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith(_NOISE)
-    ]
-    return " ".join(lines[:2])[:300] or "numba gives no reason"
-
-
-def _with_compiled_helpers(function: Callable) -> Callable:
-    """Return a copy of a callback whose plain helper functions are compiled, so that it may call them."""
     from tickreel import jit as compiler
 
-    made: dict[int, Any] = {}
-
-    def convert(plain: FunctionType) -> FunctionType:
-        space = dict(plain.__globals__)
-        for name in {name for name, _ in globals_read(plain.__code__)}:
-            value = space.get(name)
-            if isinstance(value, FunctionType) and value.__module__.split(".")[0] not in ("numpy", "math"):
-                if id(value) not in made:
-                    made[id(value)] = None
-                    made[id(value)] = compiler.inlined(convert(value))
-                if made[id(value)] is None:
-                    raise StrategyError(f"{value.__qualname__} calls itself; compiled helpers must not")
-                space[name] = made[id(value)]
-        copy = FunctionType(plain.__code__, space, plain.__name__, plain.__defaults__, plain.__closure__)
-        # The cache on disk loads the module of this name again; the user's own may have another path then.
-        copy.__qualname__, copy.__module__ = plain.__qualname__, __name__
-        return copy
-
-    return convert(function)  # type: ignore[arg-type]
+    space = dict(plain.__globals__)
+    for name in {name for name, _ in globals_read(plain.__code__)}:
+        value = space.get(name)
+        if isinstance(value, FunctionType) and value.__module__.split(".")[0] not in ("numpy", "math"):
+            if id(value) not in made:
+                made[id(value)] = None
+                made[id(value)] = _compiled(value, made)
+            if made[id(value)] is None:
+                raise StrategyError(f"{value.__qualname__} calls itself; compiled helpers must not")
+            space[name] = made[id(value)]
+    copy = FunctionType(plain.__code__, space, plain.__name__, plain.__defaults__, plain.__closure__)
+    # The cache on disk loads the module of this name again; the user's own may have another path then.
+    copy.__qualname__, copy.__module__ = plain.__qualname__, __name__
+    machine = compiler.inlined(copy)
+    if machine is not copy:
+        machine.targetoptions["boundscheck"] = True  # type: ignore[attr-defined]
+    return machine

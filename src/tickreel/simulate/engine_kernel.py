@@ -62,6 +62,7 @@ def run(state, world, rows, bounds, start, stop):
                 account.status = NO_ROOM
             if account.status != GOING:
                 break
+            account.now_ns = now
             meet_row(world, now, price, rows.amount[row])
             instrument.price = price
             deliver_until(me, ctx, world, now)

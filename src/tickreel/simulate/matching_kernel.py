@@ -80,20 +80,20 @@ def arrive(world, order, now):
     if order.state == SENT and order.arrived_ns < now:
         order.state = RESTING
         if not (math.isfinite(order.quantity) and order.quantity > 0.0):
-            close(world, order, order.arrived_ns, REJECTED, BAD_QUANTITY)
+            close(world, order, order.arrived_ns, order.order_id, REJECTED, BAD_QUANTITY)
         elif order.kind == LIMIT and not (math.isfinite(order.limit_price) and order.limit_price > 0.0):
-            close(world, order, order.arrived_ns, REJECTED, BAD_PRICE)
+            close(world, order, order.arrived_ns, order.order_id, REJECTED, BAD_PRICE)
     if order.state == RESTING and order.cancel_ns < now:
-        close(world, order, order.cancel_ns, CANCELLED, BY_STRATEGY)
+        close(world, order, order.cancel_ns, order.order_id, CANCELLED, BY_STRATEGY)
 
 
 @kernel
-def close(world, order, when, ended, reason):
+def close(world, order, when, rank, ended, reason):
     """End an order that gets no fill now, and send the answer."""
     order.state, order.closed_ns, order.ended, order.reason = CLOSED, when, ended, reason
     if ended == REJECTED:
         world.account[0].rejected += 1
-    push_answer(world, order, when, 0.0, 0.0, 0, 1)
+    push_answer(world, order, when, rank, 0.0, 0.0, 0, 1)
 
 
 @kernel
@@ -112,7 +112,7 @@ def fill(world, order, now, price, quantity, maker):
         position = 0.0
     reason = refusal(account, order, cash, position, price)
     if reason != NO_REASON:
-        close(world, order, now, REJECTED if order.remaining == order.quantity else CANCELLED, reason)
+        close(world, order, now, 0, REJECTED if order.remaining == order.quantity else CANCELLED, reason)
         return False
     if cash == OVERFLOW:
         account.status = MONEY_OVERFLOW
@@ -140,7 +140,7 @@ def fill(world, order, now, price, quantity, maker):
     closes = 1 if order.remaining == 0.0 else 0
     if closes:
         order.state, order.closed_ns, order.ended = CLOSED, now, FILLED
-    push_answer(world, order, now, price, quantity, maker, closes)
+    push_answer(world, order, now, 0, price, quantity, maker, closes)
     return True
 
 
@@ -199,20 +199,21 @@ def round_trip(account, before, after, change):
 
 
 @kernel
-def push_answer(world, order, when, price, quantity, maker, closes):
-    """Queue what the strategy will learn one latency after `when`, in order of time."""
+def push_answer(world, order, when, rank, price, quantity, maker, closes):
+    """Queue what the strategy will learn one latency after `when`, in order of time, then rank (rule C2)."""
     account = world.account[0]
     size = world.answers.shape[0]
     due = when + account.latency_ns
     place = account.answers
-    while place > 0 and world.answers[(account.answers_first + place - 1) % size].due_ns > due:
-        world.answers[(account.answers_first + place) % size] = world.answers[
-            (account.answers_first + place - 1) % size
-        ]
+    while place > 0:
+        before = world.answers[(account.answers_first + place - 1) % size]
+        if before.due_ns < due or (before.due_ns == due and before.rank <= rank):
+            break
+        world.answers[(account.answers_first + place) % size] = before
         place -= 1
     answer = world.answers[(account.answers_first + place) % size]
     account.answers += 1
-    answer.due_ns, answer.venue_ns, answer.order_id = due, when, order.order_id
+    answer.due_ns, answer.rank, answer.venue_ns, answer.order_id = due, rank, when, order.order_id
     answer.closes, answer.side, answer.maker = closes, order.side, maker
     answer.price, answer.quantity = price, quantity
     answer.position = world.instruments[order.instrument].position

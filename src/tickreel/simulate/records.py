@@ -44,7 +44,6 @@ ACCOUNT = np.dtype(
         ("fills", "i8"),
         ("fees_nanos", "i8"),
         ("notional", "f8"),
-        ("events", "i8"),
         ("equity", "f8"),
         ("peak", "f8"),
         ("trough", "f8"),
@@ -99,6 +98,7 @@ ORDER = np.dtype(
 ANSWER = np.dtype(
     [
         ("due_ns", "i8"),
+        ("rank", "i8"),  # among those due at one time: 0 for what a row brought about, else the order's id
         ("venue_ns", "i8"),
         ("order_id", "i8"),
         ("closes", "i8"),

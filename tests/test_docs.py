@@ -1,0 +1,412 @@
+"""The documents say what is there: names, options, JSON keys, examples and links are compared with the code."""
+
+import contextlib
+import inspect
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import tickreel
+from tickreel import errors
+from tickreel.cli.app import app, run
+from tickreel.codecs import CODECS
+from tickreel.ingest.inspect import ODD_KINDS
+from tickreel.ingest.plan import IMPORTED_TYPES
+from tickreel.measure import Performance
+from tickreel.runs.settings import _TOML
+from tickreel.runs.task import OUTPUTS
+from tickreel.schema import MARKET_TYPES, RECORD_TYPES
+from tickreel.simulate.context import Context
+from tickreel.simulate.records import Fill, Trade
+from tickreel.simulate.strategy import CALLBACKS
+from tickreel.sources.csv_rows import REASONS
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "tickreel"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCE.glob("store/*.md")])
+
+COMMON_OPTIONS = {"--json", "--quiet", "--help"}
+COMMANDS = typer.main.get_command(app).commands
+
+SHORTER = {
+    "make demo": "",  # test_make_has_the_targets
+    "make test": "",
+    ". .venv/bin/activate": "",  # the fixture puts tickreel on the path
+    "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04": (
+        "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04 --scale 0.05"
+    ),
+}
+"""Lines of shell blocks that the tests run in another form."""
+
+MADE_BY_RUNS = {"report.html", "metrics.json", "run.json"}
+PLACEHOLDERS = re.compile(r"\b[A-Z]{3,}\b")
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def section(name: str, heading: str) -> str:
+    return text(name).split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def table(part: str) -> list[list[str]]:
+    """Return the cells of every row of the tables in a text, without heads."""
+    rows = [line.strip("| ").split("|") for line in part.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    heads = {number for number, row in enumerate(cells[1:]) if set("".join(row)) <= set("-: ")}
+    return [row for n, row in enumerate(cells) if n not in heads and n - 1 not in heads]
+
+
+def words(cell: str) -> list[str]:
+    """Return what stands between backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def blocks(name: str, *languages: str) -> list[tuple[str, str]]:
+    """Return (language, code) of the fenced blocks of a document, in order."""
+    found = re.findall(r"^ *```([\w-]*)\n(.*?)^ *```$", text(name), re.MULTILINE | re.DOTALL)
+    return [(language, code) for language, code in found if language in languages]
+
+
+# Names
+
+
+def test_public_names_are_in_the_readme() -> None:
+    assert set(tickreel.__all__) <= set(words(text("README.md")))
+
+
+def test_every_command_has_a_row_with_exactly_its_options() -> None:
+    rows = {
+        words(row[0])[0].split()[0]: set(words(row[2]))
+        for row in table(section("docs/OPERATIONS.md", "Commands"))
+    }
+    found = {
+        name: {word for parameter in command.params for word in parameter.opts if word.startswith("--")}
+        for name, command in COMMANDS.items()
+    }
+    assert rows == {name: options - COMMON_OPTIONS for name, options in found.items()}
+
+
+def test_every_error_class_has_its_exit_code() -> None:
+    classes = {
+        name: kind
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.TickreelError)
+    }
+    rows = table(section("docs/OPERATIONS.md", "Exit codes"))
+    documented = {name: int(row[0]) for row in rows for name in words(row[1])}
+    assert documented == {n: kind.exit_code for n, kind in classes.items() if n != "TickreelError"}
+
+
+def test_every_environment_variable_is_documented() -> None:
+    read = {
+        name
+        for path in SOURCE.rglob("*.py")
+        for name in re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"", path.read_text("utf-8"))
+    }
+    assert {"TICKREEL_STORE", "TICKREEL_CACHE"} <= read
+    assert read <= set(re.findall(r"`([A-Z_]+)`", section("docs/OPERATIONS.md", "Environment")))
+
+
+def test_every_record_type_is_in_normalize_or_in_operations() -> None:
+    imported, declared = [words(row[0]) for row in table(section("docs/NORMALIZE.md", "Record types"))]
+    assert imported == list(IMPORTED_TYPES)
+    assert set(imported + declared) == set(MARKET_TYPES)
+    assert set(OUTPUTS) == set(RECORD_TYPES) - set(MARKET_TYPES)
+    assert set(OUTPUTS) <= set(words(section("docs/OPERATIONS.md", "What a run leaves")))
+
+
+def test_the_columns_of_trades_are_in_normalize() -> None:
+    rows = table(section("docs/NORMALIZE.md", "Columns of `trades`"))
+    assert [word for row in rows for word in words(row[0])] == list(RECORD_TYPES["trades"].csv_header)
+    named = {c.csv: c.name for c in RECORD_TYPES["trades"].columns}
+    for row in rows[1:]:
+        assert words(row[1]) == [named[word] for word in words(row[0])]
+
+
+def test_every_reason_and_every_kind_of_oddity_has_a_row() -> None:
+    reasons = [row[0] for row in table(section("docs/NORMALIZE.md", "Set aside"))]
+    assert sorted(reasons) == sorted(filter(None, REASONS))
+    kinds = [words(row[0])[0] for row in table(section("docs/NORMALIZE.md", "Kept and counted"))]
+    assert kinds == list(ODD_KINDS)
+
+
+def test_every_metric_is_in_the_glossary() -> None:
+    assert metrics() == {field.name for field in fields(Performance)}
+
+
+def metrics() -> set[str]:
+    return {word for row in table(section("docs/GLOSSARY.md", "Metrics")) for word in words(row[0])}
+
+
+def test_every_codec_is_in_the_format() -> None:
+    rows = table(text("src/tickreel/store/FORMAT.md").split("## Codecs\n")[1].split("\n## ")[0])
+    assert {row[1] for row in rows} == {codec.NAME for codec in CODECS.values()}
+
+
+def test_what_a_callback_gets_is_in_the_semantics() -> None:
+    part = section("docs/SEMANTICS.md", "What a callback gets")
+    told = {re.split(r"\W", word)[0] for word in words(part)}
+    offered = {name for name in vars(Context) if name[0] != "_" and name not in Context.__slots__}
+    assert offered | set(Trade._fields) | set(Fill._fields) | set(CALLBACKS) <= told
+
+
+def test_the_layers_and_rooms_are_those_of_the_code() -> None:
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    ((_, drawn),) = blocks("ARCHITECTURE.md", "layers")
+    assert drawn.split("\n")[:-1] == contracts[0]["layers"]
+    rooms = {words(row[0])[0] for row in table(text("ARCHITECTURE.md")) if words(row[0])}
+    assert rooms == {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+
+
+def test_the_run_file_has_every_key_and_the_readme_the_example() -> None:
+    keys = set(tomllib.loads(text("examples/run.toml")))
+    assert keys == {"strategy", "store", *_TOML}
+    assert text("examples/my_momentum.py") == blocks("README.md", "python")[0][1]
+    body = text("examples/my_momentum.py").split("\nclass ")[1].splitlines()
+    assert len([line for line in body if line.strip()]) == 10
+
+
+def test_make_has_the_targets() -> None:
+    named = set(re.findall(r"`?make ([a-z]+)", "".join(text(str(d.relative_to(ROOT))) for d in DOCUMENTS)))
+    assert {"demo", "test"} <= named <= set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+
+
+def test_the_changelog_has_the_version() -> None:
+    assert f"\n## [{tickreel.__version__}]" in text("CHANGELOG.md")
+
+
+# Links and places
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_and_named_files_are_there(path: Path) -> None:
+    prose = re.sub(r"^ *```.*?^ *```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if not link.startswith("https://")]
+    for link in links:
+        assert (path.parent / link).exists(), link
+    for name in re.findall(r"`([\w./-]+\.(?:py|md|toml|json|html))`", prose):
+        if not PLACEHOLDERS.search(name.removesuffix(".md")) or name.endswith(".md"):
+            places = (ROOT / name, SOURCE / name, ROOT / "docs" / name, path.parent / name)
+            assert name in MADE_BY_RUNS or any(p.exists() for p in places) or any(SOURCE.rglob(name)), name
+
+
+def test_decisions_are_numbered_and_whole() -> None:
+    paths = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    for number, path in enumerate(paths, start=1):
+        page = path.read_text("utf-8")
+        assert path.name.startswith(f"{number:04}-")
+        assert page.startswith(f"# {number}. ")
+        for part in ("**Question.**", "**Choice.**", "**What would change our mind.**"):
+            assert part in page, (path.name, part)
+
+
+# Examples run
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with the examples, files and a store; and an environment in which tickreel is a command."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "files").symlink_to(market_files)
+    with quiet_call("import", market_files, "--store", tmp_path / "tape") as (code, _):
+        assert code == 0
+    command = tmp_path / "bin" / "tickreel"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tickreel "$@"\n')
+    command.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKREEL_STORE")}
+    yield tmp_path, {**environment, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md"])
+def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
+    folder, environment = workshop
+    if name == "README.md":  # begins with nothing
+        (folder / "files").unlink()
+        (folder / "tape").rename(folder / "elsewhere")
+    assert blocks(name, "sh")
+    for number, (language, code) in enumerate(blocks(name, "sh", "python")):
+        if language == "sh":
+            code = "\n".join(SHORTER.get(line, line) for line in code.splitlines())
+        file = folder / f"block{number}.{language}"
+        file.write_text(code)
+        start = ["sh", "-eu"] if language == "sh" else [sys.executable, "-W", "error"]
+        done = subprocess.run(
+            [*start, file.name], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, f"{name}, block {number}:\n{code}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_shorter_lines_are_lines_of_the_documents() -> None:
+    lines = [
+        line
+        for name in ("README.md", "docs/OPERATIONS.md")
+        for _, c in blocks(name, "sh")
+        for line in c.splitlines()
+    ]
+    assert set(SHORTER) <= set(lines)
+
+
+@pytest.mark.long
+def test_the_strategy_of_add_a_strategy_runs_compiled_and_plain(workshop, monkeypatch) -> None:
+    folder, _ = workshop
+    ((_, code),) = blocks("docs/ADD_A_STRATEGY.md", "python")
+    (folder / "reversion.py").write_text(code)
+    monkeypatch.chdir(folder)
+    found = []
+    for plain in ([], ["--no-jit"]):
+        with quiet_call("run", "reversion.py", "--workers", 1, *plain) as (exit_code, result):
+            assert exit_code == 0
+            found.append((result["portfolio"], result["symbols"]))
+    assert found[0] == found[1]
+    assert found[0][0]["fills"] > 0
+
+
+# JSON documents
+
+
+@contextlib.contextmanager
+def quiet_call(*arguments: object) -> Iterator[tuple[int, Any]]:
+    """Yield (exit code, document) of a command line with --json."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run([*map(str, arguments), "--json"])
+    yield code, json.loads(out.getvalue())
+
+
+FLOODING = """
+from tickreel import Strategy
+
+class Flooding(Strategy):
+    def on_trade(self, trade, ctx):
+        if trade.price < 10_000:
+            ctx.buy(1, limit=1)
+"""
+"""Opens too many orders, so that a symbol fails."""
+
+ODD = """\
+exchange,symbol,timestamp,local_timestamp,id,side,price,amount
+binance,XUSDT,1704412800000000,1704412800001000,1,buy,10,0.5
+binance,XUSDT,1704412800000000,1704412800002000,2,buy,0,0.5
+binance,XUSDT,1704412800000000,1704412800003000,3,,10,0.5
+"""
+
+
+def documents(command: str, files: Path, folder: Path) -> list[Any]:
+    """Return the JSON documents of some calls of a command."""
+    store = folder / "tape"
+    with quiet_call("import", files, "--store", store):
+        pass
+    (folder / "flooding.py").write_text(FLOODING)
+    odd = folder / "binance_trades_2024-01-05_XUSDT.csv"
+    odd.write_text(ODD)
+    (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
+    day = ("--from", "2024-01-02", "--to", "2024-01-03")
+    calls: dict[str, list[tuple[object, ...]]] = {
+        "ls": [("--store", store), ("--store", store, "--days")],
+        "show": [("--store", store, "--limit", 3)],
+        "bars": [("--store", store, "--every", "6h")],
+        "stats": [("--store", store)],
+        "check": [("--store", store)],
+        "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
+        "import": [(files, *folder.glob("*.csv*"), "--store", store)],
+        "run": [
+            ("momentum", "--store", store, "--out", folder / "a"),
+            ("flooding.py", "--store", store, "--no-jit", "--workers", 1, *day, "--out", folder / "b"),
+        ],
+        "demo": [("--files", files, "--out", folder / "c")],
+        "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],
+        "warm": [()],
+        "failure": [],
+    }
+    found = []
+    for arguments in calls[command]:
+        with quiet_call(command, *arguments) as (_, document):
+            found.append(document)
+    if command == "failure":
+        with quiet_call("ls", "--store", folder / "nowhere") as (code, document):
+            assert code == document["error"]["exit_code"]
+            found.append(document)
+    return found
+
+
+def key_rows() -> dict[str, dict[str, list[str]]]:
+    """Return command -> path within its document -> keys as documented, with their marks."""
+    rows: dict[str, dict[str, list[str]]] = {}
+    for where, keys in table(section("docs/OPERATIONS.md", "JSON documents")):
+        for place in words(where):
+            command, _, path = place.partition(" ")
+            named = sorted(metrics()) if "GLOSSARY" in keys else words(keys)
+            marks = {"months": "months{}", "reasons": "reasons{}"}
+            rows.setdefault(command, {})[path] = [marks.get(key, key) for key in named]
+    rows["demo"] = {**rows["run"], **rows["demo"]}
+    return rows
+
+
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(name, marks=[pytest.mark.long] * (name == "warm")) for name in [*COMMANDS, "failure"]],
+)
+def test_json_keys_are_the_documented_ones(
+    command: str, market_files: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = key_rows()[command]
+    for path, keys in rows.items():
+        nodes = documents_at(documents_of(command, market_files, tmp_path), path)
+        assert nodes, (command, path)
+        names = {key.rstrip("?").removesuffix("[]").removesuffix("{}") for key in keys}
+        assert set().union(*nodes) == (names if command != "demo" else names & set().union(*nodes)), (
+            command,
+            path,
+        )
+        for key in keys:
+            check_key(key, nodes, f"{path} {key.rstrip('?')}".strip(), rows)
+
+
+_MADE: dict[str, list[Any]] = {}
+
+
+def documents_of(command: str, files: Path, folder: Path) -> list[Any]:
+    if command not in _MADE:
+        _MADE[command] = documents(command, files, folder)
+    return _MADE[command]
+
+
+def documents_at(nodes: list[Any], path: str) -> list[dict[str, Any]]:
+    for step in path.split():
+        name = step.removesuffix("[]")
+        nodes = [node[name] for node in nodes if node.get(name) is not None]
+        if step.endswith("[]"):
+            nodes = [item for items in nodes for item in items]
+    return nodes
+
+
+def check_key(key: str, nodes: list[dict[str, Any]], path: str, rows: dict[str, Any]) -> None:
+    """Compare the marks of a key with its values."""
+    bare = key.rstrip("?")
+    name = bare.removesuffix("[]").removesuffix("{}")
+    values = [node[name] for node in nodes if name in node]
+    assert key.endswith("?") or len(values) == len(nodes), key
+    for value in values:
+        if bare.endswith("{}"):
+            assert isinstance(value, dict), key
+        elif bare.endswith("[]") or path in rows:
+            assert path in rows, f"{key} has no row of its own"
+        else:
+            assert not isinstance(value, dict), key
+            assert not (isinstance(value, list) and value and isinstance(value[0], dict)), key
