@@ -25,6 +25,7 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT")
 FIRST_DAY, WIDE_DAYS = "2024-01-01", 10
 FILE_ROWS = 2_000_000
 """Of a file of the deep market: what a busy future has in a day."""
+_FEW_BYTES = 1 << 24  # less is imported faster than workers start
 _PACKAGE, _PEERS = Path(tickreel.__file__).parent, Path(peers.__file__).parent
 
 
@@ -89,7 +90,9 @@ class Dataset:
 
         def make(folder: Path) -> None:
             paths = [str(file.path) for file in files]
-            summary = import_files(Store(folder), paths, ImportSettings(feed="bench", types=("trades",)))
+            few = sum(file.path.stat().st_size for file in files) < _FEW_BYTES
+            settings = ImportSettings(feed="bench", types=("trades",), workers=1 if few else None)
+            summary = import_files(Store(folder), paths, settings)
             if summary.failed:
                 raise BenchError(f"import: {summary.failed[0].error}")
 

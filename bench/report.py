@@ -1,11 +1,13 @@
 """Prints a header and one table per section."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.model import Row
 
 _WIDTH = 170
+_MET = {None: "", True: "[green]met[/]", False: "[red]not met[/]"}
 
 
 class Report:
@@ -25,7 +27,7 @@ class Report:
             right = heading in ("ours", "peer", "ratio")
             table.add_column(heading, justify="right" if right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*_cells(row))
+            table.add_row(*_cells(row), _MET[row.met], escape(row.note))
         self._console.print(table)
 
     def failed(self, name: str, title: str, error: str) -> None:
@@ -35,9 +37,9 @@ class Report:
 
 def _cells(row: Row) -> tuple[str, ...]:
     peer = _number(row.peer, row.unit) + (f"  {row.against}" if row.against else "")
-    met = {None: "", True: "[green]met[/]", False: "[red]not met[/]"}[row.met]
     bar = row.bar.text(row.unit) if row.bar else ""
-    return row.what, _number(row.ours, row.unit), peer, _number(row.ratio, ""), bar, met, row.note
+    cells = (row.what, _number(row.ours, row.unit), peer, _number(row.ratio, ""), bar)
+    return tuple(escape(text) for text in cells)
 
 
 def _number(value: float | None, unit: str) -> str:

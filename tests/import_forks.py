@@ -15,6 +15,8 @@ import signal
 import sys
 from typing import Any
 
+CHILD_FAILED = 70
+
 
 def child(order: dict[str, Any]) -> None:
     from tickreel.cli import importing
@@ -60,7 +62,10 @@ def main() -> None:
         else:
             pid = os.fork()
             if pid == 0:
-                child(order)
+                try:
+                    child(order)
+                finally:
+                    os._exit(CHILD_FAILED)
             answer = {"pid": pid}
         print(json.dumps(answer), flush=True)
 

@@ -133,7 +133,7 @@ def hold(root: Path, _: float) -> None:
     """Take the lock, leave something unfinished, start a child, and wait to be killed."""
     with Store(root).writing() as store:
         write_part(store.staging / "unfinished", KEY, "a", 1)
-        child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+        child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, close_fds=False)
         print(json.dumps([os.getpid(), child.pid]), flush=True)
         sys.stdin.read()
 

@@ -31,6 +31,7 @@ from tickreel.simulate.context import Context
 from tickreel.simulate.records import Fill, Trade
 from tickreel.simulate.strategy import CALLBACKS
 from tickreel.sources.csv_rows import REASONS
+from tickreel.strategies import BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tickreel"
@@ -63,15 +64,20 @@ def section(name: str, heading: str) -> str:
 
 def table(part: str) -> list[list[str]]:
     """Return the cells of every row of the tables in a text, without heads."""
-    rows = [line.strip("| ").split("|") for line in part.splitlines() if line.startswith("|")]
+    rows = [line.strip()[1:-1].split("|") for line in part.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row] for row in rows]
     heads = {number for number, row in enumerate(cells[1:]) if set("".join(row)) <= set("-: ")}
     return [row for n, row in enumerate(cells) if n not in heads and n - 1 not in heads]
 
 
+def prose(name: str) -> str:
+    """Return a document without its fenced blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", text(name), flags=re.MULTILINE | re.DOTALL)
+
+
 def words(cell: str) -> list[str]:
     """Return what stands between backticks."""
-    return re.findall(r"`([^`]+)`", cell)
+    return re.findall(r"`([^`\n]+)`", cell)
 
 
 def blocks(name: str, *languages: str) -> list[tuple[str, str]]:
@@ -84,7 +90,7 @@ def blocks(name: str, *languages: str) -> list[tuple[str, str]]:
 
 
 def test_public_names_are_in_the_readme() -> None:
-    assert set(tickreel.__all__) <= set(words(text("README.md")))
+    assert set(tickreel.__all__) <= set(words(prose("README.md")))
 
 
 def test_every_command_has_a_row_with_exactly_its_options() -> None:
@@ -97,6 +103,13 @@ def test_every_command_has_a_row_with_exactly_its_options() -> None:
         for name, command in COMMANDS.items()
     }
     assert rows == {name: options - COMMON_OPTIONS for name, options in found.items()}
+
+
+def test_every_built_in_strategy_is_at_run() -> None:
+    rows = {
+        words(row[0])[0].split()[0]: words(row[1]) for row in table(section("docs/OPERATIONS.md", "Commands"))
+    }
+    assert set(BUILT_IN) <= set(rows["run"])
 
 
 def test_every_error_class_has_its_exit_code() -> None:
@@ -180,7 +193,10 @@ def test_the_run_file_has_every_key_and_the_readme_the_example() -> None:
 
 
 def test_make_has_the_targets() -> None:
-    named = set(re.findall(r"`?make ([a-z]+)", "".join(text(str(d.relative_to(ROOT))) for d in DOCUMENTS)))
+    pages = "".join(path.read_text("utf-8") for path in DOCUMENTS)
+    named = set(re.findall(r"`make ([a-z]+)", pages)) | set(
+        re.findall(r"^make ([a-z]+)$", pages, re.MULTILINE)
+    )
     assert {"demo", "test"} <= named <= set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
 
 
@@ -193,11 +209,11 @@ def test_the_changelog_has_the_version() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_and_named_files_are_there(path: Path) -> None:
-    prose = re.sub(r"^ *```.*?^ *```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if not link.startswith("https://")]
+    page = prose(str(path.relative_to(ROOT)))
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page) if not link.startswith("https://")]
     for link in links:
         assert (path.parent / link).exists(), link
-    for name in re.findall(r"`([\w./-]+\.(?:py|md|toml|json|html))`", prose):
+    for name in re.findall(r"`([\w./-]+\.(?:py|md|toml|json|html))`", page):
         if not PLACEHOLDERS.search(name.removesuffix(".md")) or name.endswith(".md"):
             places = (ROOT / name, SOURCE / name, ROOT / "docs" / name, path.parent / name)
             assert name in MADE_BY_RUNS or any(p.exists() for p in places) or any(SOURCE.rglob(name)), name
@@ -227,8 +243,9 @@ def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[st
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tickreel "$@"\n')
     command.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKREEL_STORE")}
-    yield tmp_path, {**environment, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {name: value for name, value in os.environ.items() if name != "TICKREEL_STORE"}
+    path = f"{command.parent}{os.pathsep}{environment['PATH']}"
+    yield tmp_path, {**environment, "PATH": path, "PYTHONPATH": str(SOURCE.parent)}
 
 
 @pytest.mark.long
@@ -365,9 +382,9 @@ def test_json_keys_are_the_documented_ones(
     command: str, market_files: Path, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    rows = key_rows()[command]
+    rows, made = key_rows()[command], documents(command, market_files, tmp_path)
     for path, keys in rows.items():
-        nodes = documents_at(documents_of(command, market_files, tmp_path), path)
+        nodes = documents_at(made, path)
         assert nodes, (command, path)
         names = {key.rstrip("?").removesuffix("[]").removesuffix("{}") for key in keys}
         assert set().union(*nodes) == (names if command != "demo" else names & set().union(*nodes)), (
@@ -376,15 +393,6 @@ def test_json_keys_are_the_documented_ones(
         )
         for key in keys:
             check_key(key, nodes, f"{path} {key.rstrip('?')}".strip(), rows)
-
-
-_MADE: dict[str, list[Any]] = {}
-
-
-def documents_of(command: str, files: Path, folder: Path) -> list[Any]:
-    if command not in _MADE:
-        _MADE[command] = documents(command, files, folder)
-    return _MADE[command]
 
 
 def documents_at(nodes: list[Any], path: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 import os
 import random
 import shutil
@@ -33,6 +34,7 @@ from import_sample import (
     trade,
     trades,
 )
+from tickreel.cli.app import run
 from tickreel.errors import InputError, UsageError
 from tickreel.ingest import files, order, stage
 from tickreel.ingest.importer import ImportSettings, import_files
@@ -562,7 +564,7 @@ def test_flipped_bits_of_a_packed_file_never_pass(store: Store, tmp_path: Path, 
         shutil.rmtree(store.root)
 
 
-@pytest.mark.parametrize("tail", [b"garbage", b"\x1f\x8b", gzip.compress(trade(5))[:-1]])
+@pytest.mark.parametrize("tail", [b"garbage", b"\x1f\x8b", gzip.compress(trade(5))[:-1]], ids=["text", "two bytes", "cut"])
 def test_what_follows_a_gzip_must_be_one(store: Store, tmp_path: Path, tail: bytes) -> None:
     path = put(dataset(tmp_path), trades(trade(1)))
     path.write_bytes(path.read_bytes() + tail)
@@ -792,3 +794,89 @@ def test_an_error_in_a_name_says_which(store: Store, tmp_path: Path) -> None:
     assert (line, len(text)) == (2, 200)
     with pytest.raises(InputError):
         stage._usable_names("", "x")
+
+
+# The command
+
+
+def call(capfd: pytest.CaptureFixture, *words: object) -> tuple[int, str, str]:
+    code = run([str(word) for word in words])
+    return code, *capfd.readouterr()
+
+
+def test_the_screen_tells_what_was_set_aside_and_what_is_odd(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    put(
+        dataset(tmp_path),
+        trades(trade(1), trade(3), trade(2, price="x"), trade(2), trade(4, price="y", side="?")),
+    )
+    put(
+        dataset(tmp_path, symbol="ETHUSDT"),
+        trades(trade(5, symbol="ETHUSDT", side="unknown"), trade(1, price="z")),
+    )
+    put(tmp_path / f"binance_quotes_{DAY}_BTCUSDT.csv", b"")
+    code, out, err = call(capfd, "import", tmp_path, "--store", tmp_path / "tape", "--workers", 1)
+    assert code == 0
+    (aside,) = (line for line in out.splitlines() if line.startswith("set aside"))
+    assert aside.split("price: not a finite number")[1].split()[:5] == [
+        "3",
+        "2",
+        "BTCUSDT.csv.gz:",
+        "line",
+        "4",
+    ]
+    (late,) = (line for line in out.splitlines() if "out of order" in line)
+    assert late.split("out of order")[1].split() == ["1", "1", "BTCUSDT.csv.gz:", "line", "5"]
+    assert "2 imported; 4 rows" in err
+    assert "passed over: 1 files of quotes" in err
+    assert err.count("rows set aside are in ") == 2
+    code, out, err = call(capfd, "import", tmp_path, "--store", tmp_path / "tape", "--workers", 1, "--quiet")
+    assert (code, out, err) == (0, "", "")
+
+
+def test_the_document_tells_every_file(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    bad = put(dataset(tmp_path, symbol="BAD"), b"no header")
+    good = put(dataset(tmp_path), trades(trade(2), trade(1), trade(3, price="x")))
+    code, out, _ = call(
+        capfd, "import", tmp_path, "--store", tmp_path / "tape", "--workers", 1, "--json", "--feed", "mine"
+    )
+    document = json.loads(out)
+    assert (code, document["exit_code"], document["feed"]) == (1, 1, "mine")
+    assert document["totals"] == {
+        "imported": 1, "merged": 0, "replaced": 0, "skipped": 0, "failed": 1, "lines": 3, "rows": 2, "set_aside": 1,
+    }  # fmt: skip
+    failed, done = document["files"]
+    assert (failed["path"], failed["state"], failed["error_type"]) == (str(bad), "failed", "InputError")
+    assert done == {
+        "path": str(good), "state": "imported", "lines": 3, "rows": 2, "odd": {"out_of_order": 1},
+        "set_aside": {"price: not a finite number": 1}, "segments": [f"mine/trades/binance/BTCUSDT/{DAY}"],
+        "examples": {"price: not a finite number": [[4, trade(3, price="x").decode().strip()]], "out_of_order": [[3, ""]]},
+        "rejects": str(next((tmp_path / "tape/mine/rejects").iterdir())),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["{folder}", "--types", "prices"], 2, "known are trades"),
+        (["{folder}/mine.csv"], 2, "--types"),
+        (["{folder}/gone"], 2, "gone"),
+        (["{folder}/*.parquet"], 2, "no file matches"),
+        (["{folder}/binance", "--feed", "No Feed"], 2, "No Feed"),
+        (["{folder}/binance", "--workers", "0"], 2, "workers"),
+        (["{folder}/binance", "--strict"], 3, "line 2: price: 0 where the type forbids it"),
+        (["{folder}/mine.csv", "{folder}/binance", "--strict", "--types", "trades"], 1, "line 2"),
+        (["{folder}/binance"], 0, ""),
+    ],
+)
+def test_exit_codes(
+    tmp_path: Path, capfd: pytest.CaptureFixture, words: list[str], code: int, message: str
+) -> None:
+    put(dataset(tmp_path), trades(trade(1, price=0), trade(2)))
+    put(tmp_path / "mine.csv", trades(trade(1, symbol="X")))
+    filled = [word.format(folder=tmp_path) for word in words]
+    found, _, err = call(capfd, "import", "--workers", 1, *filled, "--store", tmp_path / "tape", "--quiet")
+    assert found == code
+    assert message in err
+    assert (tmp_path / "tape").exists() == (code != 2)

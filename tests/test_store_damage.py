@@ -44,7 +44,7 @@ class Victim:
         columns, blocks = len(self.record.columns), len(self.places) // len(self.record.columns)
         tables = [48, 48 * columns, 32 * blocks, 48 * blocks * columns, 24]
         inside = [footer + sum(tables[:count]) for count in range(len(tables) + 1)]
-        ends = [end for start, stop, *_ in self.places for end in (start, start + 1, stop - 1, stop)]
+        ends = [end for start, stop, *_ in self.places for end in (start, stop - 1)]
         return sorted({0, 1, 8, 12, 56, 64, *ends, *inside, *range(size - 64, size, 8), size - 1})
 
 
@@ -119,7 +119,7 @@ def test_every_flipped_bit_is_found_and_its_place_named(victims: list[Victim], t
 def test_every_bit_of_a_small_file_is_looked_at(tmp_path: Path) -> None:
     path = sample.three_trades(tmp_path / "three.reel")
     sound = path.read_bytes()
-    bits = range(8 * len(sound)) if SOAK else range(SEED % 7, 8 * len(sound), 7)
+    bits = range(8 * len(sound)) if SOAK else range(SEED % 23, 8 * len(sound), 23)
     for bit in bits:
         damaged = bytearray(sound)
         damaged[bit // 8] ^= 1 << bit % 8

@@ -18,7 +18,7 @@ from tickreel.errors import DiskError, LockedError
 from tickreel.store.catalog import LOCK, Store
 from tickreel.store.maintain import verify
 
-SOAK_SECONDS = 60 if os.environ.get("TICKREEL_SOAK") == "1" else 3
+SOAK_SECONDS = 60 if os.environ.get("TICKREEL_SOAK") == "1" else 2
 READERS = 2
 
 

@@ -35,7 +35,7 @@ def parts_of(name: str, counts: list[int], seed: int) -> list[sample.Cells]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_parts_merge_to_the_same_bytes_in_every_order(name: str, data: st.DataObject, tmp_path: Path) -> None:
     record, key = RECORD_TYPES[name], key_of(name)

@@ -252,7 +252,7 @@ class Twin:
         self.out.orders.append(
             (order.order_id, order.sent_ns, order.arrived_ns, order.closed_ns, answered_ns,
              1 if order.side > 0 else 2, 0 if order.market else 1, STATES.index(order.state), order.reason,
-             order.quantity, order.limit, order.quantity - order.rest)
+             order.quantity, order.limit, order.quantity - order.rest if order.rest < order.quantity else 0.0)
         )  # fmt: skip
 
     # The venue: rules F1 to F6.
@@ -281,7 +281,7 @@ class Twin:
         position = self.position + order.side * quantity
         if abs(Fraction(position)) <= DUST * Fraction(quantity):
             position = 0.0
-        reason = self.refusal(order, cash, value, position, price)
+        reason = self.refusal(order, cash, position, price)
         if reason != NONE:
             self.end_order(order, "rejected" if order.rest == order.quantity else "cancelled", reason, now)
             return False
@@ -300,15 +300,15 @@ class Twin:
         self.answer(order, now, price, quantity, maker=maker, at_arrival=False)
         return True
 
-    def refusal(self, order: Order, cash: int, value: int, position: float, price: float) -> int:
+    def refusal(self, order: Order, cash: int, position: float, price: float) -> int:
         if order.side > 0:
             return NO_CASH if cash < 0 else NONE
         if position >= 0:
             return NONE
         if not self.settings.allow_short:
             return NO_SHORT
-        uncountable = value >= 2**62  # and so beyond any equity
-        return TOO_SHORT if uncountable or -position * price > cash / 1e9 + position * price else NONE
+        equity = self.cash / 1e9 + self.position * price
+        return TOO_SHORT if -position * price > equity else NONE
 
     def end_order(
         self, order: Order, state: str, reason: int, when: int, *, at_arrival: bool = False

@@ -1,6 +1,7 @@
 """pcodec on integers: its default level, chunks of 256 k values, one file of all columns."""
 
 import json
+import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def read_integers(path: Path, names: Sequence[str]) -> Iterator[dict[str, np.nda
 
 def _blocks(path: Path, names: Sequence[str], *, floats: bool) -> Iterator[dict[str, np.ndarray]]:
     index = json.loads(_index_path(path).read_text())
-    data = path.read_bytes()
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     chunks, powers = index["chunks"], {name: 10.0**scale for name, scale in index["scales"].items()}
     raw = {name: np.empty(CHUNK_ROWS, np.uint8 if name == "side" else np.int64) for name in names}
     exact = {name: np.empty(CHUNK_ROWS) for name in names if name in powers}

@@ -30,8 +30,8 @@ _CAPITAL, _FEE = 100_000.0, 0.0004
 
 def run(settings: Settings) -> list[Row]:
     found = call("bench.sections.momentum:measure", settings.plain())
-    loop = call("bench.sections.momentum:measure_naive", settings.plain())
-    trades, slow, fixed_s = found["trades"], loop["speed"], found["fixed_s"]
+    loop, trades, fixed_s = found["naive"], found["trades"], found["fixed_s"]
+    slow = loop["speed"]
     warm, replay = found["warm"], found["replay"]
     one, two = replay["1"], replay["2"]
     headline_s = fixed_s + HEADLINE_TRADES / two / 1e6 if two else None
@@ -65,7 +65,7 @@ def _speed(what: str, ours: float | None, slow: float, bar: Bar | None = None, n
 
 
 def measure(plain: dict[str, Any]) -> dict[str, Any]:
-    """Return M trades/s with one and two warm workers, and what a whole backtest takes beside: in a child."""
+    """Return M trades/s with one and two warm workers and of the naive loop, and the fixed cost: in a child."""
     from tickreel import backtest
     from tickreel.compute import make_executor
 
@@ -95,6 +95,7 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
         more = seconds[f"{workers} many"] - seconds[f"{workers} few"]
         replay[workers] = (many - few) / more / 1e6 if more > 0 else None
     return {
+        "naive": _naive(settings, data),
         "trades": many,
         "warm": {workers: many / seconds[f"{workers} many"] / 1e6 for workers in ("1", "2")},
         "replay": replay,
@@ -136,10 +137,8 @@ def _summaries(outcomes: Any) -> dict[str, Any]:
     return found
 
 
-def measure_naive(plain: dict[str, Any]) -> dict[str, Any]:
-    """Return M trades/s of the naive loop on a slice, after its results were found equal: in a child."""
-    settings = Settings.of(plain)
-    data = market.wide(settings)
+def _naive(settings: Settings, data: market.Dataset) -> dict[str, Any]:
+    """Return M trades/s of the naive loop on a slice, after its results were found equal."""
     parts, rows = [], 0
     for file in data.files:
         if data.keys[file.path].symbol == market.SYMBOLS[0] and rows < _SLICE_ROWS:

@@ -15,7 +15,7 @@ from tickreel.scan import open_store
 
 TITLE = "full scan of local_ns, side, price, amount into arrays, one core, per CPU second"
 _BAR = at_least(2.5, "ratio")
-_PASS_TRADES = 4_000_000
+_PASS_TRADES = 1_000_000
 _INTEGERS = "pcodec, ticks left as integers"
 
 

@@ -1,5 +1,7 @@
 """Kernels between texts and the integers that they spell."""
 
+import numpy as np
+
 from tickreel.jit import kernel
 
 _ZERO, _NINE = 48, 57
@@ -17,7 +19,7 @@ def parse_numbers(letters, numbers):
         value = 0
         length = 0
         while length < width and letters[row, length] != 0:
-            letter = letters[row, length]
+            letter = np.int64(letters[row, length])
             if letter < _ZERO or letter > _NINE or length == 18:
                 return False
             value = value * 10 + (letter - _ZERO)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tickreel.errors import UsageError
+from tickreel.errors import UsageError, disk_error
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_names import FileName, is_data_file, read_name
 
@@ -97,7 +97,7 @@ def _files_in(path: Path, asked: str) -> list[Path]:
     if path.is_dir():
         return sorted(
             Path(folder) / name
-            for folder, _, names in os.walk(path)
+            for folder, _, names in os.walk(path, onerror=_refuse_to_pass_over)
             for name in names
             if is_data_file(name) and not name.startswith(".")
         )
@@ -108,3 +108,7 @@ def _files_in(path: Path, asked: str) -> list[Path]:
             return []
         raise UsageError(f"{path}: its name must end in .csv, .csv.gz or .csv.zst")
     return [path]
+
+
+def _refuse_to_pass_over(error: OSError) -> None:
+    raise disk_error(error, f"listing {error.filename}") from error

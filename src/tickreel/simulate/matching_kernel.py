@@ -110,7 +110,7 @@ def fill(world, order, now, price, quantity, maker):
     position = instrument.position + order.side * quantity
     if abs(position) <= _DUST * quantity:
         position = 0.0
-    reason = refusal(account, order, cash, position, price)
+    reason = refusal(account, instrument, order, cash, position, price)
     if reason != NO_REASON:
         close(world, order, now, 0, REJECTED if order.remaining == order.quantity else CANCELLED, reason)
         return False
@@ -154,14 +154,14 @@ def cash_after(cash, side, value, fee):
 
 
 @kernel
-def refusal(account, order, cash, position, price):
-    """Return why a fill with this outcome may not be, or NO_REASON (rules A2, A3)."""
+def refusal(account, instrument, order, cash, position, price):
+    """Return why a fill at `price` may not lead to this cash and position, or NO_REASON (rules A2, A3)."""
     if order.side == BUY:
         return NO_CASH if cash < 0 else NO_REASON
     if position < 0.0:
         if account.allow_short == 0:
             return NO_SHORT
-        if -position * price > cash / 1e9 + position * price:
+        if -position * price > account.cash_nanos / 1e9 + instrument.position * price:
             return SHORT_TOO_LARGE
     return NO_REASON
 
@@ -257,7 +257,7 @@ def write_order(world, place, answered_ns):
     record.side, record.kind = (1 if order.side == BUY else 2), order.kind
     record.state, record.reason = order.ended, order.reason
     record.quantity, record.limit_price = order.quantity, order.limit_price
-    record.filled = order.quantity - order.remaining
+    record.filled = order.quantity - order.remaining if order.remaining < order.quantity else 0.0
     account.live -= 1
     for later in range(place, account.live):
         world.orders[later] = world.orders[later + 1]

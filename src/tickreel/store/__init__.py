@@ -6,7 +6,8 @@
     catalog   Store: finds segments; WritingStore: publishes and removes them under one lock
     names     symbols and exchanges as safe folder names
     disk      whole writes, durable renames, no links followed
-    maintain  verify, merge and remove
+    maintain  verify and merge
+    describe  which segments are meant, and where their bytes are
 
 A segment is never changed: it is replaced as a whole, while readers go on with the old one.
 """

@@ -260,7 +260,7 @@ def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
 
     if len(data) < FOOTER.itemsize:
         raise bad(f"{len(data)} bytes where at least {FOOTER.itemsize} belong")
-    head = {key: int(np.frombuffer(data, FOOTER, 1)[0][key]) for key in FOOTER.names or ()}
+    head = dict(zip(FOOTER.names or (), np.frombuffer(data, FOOTER, 1)[0].item(), strict=True))
     n_blocks, n_columns, n_symbols = head["blocks"], head["columns"], head["symbols"]
     sizes = (
         FOOTER.itemsize,

@@ -1,4 +1,4 @@
-"""Verifies, merges and describes segments that are already written."""
+"""Verifies and merges segments that are already written."""
 
 from collections.abc import Iterator
 from itertools import pairwise

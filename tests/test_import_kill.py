@@ -1,0 +1,561 @@
+"""An import that is killed, interrupted or out of room at any moment: nothing lost, nothing half done, resumable.
+
+Kills and errors at one system call are made by strace; where that is missing the tests are skipped and say so.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tickreel
+from import_sample import DAY_US, SOAK, contents, dataset, fast_folder, put, take, trade, trades
+from tickreel.ingest.check import check_store
+from tickreel.store.catalog import Store
+
+SEED = int(os.environ.get("TICKREEL_SEED") or random.SystemRandom().randrange(1 << 32))
+KILLS = 200 if SOAK else 20
+KILLS_OF_WORKERS = 20 if SOAK else 1
+INTERRUPTS = 50 if SOAK else 3
+KILLED_SHARE, FAILED_SHARE = (1, 1) if SOAK else (10, 25)
+"""One in how many system calls is killed, or made to fail."""
+HERE = Path(__file__).parent
+SOURCE = str(Path(tickreel.__file__).parents[1])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])}
+
+pytestmark = pytest.mark.long
+
+
+class Forks:
+    """The process of import_forks.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "import_forks.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        os.mkfifo(folder / "gate")
+        self._gate = os.open(folder / "gate", os.O_RDWR)
+        data = folder / "warm"
+        put(dataset(data), trades(*[trade(9 - n, symbol=f"S{n % 2}") for n in range(9)], trade(1, price=0)))
+        put(dataset(data, symbol="S0"), trades(trade(50, symbol="S0", price="1e-22")))
+        self._ask(warm=["import", str(data), "--store", str(folder / "warmed"), "--workers", "1", "--quiet"])
+
+    def _ask(self, **order: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, words: list[str], *, gate: bool = False) -> int:
+        """Start a command line in a group of its own; return its process id."""
+        self.output = self._folder / "output"
+        self.acks_file = self._folder / "acks"
+        self.acks_file.unlink(missing_ok=True)
+        place = str(self._folder / "gate") if gate else None
+        return self._ask(words=words, output=str(self.output), acks=str(self.acks_file), gate=place)["pid"]
+
+    def open_gate(self) -> None:
+        os.write(self._gate, b"x")
+
+    def wait(self, pid: int) -> int:
+        """Return the exit code, negative for a signal. Until this is called the process id stays taken."""
+        return os.waitstatus_to_exitcode(self._ask(wait=pid)["status"])
+
+    def run(self, words: list[str]) -> int:
+        return self.wait(self.start(words))
+
+    def acks(self) -> list[str]:
+        """Return the files that were reported done, in that order."""
+        return self.acks_file.read_text().splitlines() if self.acks_file.exists() else []
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+        os.close(self._gate)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with fast_folder() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def forks(folder: Path) -> Iterator[Forks]:
+    made = Forks(folder)
+    yield made
+    made.close()
+
+
+@dataclass(frozen=True)
+class Many:
+    """A folder of small files with all that rows can be, and what a quiet import makes of it."""
+
+    data: Path
+    wanted: dict[str, str]
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def many(folder: Path, forks: Forks) -> Many:
+    chance, data = random.Random(5), folder / "many"
+    for number in range(30):
+        symbol, day = f"S{number % 10}", number // 10
+        lines = [
+            trade(day * DAY_US + us, symbol=symbol, id=chance.choice([us, "", 7]), price=chance.choice([1, 0.5, "x", "1e-9"]))
+            for us in range(200)
+        ]  # fmt: skip
+        if number % 5 == 0:
+            chance.shuffle(lines)
+        put(dataset(data, f"2024-01-{day + 1:02}", symbol), trades(*lines))
+    put(dataset(data, symbol="OPTIONS"), trades(*[trade(us, symbol=f"O{us % 9}") for us in range(300)]))
+    began = time.monotonic()
+    assert forks.run(import_words(data, folder / "quiet")) == 0
+    seconds = time.monotonic() - began
+    wanted = contents(folder / "quiet")
+    assert len([name for name in wanted if name.endswith(".reel")]) == 31
+    return Many(data, wanted, seconds)
+
+
+def import_words(data: Path, store: Path, workers: int = 1) -> list[str]:
+    return ["import", str(data), "--store", str(store), "--workers", str(workers), "--quiet"]
+
+
+def problems(root: Path) -> list[str]:
+    """Return what `check` finds; a store that has no segment yet is in order."""
+    store = Store(root)
+    return check_store(store, list(store.find()), workers=1)["problems"]
+
+
+def check_partly_done(root: Path, wanted: dict[str, str], acks: list[str]) -> None:
+    """Whatever is there is whole and final, and what was reported done is there."""
+    found = contents(root)
+    assert found.items() <= wanted.items()
+    assert problems(root) == []
+    if acks:
+        assert Store.existing(root).primary() == "tardis"
+    for path in acks:
+        exchange, type, year, month, day, file = Path(path).parts[-6:]
+        assert f"tardis/{type}/{exchange}/{file.removesuffix('.csv.gz')}/{year}-{month}-{day}.reel" in found
+
+
+# kill -9 at random moments
+
+
+def test_killed_again_and_again_it_ends_with_the_bytes_of_a_quiet_import(
+    folder: Path, forks: Forks, many: Many
+) -> None:
+    print(f"TICKREEL_SEED={SEED}")
+    chance = random.Random(SEED)
+    kills = rounds = 0
+    while kills < KILLS or rounds == 0:
+        root = folder / f"killed{rounds}"
+        code = None
+        acks: list[str] = []
+        while code != 0:
+            pid = forks.start(import_words(many.data, root))
+            if kills < KILLS:
+                time.sleep(chance.uniform(0, many.seconds / 2))
+                os.kill(pid, signal.SIGKILL)
+            code = forks.wait(pid)
+            acks += forks.acks()
+            assert code in (0, -signal.SIGKILL), forks.said()
+            kills += code != 0
+            check_partly_done(root, many.wanted, acks)
+        assert contents(root) == many.wanted
+        shutil.rmtree(root)
+        rounds += 1
+
+
+def test_killed_with_its_workers_at_work_it_leaves_no_process_and_resumes(
+    folder: Path, forks: Forks, many: Many
+) -> None:
+    print(f"TICKREEL_SEED={SEED}")
+    chance = random.Random(SEED)
+    for number in range(KILLS_OF_WORKERS):
+        root = folder / f"workers{number}"
+        with started(import_words(many.data, root, workers=2)) as process:
+            wait_until(lambda: any(root.rglob("*.reel")) or process.poll() is not None)
+            time.sleep(chance.uniform(0, 0.1))
+            process.kill()
+            process.wait()
+        check_partly_done(root, many.wanted, [])
+        assert forks.run(import_words(many.data, root)) == 0
+        assert contents(root) == many.wanted
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_ends_all_processes_with_130_and_the_rerun_completes(
+    folder: Path, forks: Forks, many: Many
+) -> None:
+    root = folder / "interrupted"
+    with started(import_words(many.data, root, workers=2)) as process:
+        wait_until(lambda: any(root.rglob("*.reel")) or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    check_partly_done(root, many.wanted, [])
+    assert len(contents(root)) < len(many.wanted), "it had ended before it could be interrupted"
+    assert forks.run(import_words(many.data, root)) == 0
+    assert contents(root) == many.wanted
+
+
+def test_ctrl_c_at_any_moment(folder: Path, forks: Forks, many: Many) -> None:
+    print(f"TICKREEL_SEED={SEED}")
+    chance = random.Random(SEED)
+    for number in range(INTERRUPTS):
+        root = folder / f"interrupted{number}"
+        pid = forks.start(import_words(many.data, root), gate=True)
+        forks.open_gate()
+        time.sleep(chance.uniform(0, many.seconds))
+        os.kill(pid, signal.SIGINT)
+        code = forks.wait(pid)
+        assert code in (0, 130), forks.said()
+        assert "Traceback" not in forks.said()
+        check_partly_done(root, many.wanted, forks.acks())
+        assert forks.run(import_words(many.data, root)) == 0
+        assert contents(root) == many.wanted
+
+
+@contextlib.contextmanager
+def started(words: list[str]) -> Iterator[subprocess.Popen]:
+    """Start the real command line in a group of its own; at the end no process of the group may be left."""
+    command = [sys.executable, "-m", "tickreel", *words]
+    process = subprocess.Popen(
+        command,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+        wait_until(lambda: not group(process.pid), seconds=5)
+    finally:
+        left = group(process.pid)
+        if left:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert left == []
+
+
+def group(leader: int) -> list[int]:
+    """Return the living processes of a group, its leader's zombie and others left out."""
+    found = []
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if entry.isdigit():
+                state, _, pgrp = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(pgrp) == leader and state != "Z":
+                    found.append(int(entry))
+    return found
+
+
+def wait_until(true: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+# One system call at a time
+
+
+CALLS = (
+    "write",
+    "fsync",
+    "rename",
+    "unlink",
+    "openat",
+    "mkdir",
+    "unlinkat",
+    "rmdir",
+    "pwrite64",
+    "ftruncate",
+)
+
+
+@dataclass
+class Session:
+    """A store with a past, files to import into it, and its contents after each of them.
+
+    calls  what each call of a quiet import was about: calls["fsync"][2] is the third fsync's kind of file
+    log    the trace of that import
+    """
+
+    template: Path
+    data: Path
+    store: Path
+    history: list[dict[str, str]]
+    files: list[str]
+    calls: dict[str, list[str]]
+    log: list[str]
+
+    @property
+    def words(self) -> list[str]:
+        return import_words(self.data, self.store)
+
+    def reset(self) -> None:
+        shutil.rmtree(self.store, ignore_errors=True)
+        shutil.copytree(self.template, self.store)
+
+    def check(self, acks: list[str]) -> None:
+        """Files reported done are there whole; of the next one any segment may be, of others none."""
+        assert acks == self.files[: len(acks)]
+        before, after = self.history[len(acks)], self.history[min(len(acks) + 1, len(self.files))]
+        found = contents(self.store)
+        for name in before.keys() | after.keys() | found.keys():
+            assert found.get(name) in (before.get(name), after.get(name)), name
+        assert problems(self.store) == []
+
+    def check_resumes(self, forks: Forks) -> None:
+        assert forks.run(self.words) == 0, forks.said()
+        assert contents(self.store) == self.history[-1]
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path, forks: Forks) -> Session:
+    """The files replace, merge, reject, spill, cross midnight, form a group, and are skipped, each in its turn."""
+    data, root = folder / "session", folder / "session-store"
+    template = Store(folder / "template")
+    replaced = dataset(data / "1-replaced")
+    known = dataset(data / "6-known", symbol="LTCUSDT")
+    put(replaced, trades(trade(1), trade(2)))
+    put(known, trades(trade(5, symbol="LTCUSDT"), trade(6, symbol="LTCUSDT", price="")))
+    take(template, data)
+    # Not imported anew: replaced where it is.
+    put(replaced, trades(trade(1), trade(3), trade(4, price="?")))
+    put(dataset(data / "2-merged"), trades(trade(50), trade(60)))
+    put(dataset(data / "3-rejects", symbol="ETHUSDT"), trades(trade(1, price=0), trade(2, symbol="ETHUSDT")))
+    spilled = [
+        trade(DAY_US - 20 + us, symbol=symbol) for us in range(40, 0, -1) for symbol in ("SOLUSDT", "XRPUSDT")
+    ]
+    put(dataset(data / "4-spilled", symbol="SOLUSDT"), trades(*spilled))
+    put(
+        dataset(data / "5-group", symbol="OPTIONS"),
+        trades(*[trade(us, symbol=f"O{us % 3}") for us in range(9)]),
+    )
+    files = [str(path) for path in sorted(data.rglob("*.csv.gz"))]
+    made = Session(template.root, data, root, [], files, {}, [])
+    made.reset()
+    made.history.append(contents(root))
+    for path in files:
+        take(root, path)
+        made.history.append(contents(root))
+    trace_quietly(forks, made)
+    return made
+
+
+def trace_quietly(forks: Forks, session: Session) -> None:
+    """Fill in the trace of a quiet import; skip where strace cannot be used."""
+    log = session.store.with_name("quiet.log")
+    session.reset()
+    status = traced(forks, session, log, ",".join((*CALLS, "writev")))
+    assert status == 0, forks.said()
+    assert contents(session.store) == session.history[-1]
+    session.log = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
+    for name in CALLS:
+        session.calls[name] = [kind(line) for line in session.log if line.startswith(f"{name}(")]
+
+
+def kind(line: str) -> str:
+    """Return what a call is about, numbers left out: ".reel", "rejects.csv", "" for folders."""
+    path = (re.findall(r'"([^"]*)"', line) if "openat" in line else re.findall(r'[<"]([^>"]*)[>"]', line))[0]
+    name = re.sub(r"[0-9-]+", "", path.rpartition("/")[2])
+    return name if "." in name else ""
+
+
+def traced(forks: Forks, session: Session, log: Path, calls: str, inject: str = "") -> int:
+    """Import under strace; return the exit code."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed: no system call can be made to fail or to kill")
+    pid = forks.start(session.words, gate=True)
+    words = [strace, "-f", "-p", str(pid), "-o", str(log), "-y", "-e", f"trace={calls}", "-e", "signal=none"]
+    tracer = subprocess.Popen(
+        words + (["-e", f"inject={inject}"] if inject else []), stderr=subprocess.PIPE, text=True
+    )
+    status = Path(f"/proc/{pid}/status")
+    wait_until(lambda: "TracerPid:\t0\n" not in status.read_text() or tracer.poll() is not None)
+    refused = tracer.poll() is not None
+    forks.open_gate()
+    code = forks.wait(pid)
+    _, said = tracer.communicate(timeout=60)
+    if refused:
+        pytest.skip(f"strace may not trace here: {said.strip()}")
+    return code
+
+
+def some(kinds: list[str], share: int, chance: random.Random) -> list[int]:
+    """Return one in `share` of the numbers of calls, others from run to run, and one of every kind."""
+    numbers = range(1, len(kinds) + 1)
+    chosen = set(chance.sample(numbers, -(-len(kinds) // share)))
+    chosen |= {chance.choice([n for n in numbers if kinds[n - 1] == kind]) for kind in sorted(set(kinds))}
+    return sorted(chosen)
+
+
+def test_what_is_reported_done_is_durable(session: Session) -> None:
+    """Bytes before their name, names before the report; a new folder counts as a name."""
+    synced: set[str] = set()
+    unsynced: set[str] = set()
+    renamed = reported = 0
+    for line in session.log:
+        call, paths = line.partition("(")[0], re.findall(r'[<"]([^>"]*)[>"]', line)
+        if call == "write":
+            synced.discard(paths[0])
+        elif call == "fsync":
+            synced.add(paths[0])
+            unsynced.discard(paths[0])
+        elif call == "rename":
+            assert paths[0] in synced, f"{paths[0]} is renamed before its bytes are durable"
+            unsynced.add(os.path.dirname(paths[1]))
+            renamed += 1
+        elif call == "mkdir" and line.endswith("= 0") and ".staging" not in paths[0]:
+            unsynced.add(os.path.dirname(paths[0]))
+        elif call == "writev":
+            assert not unsynced, f"reported done before {unsynced} is durable"
+            reported += 1
+    assert (renamed, reported) == (len(session.calls["rename"]), len(session.files))
+    assert renamed >= 10
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_killed_at_a_system_call(forks: Forks, session: Session, call: str) -> None:
+    print(f"TICKREEL_SEED={SEED}")
+    log = session.store.with_name("kill.log")
+    assert session.calls[call], f"the import no longer calls {call}; take it out of CALLS"
+    for number in some(session.calls[call], KILLED_SHARE, random.Random(f"{SEED} {call}")):
+        session.reset()
+        code = traced(forks, session, log, call, f"{call}:signal=KILL:when={number}")
+        assert code == -signal.SIGKILL, f"{call} {number}: {forks.said()}"
+        lines = log.read_text().splitlines()
+        assert (len(lines), lines[-1][-3:]) == (number, "= ?"), f"not killed in {call} {number}: {lines[-1]}"
+        session.check(forks.acks())
+        session.check_resumes(forks)
+
+
+FAILURES = [
+    (call, error) for call in ("write", "fsync", "rename") for error in ("error=EIO", "error=ENOSPC")
+] + [("write", "retval=0"), ("mkdir", "error=ENOSPC"), ("pwrite64", "error=EIO"), ("openat", "error=EMFILE")]
+
+
+@pytest.mark.parametrize(("call", "failure"), FAILURES)
+def test_a_system_call_that_fails(forks: Forks, session: Session, call: str, failure: str) -> None:
+    """A clear error, exit code 5, nothing more reported done, the store readable, and it can go on."""
+    print(f"TICKREEL_SEED={SEED}")
+    log = session.store.with_name("fail.log")
+    for number in some(
+        session.calls[call],
+        FAILED_SHARE * (4 if call == "openat" else 1),
+        random.Random(f"{SEED} {call} {failure}"),
+    ):
+        session.reset()
+        code = traced(forks, session, log, call, f"{call}:{failure}:when={number}")
+        text = log.read_text()
+        assert "(INJECTED)" in text, f"{call} {number} was not reached"
+        if code == 0:
+            (line,) = (line for line in text.splitlines() if "(INJECTED)" in line)
+            assert may_pass(failure, line), line
+            assert contents(session.store) == session.history[-1]
+            continue
+        check_disk_error(code, forks.said(), failure, f"{call} {number}")
+        session.check(forks.acks())
+        session.check_resumes(forks)
+
+
+def may_pass(failure: str, line: str) -> bool:
+    """Return whether nobody has to hear of it: Python tries a write again, and staging is cleared next time."""
+    return "/rejects.csv>" in line if failure == "retval=0" else "openat" in line and "/.staging" in line
+
+
+def check_disk_error(code: int, said: str, failure: str, where: str) -> None:
+    assert code == 5, f"{where}: {said}"
+    assert "Traceback" not in said, where
+    assert said.count("error: ") == 1, said
+    assert str(os.sep) in said, f"{where}: names no file: {said}"
+    step = {
+        "error=EIO": "the disk failed: check it before you write to it again",
+        "error=ENOSPC": "make room and run the same command again",
+        "error=EMFILE": "raise the limit of open files",
+        "retval=0": "make room",
+    }[failure]
+    assert step in said, f"{where}: {said}"
+
+
+def test_a_disk_of_a_megabyte(folder: Path, forks: Forks) -> None:
+    """No room: exit code 5, what was reported done stays and reads; with room the same command goes on."""
+    data, disk = folder / "large", folder / "disk"
+    chance = random.Random(3)
+    for number in range(6):
+        lines = [
+            trade(us, symbol=f"S{number}", id=chance.randrange(10**15), price=chance.randrange(1, 10**12))
+            for us in range(24_000)
+        ]  # fmt: skip
+        put(dataset(data, symbol=f"S{number}"), trades(*(reversed(lines) if number == 5 else lines)))
+    assert forks.run(import_words(data, folder / "roomy")) == 0
+    wanted = contents(folder / "roomy")
+    disk.mkdir()
+    with mounted(disk):
+        words = import_words(data, disk / "tape")
+        code = forks.run(words)
+        check_disk_error(code, forks.said(), "error=ENOSPC", "a full disk")
+        assert str(disk) in forks.said()
+        acks = forks.acks()
+        assert 0 < len(acks) < 6
+        check_partly_done(disk / "tape", wanted, acks)
+        assert forks.run(words) == 5
+        check_partly_done(disk / "tape", wanted, [*acks, *forks.acks()])
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert forks.run(words) == 0
+        assert contents(disk / "tape") == wanted
+
+
+def test_a_spilled_file_without_room_says_so(folder: Path, forks: Forks) -> None:
+    """Sorted runs are written, not mapped: a full disk is an error message and no SIGBUS."""
+    data, disk = folder / "unsorted", folder / "disk2"
+    put(dataset(data), trades(*[trade(us) for us in range(30_000, 0, -1)], trade(1, symbol="ETHUSDT")))
+    disk.mkdir()
+    with mounted(disk):
+        code = forks.run(import_words(data, disk / "tape"))
+        check_disk_error(code, forks.said(), "error=ENOSPC", "a full disk")
+        assert "/.staging/0/runs/0.run" in forks.said()
+        assert contents(disk / "tape") == {}
+
+
+@contextlib.contextmanager
+def mounted(disk: Path) -> Iterator[None]:
+    """Mount a disk of one megabyte; skip where that is not permitted."""
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no small disk can be mounted here: {error}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,188 @@
+"""Real trades, where a folder of them is at hand: every row accounted for, every value as the text has it.
+
+TICKREEL_REAL_DATA names the folder, laid out as a Tardis dataset mirror; without it ../shared/data/tardis beside the
+checkout is taken. Where neither is there the tests are skipped: the project's own data cover the same rules.
+"""
+
+import csv
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tickreel
+from import_sample import fast_folder
+from tickreel.cli.app import run
+from tickreel.ingest.importer import FileReport, ImportSettings, import_files
+from tickreel.schema import SIDES
+from tickreel.sources.tardis_names import FileName, read_name
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.maintain import verify
+from tickreel.units import day_of, day_start
+
+REAL = Path(os.environ.get("TICKREEL_REAL_DATA") or Path(__file__).parents[2] / "shared" / "data" / "tardis")
+FILES = sorted(REAL.glob("*/trades/*/*/*/*.csv.gz"))
+ROWS = {
+    ("binance-futures", "BTCUSDT", "2024-08-08"): 21_313, ("binance-futures", "ETHUSDT", "2024-08-08"): 14_076,
+    ("binance-futures", "BTCUSDT", "2026-02-16"): 11_947, ("binance", "BTCUSDT", "2026-02-16"): 10_215,
+    ("binance", "LTCUSDT", "2025-06-21"): 53_325, ("binance", "BTCUSDT", "2022-01-15"): 451_466,
+}  # fmt: skip
+"""What is known of some files from where they come from."""
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not FILES,
+        reason=f"no real trade files in {REAL}; TICKREEL_REAL_DATA names a folder laid out as Tardis' datasets",
+    ),
+]
+
+
+def name_of(path: Path) -> FileName:
+    name = read_name(path.as_posix())
+    assert name is not None
+    return name
+
+
+def label(path: Path) -> str:
+    name = name_of(path)
+    return f"{name.exchange} {name.symbol} {name.day}"
+
+
+@pytest.fixture(scope="module")
+def imported() -> Iterator[tuple[Store, dict[Path, FileReport]]]:
+    with fast_folder() as folder:
+        store = Store(folder / "tape")
+        summary = import_files(store, [str(path) for path in FILES], ImportSettings(workers=1))
+        assert summary.exit_code == 0
+        yield store, {Path(report.path): report for report in summary.files}
+
+
+Columns = dict[str, np.ndarray]
+
+
+def text_columns(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return the cells as they stand in the file, by heading."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    return dict(zip(header, zip(*rows, strict=True), strict=True))
+
+
+def stored_columns(store: Store, path: Path) -> Columns:
+    name = name_of(path)
+    segment = store.open(SegmentKey("tardis", "trades", name.exchange, name.symbol, name.day))
+    blocks = range(len(segment.blocks))
+    return {
+        column: np.concatenate([segment.read(column, block) for block in blocks])
+        for column in segment.record.names
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_every_value_is_that_of_the_text(imported: tuple[Store, dict[Path, FileReport]], path: Path) -> None:
+    store, reports = imported
+    name, text, found = name_of(path), text_columns(path), stored_columns(store, path)
+    result = reports[path.absolute()].result
+    assert result is not None
+    assert result.lines == result.rows == len(text["price"])
+    assert result.rows == ROWS.get((name.exchange, name.symbol, name.day), result.rows)
+    assert (result.set_aside, reports[path.absolute()].rejects) == ({}, "")
+    assert ({*text["exchange"]}, {*text["symbol"]}) == ({name.exchange}, {name.symbol})
+    for column, cells in (("price", text["price"]), ("amount", text["amount"])):
+        wanted = np.array([float(cell) for cell in cells])
+        assert (found[column].view(np.int64) == wanted.view(np.int64)).all()
+    for column, cells in (("exchange_ns", text["timestamp"]), ("local_ns", text["local_timestamp"])):
+        assert (found[column] == np.array([int(cell) for cell in cells]) * 1_000).all()
+    assert [id.decode() for id in found["id"].tolist()] == list(text["id"])
+    assert [SIDES[side] for side in found["side"].tolist()] == list(text["side"])
+    segment = store.open(SegmentKey("tardis", "trades", name.exchange, name.symbol, name.day))
+    assert list(verify(segment)) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_what_is_odd_is_what_is_known_of_the_recording(
+    imported: tuple[Store, dict[Path, FileReport]], path: Path
+) -> None:
+    store, reports = imported
+    result = reports[path.absolute()].result
+    assert result is not None
+    odd = {kind: finding.count for kind, finding in result.odd.items()}
+    found, day = stored_columns(store, path), name_of(path).day
+    lag_ns = found["local_ns"] - found["exchange_ns"]
+    if day.startswith("2024-08"):
+        # The recorder's clock was off by some 1.27 s.
+        assert odd == {"local_before_exchange": result.rows}
+        assert -1.4e9 < np.median(lag_ns) < -1.2e9
+    elif day == "2022-01-15":
+        assert odd == {"id_missing": result.rows, "side_unknown": result.rows}
+        assert round(np.diff(found["local_ns"]).max() / 1e9, 1) == 314.7
+    elif day == "2025-06-21":
+        assert odd == {}
+        assert not lag_ns.any()
+        assert (np.diff(found["id"].astype(np.int64)) > 1).any()
+    elif day == "2026-02-16":
+        assert odd == {}
+        assert lag_ns.min() >= 134e6
+        assert lag_ns.max() <= 709e6
+
+
+def test_two_days_join_at_midnight(imported: tuple[Store, dict[Path, FileReport]]) -> None:
+    store, _ = imported
+    pairs = 0
+    for path in FILES:
+        name = name_of(path)
+        next_day = REAL.joinpath(
+            name.exchange, "trades", *day_of(day_start(name.day) + 86_400 * 10**9).split("-"), path.name
+        )
+        if next_day.exists():
+            first, second = stored_columns(store, path), stored_columns(store, next_day)
+            assert first["local_ns"][-1] < day_start(name_of(next_day).day) <= second["local_ns"][0]
+            assert int(second["id"][0]) == int(first["id"][-1]) + 1
+            pairs += 1
+    if not pairs:
+        pytest.skip("no two files of days that follow each other")
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_csv_out_is_csv_in(
+    imported: tuple[Store, dict[Path, FileReport]], path: Path, tmp_path: Path
+) -> None:
+    name, out = name_of(path), tmp_path / "out.csv"
+    words = ["show", "--store", str(imported[0].root), "--exchange", name.exchange, "--symbol", name.symbol]
+    words += ["--from", name.day, "--to", day_of(day_start(name.day) + 86_400 * 10**9), "--limit", "0"]
+    assert run([*words, "--format", "csv", "--out", str(out)]) == 0
+    text = gzip.decompress(path.read_bytes()).decode().replace("\r\n", "\n")
+    given, wanted = out.read_text().split("\n"), text.split("\n")
+    if given == wanted:
+        return
+    assert len(given) == len(wanted)
+    for one, other in zip(given, wanted, strict=True):
+        assert one == other or numbers(one) == numbers(other)
+
+
+def numbers(line: str) -> tuple:
+    """Return a line with its prices as numbers: 43100.0 and 43100 are the same."""
+    *cells, price, amount = line.split(",")
+    return (*cells, float(price), float(amount))
+
+
+def test_a_second_import_skips_all(imported: tuple[Store, dict[Path, FileReport]]) -> None:
+    store, _ = imported
+    summary = import_files(store, [str(REAL)], ImportSettings(workers=1, types=("trades",)))
+    assert {report.state for report in summary.files} == {"skipped"}
+    assert len(summary.files) == len(FILES)
+
+
+def test_a_backtest_runs_over_them(imported: tuple[Store, dict[Path, FileReport]], tmp_path: Path) -> None:
+    store, reports = imported
+    result = tickreel.backtest(
+        "momentum", store=store.root, out=tmp_path / "run", workers=1, threshold=0.0005
+    )
+    assert not result.failed
+    rows = sum(report.result.rows for report in reports.values() if report.result)
+    assert result.trades == rows
+    assert result.report.stat().st_size > 10_000
+    assert any(len(result.fills(f"{name.exchange}:{name.symbol}")["price"]) for name in map(name_of, FILES))
