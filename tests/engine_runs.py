@@ -13,12 +13,12 @@ os.environ.setdefault(
 )
 
 import numpy as np
-from twin_engine import Twin, TwinStop, TwinTrade
 
 from tickreel.errors import FailedError
 from tickreel.simulate import records as r
 from tickreel.simulate.account import AccountRun, AccountSettings, Summary
 from tickreel.simulate.compile import Engine, build
+from twin_engine import Twin, TwinStop, TwinTrade
 
 SIDE_CODES = {0: 0, 1: 1, -1: 2}
 DTYPES = {"orders": r.ORDER_OUT, "fills": r.FILL_OUT, "postings": r.POSTING_OUT, "samples": r.SAMPLE_OUT}

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import assert_same, run_engine, run_twin
-from engine_strategies import FILL, LIMIT_BUY, SCRIPT_LINES, TRADE, Quoter, Script, Wild
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twin_engine import TwinTrade
 
+from engine_runs import assert_same, run_engine, run_twin
+from engine_strategies import FILL, LIMIT_BUY, SCRIPT_LINES, TRADE, Quoter, Script, Wild
 from tickreel.simulate import account as account_module
 from tickreel.simulate.account import AccountSettings
 from tickreel.simulate.records import MAX_ORDERS
 from tickreel.strategies.momentum import Momentum
+from twin_engine import TwinTrade
 
 GAPS = (0, 0, 0, 0, 1, 2, 3, 7, 10, 25, 60, 900)
 STEPS = (0, 0, 1, 2, 5, 30, 400)

@@ -564,7 +564,9 @@ def test_flipped_bits_of_a_packed_file_never_pass(store: Store, tmp_path: Path, 
         shutil.rmtree(store.root)
 
 
-@pytest.mark.parametrize("tail", [b"garbage", b"\x1f\x8b", gzip.compress(trade(5))[:-1]], ids=["text", "two bytes", "cut"])
+@pytest.mark.parametrize(
+    "tail", [b"garbage", b"\x1f\x8b", gzip.compress(trade(5))[:-1]], ids=["text", "two bytes", "cut"]
+)
 def test_what_follows_a_gzip_must_be_one(store: Store, tmp_path: Path, tail: bytes) -> None:
     path = put(dataset(tmp_path), trades(trade(1)))
     path.write_bytes(path.read_bytes() + tail)

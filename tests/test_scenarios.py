@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from engine_runs import Written, assert_same, run_engine, run_twin
 from engine_strategies import (
     CANCEL,
@@ -38,10 +39,9 @@ from engine_strategies import (
     TRADE,
     Script,
 )
-from twin_engine import TwinTrade
-
 from tickreel.schema import ORDER_STATES, POSTINGS, REASONS, SIDES
 from tickreel.simulate.account import AccountSettings
+from twin_engine import TwinTrade
 
 FOLDER = Path(__file__).parent / "scenarios"
 FILES = sorted(FOLDER.glob("*.txt"))
@@ -161,9 +161,7 @@ def orders(wanted: list[list[str]], written: Written, known: Any) -> None:
 
 
 def postings(wanted: list[list[str]], written: Written, known: Any) -> None:
-    found = [
-        (int(row["order_id"]), POSTINGS[row["kind"]], int(row["nanos"])) for row in written.postings
-    ]
+    found = [(int(row["order_id"]), POSTINGS[row["kind"]], int(row["nanos"])) for row in written.postings]
     assert not wanted or found == [
         (int(order), kind, int(Fraction(amount) * 10**9)) for order, kind, amount in wanted
     ]

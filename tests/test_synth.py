@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tickreel.codecs.digits_kernel import NUMBER_BYTES, put_decimal
 from tickreel.errors import DiskError, UsageError
 from tickreel.schema import RECORD_TYPES
 from tickreel.synth import (
@@ -27,7 +28,6 @@ from tickreel.synth import (
     write_day,
     write_days_task,
 )
-from tickreel.codecs.digits_kernel import NUMBER_BYTES, put_decimal
 from tickreel.synth.days import day_rows
 from tickreel.synth.files import csv_pieces
 from tickreel.synth.oddities import KINDS, add_oddities

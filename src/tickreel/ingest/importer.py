@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tickreel.compute import Numbers, Outcome, Task, make_executor
-from tickreel.errors import CorruptionError, DiskError, FailedError, InputError, TickreelError
+from tickreel.errors import DiskError, FailedError, InputError, TickreelError
 from tickreel.ingest.plan import PlannedFile, plan_files
 from tickreel.ingest.stage import FileResult, FileTask, Staged
 from tickreel.store.catalog import STAGING, SegmentKey, Store, WritingStore
@@ -161,7 +161,8 @@ class _Import:
     def _parts(self, key: SegmentKey) -> list[Part]:
         try:
             return self._store.open(key).meta.parts
-        except (FileNotFoundError, InputError, CorruptionError):
+        except (FileNotFoundError, TickreelError):
+            # What is wrong there is said when the file is to be published.
             return []
 
     def _report(self, path: str, outcome: Outcome) -> FileReport:

@@ -102,6 +102,7 @@ class FileStage:
         self.record = RECORD_TYPES[task.type]
         self.folder = Path(task.staging)
         self._progress = progress
+        self._writers: set[SegmentWriter] = set()
         self._begin()
 
     def _begin(self) -> None:
@@ -134,6 +135,9 @@ class FileStage:
             return self._result(staged)
         except OSError as error:
             raise disk_error(error, f"importing {task.path}") from error
+        finally:
+            for writer in self._writers:
+                writer.abandon()
 
     def _stage_in_order(self) -> list[Staged] | None:
         """Write the segments as the rows come; None if the file is not in order, or of too many days."""
@@ -189,6 +193,7 @@ class FileStage:
         task = self.task
         key = SegmentKey(task.feed, task.type, exchange, symbol, day_of(day * NS_PER_DAY), bool(task.group))
         writer = SegmentWriter(self.folder / f"{number}.reel", self.record, block_rows=task.block_rows)
+        self._writers.add(writer)
         return _Open(key, day, writer, self._inspector)
 
     def _finish(self, segment: "_Open") -> Staged:
@@ -206,7 +211,9 @@ class FileStage:
             set_aside=self._aside.findings(),
             odd={**self._odd.findings(), **found},
         )
-        return segment.finish(part)
+        staged = segment.finish(part)
+        self._writers.discard(segment.writer)
+        return staged
 
     def _batches(self) -> Iterator[RowBatch]:
         """Parse the file; count, and set aside, what cannot be right."""
