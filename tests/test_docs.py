@@ -333,6 +333,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     odd.write_text(ODD)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
+    plain = ("--no-jit", "--workers", 1)
     calls: dict[str, list[tuple[object, ...]]] = {
         "ls": [("--store", store), ("--store", store, "--days")],
         "show": [("--store", store, "--limit", 3)],
@@ -342,8 +343,8 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
         "import": [(files, *folder.glob("*.csv*"), "--store", store)],
         "run": [
-            ("momentum", "--store", store, "--out", folder / "a"),
-            ("flooding.py", "--store", store, "--no-jit", "--workers", 1, *day, "--out", folder / "b"),
+            ("momentum", "--store", store, *plain, *day, "--out", folder / "a"),
+            ("flooding.py", "--store", store, *plain, *day, "--out", folder / "b"),
         ],
         "demo": [("--files", files, "--out", folder / "c")],
         "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],

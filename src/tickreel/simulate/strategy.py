@@ -133,7 +133,7 @@ def convert_parameter(strategy: type[Strategy], name: str, value: Any) -> float 
         if kind is bool:
             return words[str(value).lower()]
         converted = kind(value)
-        if kind is int and float(value) != converted:
+        if isinstance(value, float) and value != converted:
             raise ValueError
         if not np.isfinite(converted) or (kind is int and abs(converted) >= 2**63):
             raise ValueError
