@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +226,31 @@ def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(InputError, match=message):
             read_toml(file)
+
+
+def test_a_script_that_defines_its_strategy_runs_once(market_store: Store, tmp_path: Path) -> None:
+    """No guard needed: the workers get the class, not the script."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import math\n"
+        "import tickreel\n"
+        "from tickreel import Param, Strategy\n"
+        "STEP = 0.0005\n"
+        "def rises(last, price, threshold):\n"
+        "    return price > last * (1 + threshold + STEP) and not math.isnan(price)\n"
+        "class Own(Strategy):\n"
+        "    threshold = Param(0.0005)\n"
+        "    last: float = 0.0\n"
+        "    def on_trade(self, trade, ctx):\n"
+        "        if self.last and ctx.idle and ctx.flat and rises(self.last, trade.price, self.threshold):\n"
+        "            ctx.buy(0.5 * ctx.equity / trade.price)\n"
+        "        self.last = trade.price\n"
+        "print('once')\n"
+        f"result = tickreel.backtest(Own, store={str(market_store.root)!r}, workers=2)\n"
+        "assert not result.failed, result.failed\n"
+        "print(result.metrics.fills)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    once, fills = done.stdout.split()
+    assert once == "once"
+    assert int(fills) > 0

@@ -20,7 +20,7 @@ app = typer.Typer(
     name="tickreel",
     help="Keeps and replays the market's tape: tick data in a compressed store, backtested on all cores.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -61,15 +61,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json)
     except _Complaint as error:
         hint = "" if as_json else "; tickreel --help lists the commands"
-        return _fail(error.format_message() + hint, "UsageError", 2, as_json)
+        return _fail(error.format_message().rstrip(".") + hint, "UsageError", 2, as_json)
+    except SystemExit as stop:
+        # typer ends the process itself on Ctrl-C, and on a reader that has left.
+        return _interrupted(as_json) if stop.code == INTERRUPTED else int(stop.code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(
-            "interrupted; what was reported done is kept, run the same command again to go on",
-            "Interrupted", INTERRUPTED, as_json,
-        )  # fmt: skip
+        return _interrupted(as_json)
     except OSError as error:
         wrapped = disk_error(error, str(error.filename or "a file"))
         return _fail(str(wrapped), type(wrapped).__name__, wrapped.exit_code, as_json)
+
+
+def _interrupted(as_json: bool) -> int:
+    message = "interrupted; what was reported done is kept, run the same command again to go on"
+    return _fail(message, "Interrupted", INTERRUPTED, as_json)
 
 
 def _fail(message: str, kind: str, code: int, as_json: bool) -> int:

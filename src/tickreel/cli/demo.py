@@ -133,12 +133,13 @@ def write_market(
 ) -> dict[str, Any]:
     """Write the files on all cores; return how many trades, files and bytes."""
     from tickreel.compute import make_executor
-    from tickreel.synth.market import SyntheticMarket
+    from tickreel.synth.market import DEMO_SYMBOLS, SyntheticMarket
 
     days = _days(start, to)
-    market = SyntheticMarket(seed=seed, symbols=tuple(symbols), scale=scale)
     for symbol in symbols:
-        market.profile(symbol)  # refuses an unknown one before any work
+        if symbol not in DEMO_SYMBOLS:
+            raise UsageError(f"--symbols {symbol}: the made-up market has {', '.join(DEMO_SYMBOLS)}")
+    market = SyntheticMarket(seed=seed, symbols=tuple(symbols), scale=scale)
     began = time.perf_counter()
     tasks = list(_tasks(market, symbols, days, root, oddities))
     totals = {"trades": 0, "files": 0, "bytes": 0}

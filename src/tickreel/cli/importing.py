@@ -89,7 +89,7 @@ def import_document(summary: Any) -> dict[str, Any]:
         files.append(row)
     states = [report.state for report in summary.files]
     totals = {state: states.count(state) for state in ("imported", "merged", "replaced", "skipped", "failed")}
-    done = [report.result for report in summary.files if report.result and report.state != "failed"]
+    done = [r.result for r in summary.files if r.result and r.state not in ("failed", "skipped")]
     totals |= {"lines": sum(r.lines for r in done), "rows": sum(r.rows for r in done)}
     totals["set_aside"] = sum(finding.count for r in done for finding in r.set_aside.values())
     return {
@@ -105,10 +105,13 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         parts = [
             f"{totals[s]:,} {s}" for s in ("imported", "merged", "replaced", "skipped", "failed") if totals[s]
         ]
-        note(f"{', '.join(parts)}; {totals['rows']:,} rows in {summary.store}, feed {summary.feed}")
+        note(f"{', '.join(parts)}; {totals['rows']:,} rows put into {summary.store}, feed {summary.feed}")
         for reason, count in summary.passed_over.items():
             note(f"passed over: {count:,} files of {reason}")
         _print_findings(summary)
+    for report in summary.files:
+        if report.result and report.result.lines and not report.result.rows and report.state != "skipped":
+            note(f"{report.path}: none of its {report.result.lines:,} rows could be kept")
     for report in summary.failed:
         typer.secho("failed: ", err=True, nl=False, fg="red")
         note(report.error)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tickreel.errors import UsageError
+from tickreel.schema import MARKET_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.reader import Segment
 
@@ -16,14 +18,24 @@ def listing(
     days: bool,
 ) -> list[dict[str, Any]]:
     """Return one entry per symbol (per symbol and day with `days`), sorted; symbols inside groups too."""
+    if type is not None and type not in MARKET_TYPES:
+        raise UsageError(f"--type {type}: known are {', '.join(MARKET_TYPES)}")
+    if feed is not None and feed not in store.feeds():
+        raise UsageError(f"--feed {feed}: the store has {', '.join(store.feeds()) or 'none'}")
     entries: dict[tuple[str, ...], dict[str, Any]] = {}
+    missing = dict.fromkeys(symbols)
     for key in store.find(feed=feed, type=type, exchange=exchange):
+        if symbols and not (key.grouped or _named(key.exchange, key.symbol) & set(symbols)):
+            continue
         segment = store.open(key)
         for symbol, rows in _symbols(key, segment):
-            if symbols and symbol not in symbols:
+            found = _named(key.exchange, symbol) & set(symbols)
+            if symbols and not found:
                 continue
-            name = (key.feed, key.type, key.exchange, symbol, key.day if days else "")
-            entry = entries.setdefault(name, _entry(key, symbol))
+            for name in found:
+                missing.pop(name, None)
+            place = (key.feed, key.type, key.exchange, symbol, key.day if days else "")
+            entry = entries.setdefault(place, _entry(key, symbol))
             entry["to"] = key.day
             entry["days"] += 1
             entry["rows"] += rows
@@ -31,7 +43,15 @@ def listing(
             entry["bytes"] += (
                 round(segment.file_bytes * rows / segment.rows) if segment.rows else segment.file_bytes
             )
+    if missing:
+        raise UsageError(
+            f"{', '.join(missing)}: not in the store; tickreel ls without --symbols lists what is"
+        )
     return [entries[name] for name in sorted(entries)]
+
+
+def _named(exchange: str, symbol: str) -> set[str]:
+    return {symbol, f"{exchange}:{symbol}"}
 
 
 def _symbols(key: SegmentKey, segment: Segment) -> list[tuple[str, int]]:

@@ -97,6 +97,9 @@ def read_toml(path: Path) -> tuple[str | None, str | None, RunSettings]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: {error}") from None
     strategy, store = table.pop("strategy", None), table.pop("store", None)
+    for key, value in (("strategy", strategy), ("store", store)):
+        if value is not None:
+            _convert(path, key, value, str)
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _TOML:

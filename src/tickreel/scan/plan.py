@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tickreel.errors import UsageError
+from tickreel.schema import MARKET_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.names import check_feed
 from tickreel.store.reader import Segment
@@ -72,6 +73,8 @@ def plan(store: Store, question: Question) -> list[Stream]:
 
     Raises UsageError naming a symbol or exchange that the store does not hold.
     """
+    if question.type not in MARKET_TYPES:
+        raise UsageError(f"{question.type!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
     if None not in (question.from_ns, question.to_ns) and question.from_ns >= question.to_ns:  # type: ignore[operator]
         raise UsageError("--from must be before --to: the range is half-open")
     feed = choose_feed(store, question.feed)

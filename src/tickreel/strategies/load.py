@@ -54,7 +54,7 @@ def find(text: str) -> StrategyRef:
 def reference(strategy: str | type[Strategy]) -> StrategyRef:
     """Return the reference of a strategy given as text or as a class of any origin.
 
-    A class of a notebook or a prompt is handed over as source, with the functions and constants of
+    A class of a script, a notebook or a prompt is handed over as source, with the functions and constants of
     its module that it reaches.
     """
     if isinstance(strategy, str):
@@ -64,8 +64,7 @@ def reference(strategy: str | type[Strategy]) -> StrategyRef:
     module = sys.modules.get(strategy.__module__)
     file = getattr(module, "__file__", None)
     if strategy.__module__ == "__main__" or file is None or "<locals>" in strategy.__qualname__:
-        if file and "<locals>" not in strategy.__qualname__:
-            return StrategyRef(strategy.__name__, file=str(Path(file).absolute()))
+        # Not by its file: a script that calls backtest would run again in every worker.
         return StrategyRef(strategy.__name__, source=_module_source(strategy))
     return StrategyRef(strategy.__qualname__, module=strategy.__module__)
 
