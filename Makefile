@@ -6,20 +6,22 @@ BIN := $(VENV)/bin
 RUN_LOCK := requirements/run.txt
 DEV_LOCK := requirements/dev.txt
 
-.PHONY: demo test check soak bench format lock clean
+.PHONY: demo test check lint soak bench format lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/tickreel demo
 
-test: check
+test: lint
 	$(BIN)/python -m pytest tests -n 2 --dist worksteal
 
-check: $(VENV)/.dev
+check: lint
+	$(BIN)/python -m pytest tests -n 2 --dist worksteal -m "not long"
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check src tests bench scripts examples
 	$(BIN)/ruff check src tests bench scripts examples
 	$(BIN)/mypy src/tickreel
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests -n 2 --dist worksteal -m "not long"
 
 soak: $(VENV)/.dev
 	TICKREEL_SOAK=1 $(BIN)/python -m pytest tests
