@@ -356,6 +356,15 @@ def test_a_long_first_line_is_refused_before_it_ends() -> None:
         list(parser.feed(b"z" * 100_000))
 
 
+def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
+    parser, piece = CsvParser(RECORD_TYPES["trades"], "x.csv"), bytes(1 << 24)
+    assert [len(batch) for batch in parser.feed(HEADER + trade())] == [1]
+    with pytest.raises(InputError, match="line 3 is longer than 67108864 bytes"):
+        for _ in range(5):
+            assert list(parser.feed(piece)) == []
+    assert parser.lines == 1
+
+
 @pytest.mark.parametrize("data", [b"", HEADER, HEADER[:-1], HEADER[:-1] + b"\r\n", HEADER[:-1] + b"\r"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_files_without_rows(data: bytes, whole: bool) -> None:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ SOURCE = str(Path(tickreel.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])}
 
 pytestmark = pytest.mark.long
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
 class Forks:
@@ -188,6 +189,7 @@ def test_killed_again_and_again_it_ends_with_the_bytes_of_a_quiet_import(
         rounds += 1
 
 
+@needs_proc
 def test_killed_with_its_workers_at_work_it_leaves_no_process_and_resumes(
     folder: Path, forks: Forks, many: Many
 ) -> None:
@@ -205,21 +207,31 @@ def test_killed_with_its_workers_at_work_it_leaves_no_process_and_resumes(
         assert contents(root) == many.wanted
 
 
+@needs_proc
+def test_a_worker_that_is_killed_costs_no_row(folder: Path, many: Many) -> None:
+    """Its file is staged once more, over what the first attempt left."""
+
+    def kill_a_worker(process: subprocess.Popen) -> None:
+        (worker, *_) = (pid for pid in group(process.pid) if pid != process.pid)
+        os.kill(worker, signal.SIGKILL)
+
+    root = folder / "one-worker-less"
+    assert disturbed(many, root, kill_a_worker) == (0, "")
+    assert contents(root) == many.wanted
+
+
 # Ctrl-C
 
 
+@needs_proc
 def test_ctrl_c_ends_all_processes_with_130_and_the_rerun_completes(
     folder: Path, forks: Forks, many: Many
 ) -> None:
     root = folder / "interrupted"
-    with started(import_words(many.data, root, workers=2)) as process:
-        wait_until(lambda: any(root.rglob("*.reel")) or process.poll() is not None)
-        os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=30)
-    assert process.returncode == 130, said
+    code, said = disturbed(many, root, lambda process: os.killpg(process.pid, signal.SIGINT))
+    assert code == 130, said
     assert "Traceback" not in said
     check_partly_done(root, many.wanted, [])
-    assert len(contents(root)) < len(many.wanted), "it had ended before it could be interrupted"
     assert forks.run(import_words(many.data, root)) == 0
     assert contents(root) == many.wanted
 
@@ -264,6 +276,19 @@ def started(words: list[str]) -> Iterator[subprocess.Popen]:
     assert left == []
 
 
+def disturbed(many: Many, root: Path, disturb: Callable[[subprocess.Popen], None]) -> tuple[int, str]:
+    """Do something to an import with two workers that has begun to publish; return its exit code and what it said."""
+    for _ in range(5):
+        with started(import_words(many.data, root, workers=2)) as process:
+            wait_until(lambda: any(root.rglob("*.reel")) or process.poll() is not None)
+            if process.poll() is None:
+                disturb(process)
+                _, said = process.communicate(timeout=60)
+                return process.returncode, said
+        shutil.rmtree(root)
+    pytest.fail("the import was over each time before anything could be done to it")
+
+
 def group(leader: int) -> list[int]:
     """Return the living processes of a group, its leader's zombie and others left out."""
     found = []
@@ -276,7 +301,7 @@ def group(leader: int) -> list[int]:
     return found
 
 
-def wait_until(true: Any, seconds: float = 60) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.002)

@@ -45,6 +45,8 @@ MAX_NAMES = 1 << 16
 MAX_BATCH_ROWS = 1 << 16
 _NAME_BYTES = 1 << 22
 _SAMPLE = 200
+_MAX_LINE_BYTES = 1 << 26
+"""What a packed file of next to nothing, or one that is no text, can make a reader keep."""
 
 
 class SetAside(NamedTuple):
@@ -143,6 +145,11 @@ class CsvParser:
                 raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")
             yield self._batch(data[start : start + used], rows, count)
             start += used
+        if len(self._rest) > _MAX_LINE_BYTES:
+            raise InputError(
+                f"{self.source}: line {self.lines + 2} is longer than {_MAX_LINE_BYTES} bytes: that is no row;"
+                " fetch the file again"
+            )
         if unended:
             self.lines += 1
             text = unended.decode("utf-8", "replace")
