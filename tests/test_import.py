@@ -200,7 +200,7 @@ def sources(draw: st.DrawFn) -> tuple[bytes, str, dict[str, int]]:
     return trades(*lines), draw(st.sampled_from(["", "OPTIONS", "SPOT"])), sizes
 
 
-@settings(max_examples=3_000 if SOAK else 150, deadline=None)
+@settings(max_examples=3_000 if SOAK else 80, deadline=None)
 @given(sources())
 def test_any_order_of_rows_is_stored_as_the_twin_orders_it(source: tuple[bytes, str, dict[str, int]]) -> None:
     data, group, sizes = source

@@ -102,7 +102,7 @@ def test_the_history_leaves_no_trace() -> None:
     with fast_folder() as folder:
         world = World(folder)
 
-        @settings(max_examples=2_000 if SOAK else 60, deadline=None)
+        @settings(max_examples=2_000 if SOAK else 30, deadline=None)
         @example([[(0, 0), (1, 0)], [(0, 1)], [(1, 2), (0, 2)], [(0, 0)], [(1, 0)]])
         @example([[(6, 0), (5, 0), (4, 0)], [(4, 1)], [(4, 0)], [(3, 0)], [(3, 1), (0, 0)]])
         @given(histories)
@@ -117,7 +117,7 @@ def test_the_history_leaves_no_trace() -> None:
         check()
 
 
-@settings(max_examples=200 if SOAK else 12, deadline=None)
+@settings(max_examples=200 if SOAK else 6, deadline=None)
 @given(st.permutations(range(len(SLOTS))), st.integers(0, 1 << 16))
 def test_files_in_any_order_and_in_any_batches(order: list[int], cuts: int) -> None:
     with fast_folder() as folder:

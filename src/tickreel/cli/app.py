@@ -56,15 +56,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         result = app(words, prog_name="tickreel", standalone_mode=False)
         sys.stdout.flush()
-        return int(result or 0)
+        # typer makes Ctrl-C a result of its own.
+        return _interrupted(as_json) if result == INTERRUPTED else int(result or 0)
     except TickreelError as error:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json)
     except _Complaint as error:
         hint = "" if as_json else "; tickreel --help lists the commands"
         return _fail(error.format_message().rstrip(".") + hint, "UsageError", 2, as_json)
     except SystemExit as stop:
-        # typer ends the process itself on Ctrl-C, and on a reader that has left.
-        return _interrupted(as_json) if stop.code == INTERRUPTED else int(stop.code or 0)
+        # typer ends the process itself when a reader has left.
+        return int(stop.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(as_json)
     except OSError as error:

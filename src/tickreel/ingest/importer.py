@@ -161,6 +161,8 @@ class _Import:
     def _parts(self, key: SegmentKey) -> list[Part]:
         try:
             return self._store.open(key).meta.parts
+        except DiskError:
+            raise
         except (FileNotFoundError, TickreelError):
             # What is wrong there is said when the file is to be published.
             return []
