@@ -12,10 +12,17 @@ reports done to `acks`, with a call that nothing else uses (writev). It waits at
 import json
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import tickreel
+from import_sample import dataset, put, trade, trades
+
 CHILD_FAILED = 70
+SOURCE = str(Path(tickreel.__file__).parents[1])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])}
 
 
 def child(order: dict[str, Any]) -> None:
@@ -68,6 +75,63 @@ def main() -> None:
                     os._exit(CHILD_FAILED)
             answer = {"pid": pid}
         print(json.dumps(answer), flush=True)
+
+
+class Forks:
+    """That process as a test sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        os.mkfifo(folder / "gate")
+        self._gate = os.open(folder / "gate", os.O_RDWR)
+        data = folder / "warm"
+        put(dataset(data), trades(*[trade(9 - n, symbol=f"S{n % 2}") for n in range(9)], trade(1, price=0)))
+        put(dataset(data, symbol="S0"), trades(trade(50, symbol="S0", price="1e-22")))
+        self._ask(warm=["import", str(data), "--store", str(folder / "warmed"), "--workers", "1", "--quiet"])
+
+    def _ask(self, **order: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, words: list[str], *, gate: bool = False) -> int:
+        """Start a command line in a group of its own; return its process id."""
+        self.output = self._folder / "output"
+        self.acks_file = self._folder / "acks"
+        self.acks_file.unlink(missing_ok=True)
+        place = str(self._folder / "gate") if gate else None
+        return self._ask(words=words, output=str(self.output), acks=str(self.acks_file), gate=place)["pid"]
+
+    def open_gate(self) -> None:
+        os.write(self._gate, b"x")
+
+    def wait(self, pid: int) -> int:
+        """Return the exit code, negative for a signal. Until this is called the process id stays taken."""
+        return os.waitstatus_to_exitcode(self._ask(wait=pid)["status"])
+
+    def run(self, words: list[str]) -> int:
+        return self.wait(self.start(words))
+
+    def acks(self) -> list[str]:
+        """Return the files that were reported done, in that order."""
+        return self.acks_file.read_text().splitlines() if self.acks_file.exists() else []
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+        os.close(self._gate)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import zstandard
 from tickreel.ingest.importer import ImportSettings, ImportSummary, import_files
 from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.format import Part
 from twin_csv import Row, bits
 
 SOAK = os.environ.get("TICKREEL_SOAK") == "1"
@@ -22,6 +23,8 @@ HEADER = ",".join(TRADES.csv_header).encode() + b"\n"
 START_US = 1_704_067_200_000_000
 DAY_US = 86_400_000_000
 DAY = "2024-01-01"
+KEY = SegmentKey("tardis", "trades", "binance", "BTCUSDT", DAY)
+"""The segment of `dataset`'s usual file."""
 
 
 def trade(us: int, **cells: object) -> bytes:
@@ -85,6 +88,16 @@ def segment_rows(store: Store, key: SegmentKey) -> Iterator[Plain]:
 
 
 _ORDER = ("local_ns", "exchange_ns", "id", "side", "price", "amount")
+
+
+def parts(store: Store, key: SegmentKey = KEY) -> list[Part]:
+    """Return the provenance of a segment."""
+    return store.open(key).meta.parts
+
+
+def ids(store: Store, key: SegmentKey = KEY) -> list[int]:
+    """Return the ids of a segment's rows, which `trade` makes of their times."""
+    return [int(row[3]) for row in segment_rows(store, key)]
 
 
 def plain(rows: Iterable[Row]) -> list[Plain]:

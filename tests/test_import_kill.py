@@ -4,7 +4,6 @@ Kills and errors at one system call are made by strace; where that is missing th
 """
 
 import contextlib
-import json
 import os
 import random
 import re
@@ -16,11 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import tickreel
+from import_forks import ENVIRONMENT, Forks
 from import_sample import DAY_US, SOAK, contents, dataset, fast_folder, put, take, trade, trades
 from tickreel.ingest.check import check_store
 from tickreel.store.catalog import Store
@@ -33,69 +31,9 @@ ATTEMPTS = 5
 """How often an import is begun to interrupt it: a busy machine may have ended it before the signal comes."""
 KILLED_SHARE, FAILED_SHARE = (1, 1) if SOAK else (10, 40)
 """One in how many system calls is killed, or made to fail."""
-HERE = Path(__file__).parent
-SOURCE = str(Path(tickreel.__file__).parents[1])
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])}
 
 pytestmark = pytest.mark.long
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-
-
-class Forks:
-    """The process of import_forks.py."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "import_forks.py")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
-        )  # fmt: skip
-        os.mkfifo(folder / "gate")
-        self._gate = os.open(folder / "gate", os.O_RDWR)
-        data = folder / "warm"
-        put(dataset(data), trades(*[trade(9 - n, symbol=f"S{n % 2}") for n in range(9)], trade(1, price=0)))
-        put(dataset(data, symbol="S0"), trades(trade(50, symbol="S0", price="1e-22")))
-        self._ask(warm=["import", str(data), "--store", str(folder / "warmed"), "--workers", "1", "--quiet"])
-
-    def _ask(self, **order: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def start(self, words: list[str], *, gate: bool = False) -> int:
-        """Start a command line in a group of its own; return its process id."""
-        self.output = self._folder / "output"
-        self.acks_file = self._folder / "acks"
-        self.acks_file.unlink(missing_ok=True)
-        place = str(self._folder / "gate") if gate else None
-        return self._ask(words=words, output=str(self.output), acks=str(self.acks_file), gate=place)["pid"]
-
-    def open_gate(self) -> None:
-        os.write(self._gate, b"x")
-
-    def wait(self, pid: int) -> int:
-        """Return the exit code, negative for a signal. Until this is called the process id stays taken."""
-        return os.waitstatus_to_exitcode(self._ask(wait=pid)["status"])
-
-    def run(self, words: list[str]) -> int:
-        return self.wait(self.start(words))
-
-    def acks(self) -> list[str]:
-        """Return the files that were reported done, in that order."""
-        return self.acks_file.read_text().splitlines() if self.acks_file.exists() else []
-
-    def said(self) -> str:
-        return self.output.read_text()
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(30)
-        self._process.stdout.close()
-        os.close(self._gate)
 
 
 @pytest.fixture(scope="module")

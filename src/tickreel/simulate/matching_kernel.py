@@ -76,7 +76,7 @@ def arrive_until(world, now):
 
 @kernel
 def arrive(world, order, now):
-    """Bring an order and its cancellation to the venue if they get there before `now` (rules C1, C4)."""
+    """Bring an order and its cancellation to the venue if they get there before `now` (C1, C4, F6)."""
     if order.state == SENT and order.arrived_ns < now:
         order.state = RESTING
         if not (math.isfinite(order.quantity) and order.quantity > 0.0):
@@ -98,7 +98,7 @@ def close(world, order, when, rank, ended, reason):
 
 @kernel
 def fill(world, order, now, price, quantity, maker):
-    """Fill `quantity` of an order at `price`, or end it with the reason (rules A1 to A5).
+    """Fill `quantity` of an order at `price`, or end it with the reason (rules A1 to A6).
 
     Return whether it was filled.
     """
