@@ -23,8 +23,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy src/tickreel
 	$(BIN)/lint-imports
 
+# Every long count whole. The seed is printed; SEED=... runs the same again.
+SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 soak: $(VENV)/.dev
-	TICKREEL_SOAK=1 $(BIN)/python -m pytest tests
+	TICKREEL_SOAK=1 TICKREEL_SEED=$(SEED) $(BIN)/python -m pytest tests --hypothesis-seed=$(SEED)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
