@@ -106,7 +106,7 @@ def test_files_of_types_that_are_not_wanted_are_passed_over_and_counted(store: S
     put(dataset(tmp_path), trades(trade(1)))
     for type in ("quotes", "liquidations"):
         put(tmp_path / f"binance_{type}_{DAY}_BTCUSDT.csv.gz", trades(trade(1)))
-    summary = take(store, tmp_path)
+    summary = take(store, tmp_path, types=("trades",))
     assert states(summary) == ["imported"]
     assert {reason.split(":")[0]: count for reason, count in summary.passed_over.items()} == {
         "quotes": 1,
@@ -334,7 +334,8 @@ def test_the_screen_tells_what_was_set_aside_and_what_is_odd(
         trades(trade(5, symbol="ETHUSDT", side="unknown"), trade(1, price="z")),
     )
     put(tmp_path / f"binance_quotes_{DAY}_BTCUSDT.csv", b"")
-    code, out, err = call(capfd, "import", tmp_path, "--store", tmp_path / "tape", "--workers", 1)
+    words = ["import", tmp_path, "--store", tmp_path / "tape", "--workers", 1, "--types", "trades"]
+    code, out, err = call(capfd, *words)
     assert code == 0
     (aside,) = (line for line in out.splitlines() if line.startswith("set aside"))
     assert aside.split("price: not a finite number")[1].split()[:5] == [
@@ -347,9 +348,9 @@ def test_the_screen_tells_what_was_set_aside_and_what_is_odd(
     (late,) = (line for line in out.splitlines() if "out of order" in line)
     assert late.split("out of order")[1].split() == ["1", "1", "BTCUSDT.csv.gz:", "line", "5"]
     assert "2 imported; 4 rows" in err
-    assert "passed over: 1 files of quotes" in err
+    assert "passed over: 1 files of quotes: not among --types" in err
     assert err.count("rows set aside are in ") == 2
-    code, out, err = call(capfd, "import", tmp_path, "--store", tmp_path / "tape", "--workers", 1, "--quiet")
+    code, out, err = call(capfd, *words, "--quiet")
     assert (code, out, err) == (0, "", "")
 
 

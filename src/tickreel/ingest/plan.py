@@ -10,9 +10,6 @@ from tickreel.errors import UsageError, disk_error
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_names import FileName, is_data_file, read_name
 
-IMPORTED_TYPES = ("trades",)
-"""The record types that an import takes; the others are declared in the schema and come later."""
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
@@ -37,15 +34,13 @@ def plan_files(
     """Return what to import. UsageError where nothing fits, or a file's type is not known.
 
     types  with one, it is the type of files whose path tells none, and only files of it are
-           taken; with several, only files of these; with none, all that can be imported
+           taken; with several, only files of these; with none, all
     leave_out  says of an absolute path whether it is never meant
     """
     wanted = tuple(types)
     for asked in wanted:
         if asked not in MARKET_TYPES:
             raise UsageError(f"--types {asked!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
-        if asked not in IMPORTED_TYPES:
-            raise UsageError(f"--types {asked}: this version imports {', '.join(IMPORTED_TYPES)}")
     plan = Plan()
     for path in _expand(paths):
         if leave_out(path):
@@ -58,10 +53,9 @@ def plan_files(
                 " liquidations share one); give it with --types trades, or name the file"
                 " EXCHANGE_TYPE_YYYY-MM-DD_SYMBOL.csv.gz"
             )
-        if record not in IMPORTED_TYPES:
-            _pass_over(plan, f"{record}: this version imports {', '.join(IMPORTED_TYPES)}")
-        elif wanted and record not in wanted:
-            _pass_over(plan, f"{record}: not among --types")
+        if wanted and record not in wanted:
+            reason = f"{record}: not among --types"
+            plan.passed_over[reason] = plan.passed_over.get(reason, 0) + 1
         else:
             plan.files.append(PlannedFile(path, record, name))
     if not plan.files:
@@ -71,10 +65,6 @@ def plan_files(
             + (f" ({reasons})" if reasons else ": no .csv, .csv.gz or .csv.zst file there")
         )
     return plan
-
-
-def _pass_over(plan: Plan, reason: str) -> None:
-    plan.passed_over[reason] = plan.passed_over.get(reason, 0) + 1
 
 
 def _expand(paths: Sequence[str]) -> list[Path]:
