@@ -136,8 +136,9 @@ def test_every_record_type_is_in_normalize_or_in_operations() -> None:
     assert [words(row[0])[0] for row in table(section("docs/NORMALIZE.md", "Record types"))] == [
         *MARKET_TYPES
     ]
-    assert set(OUTPUTS) == set(RECORD_TYPES) - set(MARKET_TYPES)
-    assert set(OUTPUTS) <= set(words(section("docs/OPERATIONS.md", "What a run leaves")))
+    others = set(RECORD_TYPES) - set(MARKET_TYPES)
+    assert others == {*OUTPUTS, "book_levels"}
+    assert others <= set(words(section("docs/OPERATIONS.md", "What a run leaves")))
 
 
 def test_the_columns_of_every_record_type_are_in_normalize() -> None:
@@ -308,6 +309,12 @@ def quiet_call(*arguments: object) -> Iterator[tuple[int, Any]]:
     yield code, json.loads(out.getvalue())
 
 
+BOOK = """\
+exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount
+binance,XUSDT,1704412800000000,1704412800001000,true,bid,10,0.5
+binance,XUSDT,1704412800000000,1704412800001000,true,ask,11,0.5
+"""
+
 FLOODING = """
 from tickreel import Strategy
 
@@ -335,12 +342,15 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     odd = folder / "binance_trades_2024-01-05_XUSDT.csv"
     odd.write_text(ODD)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
+    book = folder / "binance_incremental_book_L2_2024-01-05_XUSDT.csv"
+    book.write_text(BOOK)
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)
     calls: dict[str, list[tuple[object, ...]]] = {
         "ls": [("--store", store), ("--store", store, "--days")],
         "show": [("--store", store, "--limit", 3)],
         "bars": [("--store", store, "--every", "6h")],
+        "book": [("XUSDT", "--at", "2024-01-05T01:00", "--store", store)],
         "stats": [("--store", store)],
         "check": [("--store", store)],
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
@@ -354,6 +364,9 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "warm": [()],
         "failure": [],
     }
+    if command == "book":
+        with quiet_call("import", book, "--store", store):
+            pass
     found = []
     for arguments in calls[command]:
         with quiet_call(command, *arguments) as (_, document):

@@ -14,9 +14,9 @@ from bench.child import call
 from bench.model import BenchError, Row, Settings, at_least
 from bench.timing import alternate
 from bench.trades import ALL, Columns, digest, must_agree
-from tickreel.scan import open_store
 from tickreel.schema import SIDES
 from tickreel.store.catalog import Store
+from tickreel.tape import open_store
 
 TITLE = "csv.gz to a sealed segment, all columns and checks, one core, per CPU second"
 _BARS = {"Polars": at_least(3.0, "ratio")}

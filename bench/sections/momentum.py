@@ -109,8 +109,8 @@ def _tasks(store: Path, folder: Path) -> tuple[list[Any], int]:
 
     from tickreel.compute import Task
     from tickreel.runs.task import SymbolTask
-    from tickreel.scan import open_store
     from tickreel.strategies.load import find
+    from tickreel.tape import open_store
     from tickreel.units import NS_PER_DAY
 
     streams = open_store(store).streams()

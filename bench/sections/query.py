@@ -10,8 +10,7 @@ from bench.child import call
 from bench.model import BenchError, Row, Settings, at_most
 from bench.peers import parquet
 from bench.trades import HOT, Columns
-from tickreel.scan import open_store
-from tickreel.scan.tape import Tape
+from tickreel.tape import Tape, open_store
 
 TITLE = "one minute at a random time, four columns, one core, wall time"
 _BAR = at_most(1.0)

@@ -11,7 +11,7 @@ from bench.model import Row, Settings, at_least
 from bench.peers import parquet, pco
 from bench.timing import alternate
 from bench.trades import HOT, Columns, digest, must_agree
-from tickreel.scan import open_store
+from tickreel.tape import open_store
 
 TITLE = "full scan of local_ns, side, price, amount into arrays, one core, per CPU second"
 _BAR = at_least(2.5, "ratio")

@@ -18,7 +18,7 @@ _HOME = {
     "Param": "tickreel.simulate.strategy",
     "StateArray": "tickreel.simulate.strategy",
     "backtest": "tickreel.runs",
-    "open_store": "tickreel.scan",
+    "open_store": "tickreel.tape",
     "TickreelError": "tickreel.errors",
 }
 

@@ -276,7 +276,31 @@ _RUN = (
     ),
 )
 
-RECORD_TYPES: dict[str, RecordType] = {record.name: record for record in _MARKET + _RUN}
+BOOK_PARTS = ("state", "bid", "ask")
+BOOK_KINDS = ("changes", "book")
+
+_DERIVED = (
+    RecordType(
+        "book_levels",
+        200,
+        (
+            Column("local_ns", Kind.TIME, "ns UTC", "the last row applied"),
+            Column("row", Kind.INT, "count", "rows of the symbol and day that were applied"),
+            Column(
+                "part", Kind.ENUM, "part", "a level, or the line before a book's levels", choices=BOOK_PARTS
+            ),
+            Column("kind", Kind.ENUM, "kind", "a book, or changes since midnight", choices=BOOK_KINDS),
+            Column("snapshot_ns", Kind.TIME, "ns UTC", "the snapshot that it rests on", nullable=True),
+            Column("in_snapshot", Kind.ENUM, "flag", "the last row was a snapshot's", choices=FLAGS),
+            Column("scale", Kind.INT, "count", "k: prices count 10^-k"),
+            Column("price", Kind.INT, "10^-k of the quote currency", "price of the level"),
+            Column("amount", Kind.FLOAT, "as the venue counts", "size of the level; 0 for one removed"),
+        ),
+        doc="an order book after some rows of a day; derived, and can be deleted",
+    ),
+)
+
+RECORD_TYPES: dict[str, RecordType] = {record.name: record for record in _MARKET + _RUN + _DERIVED}
 MARKET_TYPES: tuple[str, ...] = tuple(record.name for record in _MARKET)
 GROUPS = ("SPOT", "FUTURES", "PERPETUALS", "OPTIONS")
 """Names under which Tardis publishes one file for many symbols."""

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import demo, importing, reading, running, upkeep, warm
+from tickreel.cli import book, demo, importing, reading, running, upkeep, warm
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
@@ -31,6 +31,7 @@ for _name, _function in (
     ("ls", reading.ls),
     ("show", reading.show),
     ("bars", reading.bars),
+    ("book", book.book),
     ("stats", upkeep.stats),
     ("check", upkeep.check),
     ("rm", upkeep.rm),

@@ -41,8 +41,9 @@ def import_(
     with progress_bars(not (json or quiet)) as bars:
         show = ImportProgress(bars)
         summary = import_files(
-            Store(store_path(store)), paths, settings, on_plan=show.plan, on_progress=show.progress
-        )
+            Store(store_path(store)), paths, settings, on_plan=show.plan, on_progress=show.progress,
+            on_books=show.books,
+        )  # fmt: skip
     if json:
         print_json(import_document(summary))
     else:
@@ -61,6 +62,11 @@ class ImportProgress:
     def plan(self, paths: list[Path]) -> None:
         self._sizes = {str(path): os.path.getsize(path) for path in paths if path.exists()}
         self._bars.begin("import", sum(self._sizes.values()), unit=f"{len(paths):,} files")
+
+    def books(self, done: int, total: int) -> None:
+        if done == 1:
+            self._bars.begin("order books", total, unit=f"{total:,} days")
+        self._bars.at("order books", done)
 
     def progress(self, path: str, numbers: dict[str, Any]) -> None:
         self._read[path] = self._sizes.get(path, 0) if "done" in numbers else numbers.get("bytes", 0)
@@ -94,7 +100,7 @@ def import_document(summary: Any) -> dict[str, Any]:
     totals["set_aside"] = sum(finding.count for r in done for finding in r.set_aside.values())
     return {
         "store": summary.store, "feed": summary.feed, "totals": totals,
-        "passed_over": summary.passed_over, "files": files, "exit_code": summary.exit_code,
+        "passed_over": summary.passed_over, "books": summary.books, "files": files, "exit_code": summary.exit_code,
     }  # fmt: skip
 
 
@@ -112,6 +118,8 @@ def report_import(summary: Any, *, quiet: bool) -> None:
     for report in summary.files:
         if report.result and report.result.lines and not report.result.rows and report.state != "skipped":
             note(f"{report.path}: none of its {report.result.lines:,} rows could be kept")
+    for problem in summary.books:
+        note(f"no order book: {problem}")
     for report in summary.failed:
         typer.secho("failed: ", err=True, nl=False, fg="red")
         note(report.error)

@@ -8,6 +8,7 @@ import msgspec
 
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, FailedError, InputError, TickreelError
+from tickreel.ingest.books import keep_books
 from tickreel.ingest.plan import PlannedFile, plan_files
 from tickreel.ingest.stage import FileResult, FileTask, Staged
 from tickreel.store.catalog import STAGING, SegmentKey, Store, WritingStore
@@ -51,6 +52,8 @@ class ImportSummary:
     feed: str
     files: list[FileReport] = field(default_factory=list)
     passed_over: dict[str, int] = field(default_factory=dict)
+    books: list[str] = field(default_factory=list)
+    """Why an order book's checkpoints could not be made; its rows are in the store all the same."""
 
     @property
     def failed(self) -> list[FileReport]:
@@ -76,6 +79,7 @@ def import_files(
     *,
     on_plan: Callable[[list[Path]], None] | None = None,
     on_progress: OnProgress | None = None,
+    on_books: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportSummary:
     """Import files, folders and globs; a file that was reported done is durable.
 
@@ -93,6 +97,8 @@ def import_files(
         job = _Import(writing, settings, on_progress or (lambda path, numbers: None))
         for report in job.run(plan.files):
             summary.files.append(report)
+        keys = job.keys_of(plan.files, summary.files)
+        summary.books = keep_books(writing, keys, workers=settings.workers, on_progress=on_books)
     return summary
 
 
@@ -130,6 +136,21 @@ class _Import:
                     following += 1
                     yield report
 
+    def keys_of(self, files: list[PlannedFile], reports: list[FileReport]) -> Iterator[SegmentKey]:
+        """Yield what the files are about: by their names, and by the rows that were found in them."""
+        for planned, report in zip(files, reports, strict=True):
+            if planned.name and report.state != "failed":
+                yield self._named(planned)
+            if report.result:
+                yield from (staged.key for staged in report.result.segments)
+
+    def _named(self, planned: PlannedFile) -> SegmentKey:
+        name = planned.name
+        assert name is not None
+        return SegmentKey(
+            self._settings.feed, planned.type, name.exchange, name.symbol, name.day, name.grouped
+        )
+
     def _name_primary(self) -> None:
         """Make a new store one that can be opened, before its first file is reported done."""
         if not self._has_primary and self._store.primary() is None:
@@ -138,12 +159,7 @@ class _Import:
 
     def _task(self, number: int, planned: PlannedFile) -> Task:
         name = planned.name
-        known: list[str] = []
-        if name:
-            key = SegmentKey(
-                self._settings.feed, planned.type, name.exchange, name.symbol, name.day, name.grouped
-            )
-            known = [part.sha256 for part in self._parts(key)]
+        known = [part.sha256 for part in self._parts(self._named(planned))] if name else []
         task = FileTask(
             path=str(planned.path),
             feed=self._settings.feed,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tickreel.books import checkpoints
 from tickreel.errors import UsageError
 from tickreel.store.catalog import SegmentKey, Store
 
@@ -25,6 +26,7 @@ def remove(
             keys = list(select())
             size = _size(store, keys)
             writing.remove([store.path(key) for key in keys])
+            writing.remove([path for key in keys for path in checkpoints.files_of(store, key)])
             writing.remove([path for feed in {key.feed for key in keys} for path in _orphans(store, feed)])
             return {"segments": [str(key) for key in keys], "bytes": size, "dry_run": False}
     return {"segments": [str(key) for key in keys], "bytes": _size(store, keys), "dry_run": True}

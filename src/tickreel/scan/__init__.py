@@ -2,11 +2,6 @@
 
 plan    which segments and rows a question needs: streams, each with a fingerprint
 read    a stream's blocks, decoded into arrays that may be reused
-tape    Tape: what `open_store` returns
 bars    trades to bars of equal time
 arrow   blocks to Arrow, Polars and pandas, batch by batch
 """
-
-from tickreel.scan.tape import Tape, open_store
-
-__all__ = ["Tape", "open_store"]

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tickreel.scan.plan import Question, Stream, choose_feed, plan
 from tickreel.scan.read import Block, StreamReader
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import parse_time
+
+if TYPE_CHECKING:
+    from tickreel.books.at import BookAt
 
 Time = str | date | datetime | int
 
@@ -76,6 +79,31 @@ class Tape:
                 from_ns=question.from_ns, to_ns=question.to_ns, reuse=reuse,
             )  # fmt: skip
             yield from reader.blocks()
+
+    def book(
+        self,
+        symbol: str,
+        at: Time,
+        *,
+        exchange: str | None = None,
+        depth: int | None = None,
+        uncross: bool = False,
+    ) -> "BookAt":
+        """Return the order book as it stood at a time: after every message that had arrived by then.
+
+            book = tape.book("BTCUSDT", "2024-01-01T12:00", depth=10)
+            book.bids.price, book.bids.amount       # float64, best first; see books.at.BookAt
+
+        depth    levels of each side at most; None: all
+        uncross  drop the older side's levels where bid and ask meet or cross
+        Raises UsageError where the store has no such book, e.g. before the first snapshot.
+        """
+        from tickreel.books.at import book_at
+
+        return book_at(
+            self.store, symbol, parse_time(at, "at"),
+            exchange=exchange, feed=self.feed, depth=depth, uncross=uncross,
+        )  # fmt: skip
 
     def to_arrow(self, *args: Any, **asked: Any) -> Iterator[Any]:
         """Yield pyarrow.RecordBatch for each block of `scan(...)`; needs the extra [arrow]."""

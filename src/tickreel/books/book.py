@@ -1,0 +1,200 @@
+"""Book: two ladders with room that grows, and prices that share one scale."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tickreel.books import book_kernel as k
+from tickreel.books import ladder_kernel as ladders
+from tickreel.books.book_kernel import BookRows, BookState
+from tickreel.books.ladder_kernel import Ladder
+from tickreel.codecs.decimals import from_integers
+from tickreel.errors import InputError
+
+_PAGES = 512
+_TOUCHED = 1_024
+_MOST = 2**62
+
+
+class Levels(NamedTuple):
+    """Levels of one side from the best outwards: price, amount float64[n]."""
+
+    price: np.ndarray
+    amount: np.ndarray
+
+
+class Book:
+    """A book that rows are applied to.
+
+    uncross  at the end of a message, drop the older side's levels where bid and ask meet or cross
+             (rule 6); else they are kept
+    A price is an integer count of 10^-scale; `scale` grows with the rows' own.
+    """
+
+    def __init__(self, *, uncross: bool = False) -> None:
+        self.scale = 0
+        self.state = BookState(
+            make_ladder(_PAGES), make_ladder(_PAGES),
+            np.zeros(k.STATE, np.int64), np.empty(_TOUCHED, np.int64),
+        )  # fmt: skip
+        self.state.state[k.POLICY] = k.UNCROSS if uncross else k.KEEP
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a snapshot was met: before it there is no book."""
+        return self.state.state[k.KNOWN] == k.WHOLE
+
+    @property
+    def is_uncrossing(self) -> bool:
+        return bool(self.state.state[k.POLICY] == k.UNCROSS)
+
+    @property
+    def last_ns(self) -> int:
+        """Local time of the last row applied."""
+        return int(self.state.state[k.LAST_NS])
+
+    @property
+    def snapshot_ns(self) -> int:
+        """Local time of the last snapshot."""
+        return int(self.state.state[k.SNAPSHOT_NS])
+
+    def apply(self, rows: BookRows, scale: int, start: int, stop: int) -> None:
+        """Apply rows[start:stop], whose prices are integers x 10^-scale. A message may go on in the next call.
+
+        Raises InputError if the prices need more than 62 bits on one scale.
+        """
+        if scale > self.scale:
+            self._rescale(scale)
+        factor = 10 ** (self.scale - scale)
+        _refuse_too_far(rows.price[start:stop], factor, self.scale)
+        row = start
+        while True:
+            row = k.apply(self.state, rows, factor, row, stop)
+            if self.state.state[k.STATUS] != k.NO_ROOM:
+                return
+            self._make_room()
+
+    def close(self) -> None:
+        """End the message at hand: what is seen from here on is the book after it."""
+        k.close(self.state)
+
+    def forget(self) -> None:
+        """Know nothing until the next snapshot: rows are missing."""
+        for ladder in (self.state.bids, self.state.asks):
+            clear(ladder)
+        self.state.state[[k.KNOWN, k.OPEN, k.LAST_SNAPSHOT]] = 0
+
+    def bids(self, depth: int | None = None) -> Levels:
+        """Return the best `depth` bids (None: all), highest first."""
+        return self._levels(self.state.bids, depth, 1)
+
+    def asks(self, depth: int | None = None) -> Levels:
+        """Return the best `depth` asks (None: all), lowest first."""
+        return self._levels(self.state.asks, depth, -1)
+
+    def dump(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (prices int64[n], amounts) of all bids, then of all asks, best first."""
+        for ladder, sign in ((self.state.bids, 1), (self.state.asks, -1)):
+            keys, amounts = read_levels(ladder, int(ladder.state[ladders.LEVELS]))
+            yield sign * keys, amounts
+
+    def put(self, side: int, prices: np.ndarray, amounts: np.ndarray, scale: int) -> None:
+        """Set levels of a side (a place in schema.BOOK_SIDES); an amount of 0 removes one."""
+        if scale > self.scale:
+            self._rescale(scale)
+        factor = 10 ** (self.scale - scale)
+        _refuse_too_far(prices, factor, self.scale)
+        keys = (1, -1)[side] * prices * factor
+        keep_zero = bool(self.state.state[k.KNOWN] == k.OVERLAY)
+        done = 0
+        while done < len(keys):
+            ladder = (self.state.bids, self.state.asks)[side]
+            done += ladders.write_levels(ladder, keys[done:], amounts[done:], keep_zero)
+            if done < len(keys):
+                self._make_room()
+
+    def _levels(self, ladder: Ladder, depth: int | None, sign: int) -> Levels:
+        there = int(ladder.state[ladders.LEVELS])
+        keys, amounts = read_levels(ladder, there if depth is None else min(depth, there))
+        return Levels(from_integers(sign * keys, self.scale).to_floats(), amounts)
+
+    def _make_room(self) -> None:
+        """Drop empty pages, or double the room where there are few."""
+        state = self.state
+        touched = state.touched
+        if state.state[k.TOUCHED] == len(touched):
+            touched = np.concatenate([touched, np.empty_like(touched)])
+        self.state = BookState(roomier(state.bids), roomier(state.asks), state.state, touched)
+        state.state[k.STATUS] = k.GOING
+
+    def _rescale(self, scale: int) -> None:
+        factor = 10 ** (scale - self.scale)
+        for ladder in (self.state.bids, self.state.asks):
+            _refuse_too_far(_bounds(ladder), factor, scale)
+        self.scale = scale
+        bids, asks = (_with_levels(ladder, factor) for ladder in (self.state.bids, self.state.asks))
+        self.state = self.state._replace(bids=bids, asks=asks)
+        # Keys of the message at hand are on the old scale; a block's scale changes between blocks alone.
+        self.state.touched[:] *= factor
+
+
+def make_ladder(pages: int) -> Ladder:
+    """Return an empty ladder with room for so many pages, a power of two."""
+    ladder = Ladder(
+        np.zeros((pages, ladders.PAGE)),
+        np.zeros(pages, np.int64),
+        np.zeros(pages, np.int64),
+        np.zeros(pages, np.int32),
+        np.empty(4 * pages, np.int32),
+        np.zeros(ladders.STATE, np.int64),
+    )
+    clear(ladder)
+    return ladder
+
+
+def clear(ladder: Ladder) -> None:
+    """Remove all levels."""
+    ladder.table[:] = -1
+    ladder.state[:] = 0
+    ladder.state[ladders.BEST] = ladders.NONE
+
+
+def read_levels(ladder: Ladder, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (keys int64[n], amounts float64[n]) of the best `count` levels; all of them are there."""
+    keys, amounts = np.empty(count, np.int64), np.empty(count)
+    found = ladders.read_levels(ladder, keys, amounts)
+    return keys[:found], amounts[:found]
+
+
+def roomier(ladder: Ladder) -> Ladder:
+    """Return the ladder itself if it has free pages, else one with the same levels and room."""
+    used = int(ladder.state[ladders.PAGES])
+    return ladder if used < len(ladder.word) else _with_levels(ladder, 1)
+
+
+def _with_levels(ladder: Ladder, factor: int) -> Ladder:
+    keys, amounts = read_levels(ladder, int(ladder.state[ladders.LEVELS]))
+    keys = keys * factor
+    pages = len(ladder.word)
+    while 2 * len(np.unique(keys >> ladders.BITS)) > pages:
+        pages *= 2
+    made = make_ladder(pages)
+    # From the lowest up: each new page goes to the end.
+    ladders.write_levels(made, keys[::-1].copy(), amounts[::-1].copy(), True)
+    return made
+
+
+def _bounds(ladder: Ladder) -> np.ndarray:
+    numbers = ladder.number[: int(ladder.state[ladders.PAGES])]
+    return numbers << ladders.BITS
+
+
+def _refuse_too_far(prices: np.ndarray, factor: int, scale: int) -> None:
+    given = prices[prices != k.NULL]
+    most = max(int(given.max(initial=0)), -int(given.min(initial=0)))
+    if most * factor >= _MOST:
+        raise InputError(
+            f"a price of {most * factor} x 10^-{scale} is beyond 62 bits: prices of one symbol's book lie too far"
+            " apart, in size and in digits, for one ladder; look at the rows with tickreel show"
+        )

@@ -1,0 +1,253 @@
+"""Books at some rows of a day, beside the store: so any time of the day is a short replay away.
+
+A file holds those of one symbol, day and policy, in the segment format (record type book_levels),
+under .books in the store's folder. It says by fingerprint which segment it was made from; one that
+does not fit, is damaged or missing is made anew. Before a day's first snapshot a checkpoint holds
+the changes since midnight, to be laid over the book of the day before.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tickreel.books import book_kernel as k
+from tickreel.books.book import Book
+from tickreel.books.rows import RowReader
+from tickreel.errors import DiskError, TickreelError
+from tickreel.schema import BOOK_KINDS, BOOK_PARTS, BOOK_SIDES, NULL_TIME, RECORD_TYPES
+from tickreel.store import disk
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.format import Meta, Part
+from tickreel.store.names import encode_exchange, encode_symbol
+from tickreel.store.reader import Segment
+from tickreel.store.writer import SegmentWriter
+
+FOLDER = ".books"
+PARTIAL = ".partial"
+"""Within it: what is being made, and what a process that was killed left of that."""
+ROWS_PER_LEVEL = 8
+"""So many rows for each level lie between two checkpoints at least: they stay a fraction of the data."""
+
+_RECORD = RECORD_TYPES["book_levels"]
+_BLOCK_ROWS = 1 << 14
+_CHANGES, _BOOK = range(len(BOOK_KINDS))
+
+
+class Source(NamedTuple):
+    """The rows [start, stop) of one symbol in an open segment."""
+
+    segment: Segment
+    symbol: str
+    start: int
+    stop: int
+
+    def blocks(self, first: int = 0) -> Iterator[tuple[int, int, int]]:
+        """Yield (block, start, stop): where rows of the symbol, from its row `first` on, lie in each block."""
+        size = self.segment.footer.block_rows
+        begin = self.start + first
+        for block in range(begin // size, -(-self.stop // size)):
+            yield block, max(begin - block * size, 0), min(self.stop - block * size, size)
+
+
+class Checkpoint(NamedTuple):
+    """A book, or the changes that lead to it, after the first `row` rows of its source."""
+
+    row: int
+    last_ns: int
+    is_whole: bool
+    snapshot_ns: int
+    in_snapshot: bool
+    scale: int
+    levels: tuple[tuple[np.ndarray, np.ndarray], ...]
+    """(prices int64[n], amounts) of the bids and of the asks."""
+
+    def put_into(self, book: Book) -> None:
+        """Bring a book to this state; changes need the book that they go on from."""
+        state = book.state.state
+        if self.is_whole:
+            book.forget()
+            state[k.KNOWN], state[k.SNAPSHOT_NS] = k.WHOLE, self.snapshot_ns
+        if state[k.KNOWN] == k.WHOLE:
+            for side, (prices, amounts) in enumerate(self.levels):
+                book.put(side, prices, amounts, self.scale)
+        state[k.LAST_NS], state[k.LAST_SNAPSHOT] = self.last_ns, int(self.in_snapshot)
+
+
+def path_of(store: Store, key: SegmentKey, symbol: str, *, uncross: bool) -> Path:
+    """Return where the checkpoints of a symbol in a segment are kept."""
+    words = [key.day, *([key.symbol] if key.grouped else []), *(["uncrossed"] if uncross else []), "reel"]
+    folder = store.root / FOLDER / key.feed / encode_exchange(key.exchange) / encode_symbol(symbol)
+    return folder / ".".join(words)
+
+
+def files_of(store: Store, key: SegmentKey) -> list[Path]:
+    """Return the files of checkpoints that were made from a segment of order books."""
+    if key.type != "incremental_book_L2":
+        return []
+    names = [path_of(store, key, key.symbol, uncross=uncross) for uncross in (False, True)]
+    if not key.grouped:
+        return [path for path in names if path.exists()]
+    folder = store.root / FOLDER / key.feed / encode_exchange(key.exchange)
+    return sorted(path for name in names for path in folder.glob(f"*/{name.name}"))
+
+
+def find(store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bool) -> Checkpoint | None:
+    """Return the last checkpoint after at most `row` rows of the source, None if there is none.
+
+    Checkpoints that are missing or do not fit the segment are made first, which reads all its rows once.
+    """
+    path = path_of(store, key, source.symbol, uncross=uncross)
+    file = _opened(store, path, source)
+    if file is None:
+        make(store, key, source, uncross=uncross)
+        file = _opened(store, path, source)
+    try:
+        return None if file is None else _last_before(file, row)
+    except TickreelError:
+        # Damaged: what was derived is left out, and the rows themselves say what the book is.
+        return None
+
+
+def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> bool:
+    """Return whether there are checkpoints that fit the segment."""
+    return _opened(store, path_of(store, key, source.symbol, uncross=uncross), source) is not None
+
+
+def make(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> None:
+    """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept."""
+    path = path_of(store, key, source.symbol, uncross=uncross)
+    partial = store.root / FOLDER / PARTIAL / f"{os.getpid()}-{threading.get_ident()}"
+    with contextlib.suppress(DiskError):
+        try:
+            disk.make_folder(path.parent, store.root)
+            disk.make_folder(partial.parent, store.root)
+            partial.unlink(missing_ok=True)
+            with SegmentWriter(partial, _RECORD, block_rows=_BLOCK_ROWS) as writer:
+                for checkpoint in _checkpoints(source, uncross=uncross):
+                    writer.append(_rows(checkpoint))
+                meta = Meta(
+                    key.feed,
+                    _RECORD.name,
+                    key.exchange,
+                    source.symbol,
+                    key.day,
+                    False,
+                    [_part(source, writer.rows)],
+                )
+                writer.finish(meta, [(source.symbol, writer.rows)] if writer.rows else [])
+            disk.publish([(partial, path)])
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def replay(book: Book, source: Source, first: int, stop: int) -> None:
+    """Apply the source's rows from number `first` to `stop`."""
+    reader = RowReader()
+    row = first
+    for block, begin, end in source.blocks(first):
+        if row >= stop:
+            break
+        end = min(end, begin + stop - row)
+        rows, scale = reader.read(source.segment, block)
+        book.apply(rows, scale, begin, end)
+        row += end - begin
+
+
+def _checkpoints(source: Source, *, uncross: bool) -> Iterator[Checkpoint]:
+    """Yield checkpoints at ends of messages, and one at the end of all rows."""
+    book, reader = Book(uncross=uncross), RowReader()
+    if not uncross:
+        book.state.state[k.KNOWN] = k.OVERLAY
+    row = last = 0
+    for block, begin, end in source.blocks():
+        rows, scale = reader.read(source.segment, block)
+        # The last message of a block may go on in the next one.
+        whole = int(np.searchsorted(rows.local_ns[begin:end], rows.local_ns[end - 1])) + begin
+        book.apply(rows, scale, begin, whole)
+        if row + whole - begin - last >= max(source.segment.footer.block_rows, ROWS_PER_LEVEL * _count(book)):
+            last = row + whole - begin
+            yield from _taken(book, last)
+        book.apply(rows, scale, whole, end)
+        row += end - begin
+    yield from _taken(book, row)
+
+
+def _count(book: Book) -> int:
+    return sum(k.levels(book.state))
+
+
+def _taken(book: Book, row: int) -> Iterator[Checkpoint]:
+    """Yield a book as it is, its message ended; nothing if nothing is known of it."""
+    book.close()
+    state = book.state.state
+    if row and state[k.KNOWN] != k.UNKNOWN:
+        yield Checkpoint(
+            row, book.last_ns, book.is_known, book.snapshot_ns, bool(state[k.LAST_SNAPSHOT]), book.scale,
+            tuple(book.dump()),
+        )  # fmt: skip
+
+
+def _rows(point: Checkpoint) -> dict[str, np.ndarray]:
+    """Return a checkpoint as rows of book_levels: a line of its own, then the bids, then the asks."""
+    counts = [1, *(len(prices) for prices, _ in point.levels)]
+    total = sum(counts)
+    prices = np.concatenate([[0], *(prices for prices, _ in point.levels)])
+    amounts = np.concatenate([[0.0], *(amounts for _, amounts in point.levels)])
+    return {
+        "local_ns": np.full(total, point.last_ns),
+        "row": np.full(total, point.row),
+        "part": np.repeat(np.arange(len(BOOK_PARTS), dtype=np.uint8), counts),
+        "kind": np.full(total, _BOOK if point.is_whole else _CHANGES, np.uint8),
+        "snapshot_ns": np.full(total, point.snapshot_ns if point.is_whole else NULL_TIME),
+        "in_snapshot": np.full(total, int(point.in_snapshot), np.uint8),
+        "scale": np.full(total, point.scale),
+        "price": prices,
+        "amount": amounts,
+    }
+
+
+def _part(source: Source, rows: int) -> Part:
+    """Name what `rows` of checkpoints were made from: a segment by its fingerprint, and the symbol's rows there."""
+    segment = source.segment
+    made_from = source.stop - source.start
+    return Part(source.symbol, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
+
+
+def _opened(store: Store, path: Path, source: Source) -> Segment | None:
+    """Return the checkpoints that were made from this very segment, or None."""
+    try:
+        file = Segment(disk.open_beneath(store.root, list(path.relative_to(store.root).parts)), path)
+    except (FileNotFoundError, TickreelError):
+        return None
+    return file if file.record is _RECORD and file.meta.parts == [_part(source, file.rows)] else None
+
+
+def _last_before(file: Segment, row: int) -> Checkpoint | None:
+    """Return the checkpoint with the greatest row of at most `row`; only blocks that hold it are read."""
+    column = _RECORD.names.index("row")
+    lows = file.footer.chunks["low"][:, column]
+    block = int(np.searchsorted(lows, row, "right")) - 1
+    if block < 0:
+        return None
+    numbers = file.read("row", block)
+    found = int(numbers[np.searchsorted(numbers, row, "right") - 1])
+    first = int(np.searchsorted(file.footer.chunks["high"][:, column], found))
+    columns = {name: _columns(file, name, range(first, block + 1)) for name in _RECORD.names}
+    mine = slice(*np.searchsorted(columns["row"], [found, found + 1]).tolist())
+    part, price, amount = (columns[name][mine] for name in ("part", "price", "amount"))
+    head = {name: int(columns[name][mine][0]) for name in _RECORD.names[:-1]}
+    levels = tuple((price[part == 1 + side], amount[part == 1 + side]) for side in range(len(BOOK_SIDES)))
+    return Checkpoint(
+        found, head["local_ns"], head["kind"] == _BOOK, head["snapshot_ns"], bool(head["in_snapshot"]),
+        head["scale"], levels,
+    )  # fmt: skip
+
+
+def _columns(file: Segment, name: str, blocks: range) -> np.ndarray:
+    return np.concatenate([file.read(name, block) for block in blocks])

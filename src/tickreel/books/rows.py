@@ -1,0 +1,50 @@
+"""A block of incremental_book_L2 as the book's kernel wants it: prices as integers of one scale."""
+
+import numpy as np
+
+from tickreel.books.book_kernel import BookRows
+from tickreel.codecs.decimals import FLOAT_BITS, Decimals, from_floats
+from tickreel.errors import InputError
+from tickreel.store.reader import Segment
+
+COLUMNS = ("local_ns", "is_snapshot", "side", "price", "amount")
+
+
+class RowReader:
+    """Reads blocks of one segment after the other; the arrays are overwritten by the next."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def read(self, segment: Segment, block: int) -> tuple[BookRows, int]:
+        """Return all rows of a block and the scale of their prices. Raises CorruptionError, InputError."""
+        local_ns, snapshot, side, amount = (
+            segment.read(name, block, self._buffer(segment, name)) for name in COLUMNS if name != "price"
+        )
+        price, scale = segment.integers("price", block)
+        if scale == FLOAT_BITS:
+            price, scale = _on_one_scale(price.view(np.float64), f"{segment.path}: block {block}")
+        return BookRows(local_ns, snapshot, side, price, amount), scale
+
+    def _buffer(self, segment: Segment, name: str) -> np.ndarray:
+        rows = segment.footer.block_rows
+        if len(self._buffers.get(name, ())) < rows:
+            self._buffers[name] = np.empty(rows, segment.record.column(name).kind.dtype)
+        return self._buffers[name]
+
+
+def _on_one_scale(prices: np.ndarray, where: str) -> tuple[np.ndarray, int]:
+    """Return (integers, k) of prices that a block keeps as floats, by the digits of their shortest texts."""
+    found: Decimals = from_floats(prices)
+    scales = found.scale.astype(np.int64)
+    null = found.mantissa == np.iinfo(np.int64).min
+    scale = int(scales[~null].max(initial=0))
+    powers = [10 ** (scale - int(s)) for s in scales]
+    integers = [m * p for m, p in zip(found.mantissa.tolist(), powers, strict=True)]
+    if scale == FLOAT_BITS or any(abs(i) >= 2**62 for i, n in zip(integers, null, strict=True) if not n):
+        raise InputError(
+            f"{where}: its prices have too many digits for a book's ladder; look at them with tickreel show"
+        )
+    return np.where(
+        null, found.mantissa, np.array([0 if n else i for i, n in zip(integers, null, strict=True)])
+    ), scale
