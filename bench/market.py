@@ -86,17 +86,7 @@ class Dataset:
         return [folder / f"{number:04}{peer.SUFFIX}" for number in range(len(self.files))]
 
     def _imported(self, name: str, files: tuple[File, ...]) -> Path:
-        from tickreel.ingest.importer import ImportSettings, import_files
-
-        def make(folder: Path) -> None:
-            paths = [str(file.path) for file in files]
-            few = sum(file.path.stat().st_size for file in files) < _FEW_BYTES
-            settings = ImportSettings(feed="bench", types=("trades",), workers=1 if few else None)
-            summary = import_files(Store(folder), paths, settings)
-            if summary.failed:
-                raise BenchError(f"import: {summary.failed[0].error}")
-
-        return kept(self.folder / name, self.key + _source(_PACKAGE), make)
+        return sealed(self.folder / name, [file.path for file in files], self.key)
 
 
 def deep(settings: Settings) -> Dataset:
@@ -142,6 +132,20 @@ def paths(plain: dict[str, Any]) -> dict[str, Any]:
         for path in (data.store, data.tenth)
     }
     return {"store": str(data.store), "tenth": str(data.tenth), "rows": rows}
+
+
+def sealed(folder: Path, files: list[Path], key: str = "") -> Path:
+    """Return a store of Tardis files; key changes with their content, where their sizes and times do not tell."""
+    from tickreel.ingest.importer import ImportSettings, import_files
+
+    def make(root: Path) -> None:
+        few = sum(path.stat().st_size for path in files) < _FEW_BYTES
+        settings = ImportSettings(feed="bench", workers=1 if few else None)
+        summary = import_files(Store(root), [str(path) for path in files], settings)
+        if summary.failed:
+            raise BenchError(f"import: {summary.failed[0].error}")
+
+    return kept(folder, (key or "".join(map(_stamp, files))) + _source(_PACKAGE), make)
 
 
 def kept(folder: Path, made_of: str, make: Callable[[Path], None]) -> Path:

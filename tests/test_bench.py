@@ -131,7 +131,7 @@ def test_a_bar_is_met_by_our_figure_or_by_the_ratio(row, ratio, met):
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
     assert peers.missing(("pyarrow", "polars")) == ""
     monkeypatch.setitem(sys.modules, "polars", None)
-    assert peers.missing(("pyarrow", "polars")) == "polars not installed: pip install 'tickreel[arrow]'"
+    assert peers.missing(("pyarrow", "polars")) == "polars not installed: pip install polars"
 
 
 def test_times_are_taken_in_turn_after_one_untimed_call_each():

@@ -14,13 +14,13 @@ from types import ModuleType
 from bench.peers import parquet, pco, polars_parquet
 
 STORES: tuple[ModuleType, ...] = (pco, parquet, polars_parquet)
-PACKAGES = ("numpy", "numba", "pcodec", "pyarrow", "polars")
+PACKAGES = ("numpy", "numba", "pcodec", "pyarrow", "polars", "hftbacktest")
 
 
 def missing(needs: tuple[str, ...]) -> str:
     """Return what to say of packages that are not installed, "" if all are."""
     lacking = [name for name in needs if find_spec(name) is None]
-    return f"{', '.join(lacking)} not installed: pip install 'tickreel[arrow]'" if lacking else ""
+    return f"{', '.join(lacking)} not installed: pip install {' '.join(lacking)}" if lacking else ""
 
 
 def versions() -> dict[str, str]:

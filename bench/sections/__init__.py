@@ -8,7 +8,7 @@ SECTIONS is the table of them, in the order of a run. Bars are those of the proj
 
 from types import ModuleType
 
-from bench.sections import importing, memory, momentum, query, scan, size, startup
+from bench.sections import books, importing, level2, memory, momentum, query, scan, size, startup
 
 SECTIONS: dict[str, ModuleType] = {
     "size": size,
@@ -16,6 +16,8 @@ SECTIONS: dict[str, ModuleType] = {
     "query": query,
     "import": importing,
     "momentum": momentum,
+    "level2": level2,
+    "books": books,
     "memory": memory,
     "startup": startup,
 }
