@@ -333,10 +333,18 @@ binance,XUSDT,1704412800000000,1704412800003000,3,,10,0.5
 """
 
 
+BOOK = """\
+exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount
+binance-futures,BTCUSDT,1704067200000000,1704067200000001,true,bid,10,0.5
+"""
+
+
 def documents(command: str, files: Path, folder: Path) -> list[Any]:
     """Return the JSON documents of some calls of a command."""
     store = folder / "tape"
-    with quiet_call("import", files, "--store", store):
+    book = folder / "binance-futures_incremental_book_L2_2024-01-01_BTCUSDT.csv"
+    book.write_text(BOOK)
+    with quiet_call("import", files, book, "--store", store):
         pass
     (folder / "flooding.py").write_text(FLOODING)
     odd = folder / "binance_trades_2024-01-05_XUSDT.csv"
@@ -348,7 +356,10 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     plain = ("--no-jit", "--workers", 1)
     calls: dict[str, list[tuple[object, ...]]] = {
         "ls": [("--store", store), ("--store", store, "--days")],
-        "show": [("--store", store, "--limit", 3)],
+        "show": [
+            ("--store", store, "--limit", 3),
+            ("--store", store, "--type", "incremental_book_L2,trades", "--exchange", "binance-futures"),
+        ],
         "bars": [("--store", store, "--every", "6h")],
         "book": [("XUSDT", "--at", "2024-01-05T01:00", "--store", store)],
         "stats": [("--store", store)],

@@ -211,3 +211,30 @@ def test_a_backtest_runs_over_them(imported: tuple[Store, dict[Path, FileReport]
     assert result.trades == rows
     assert result.report.stat().st_size > 10_000
     assert any(len(result.fills(f"{name.exchange}:{name.symbol}")["price"]) for name in map(name_of, TRADES))
+
+
+def test_all_types_merged_give_each_stream_whole_and_in_order(imported) -> None:
+    """Against NumPy: the streams one after the other, sorted by time alone, which is stable."""
+    store, _ = imported
+    tape = tickreel.open_store(store.root)
+    types = tuple(dict.fromkeys(name_of(path).type for path in FILES))
+    (first, *rest) = batches = list(
+        tape.merge(types=types, columns=dict.fromkeys(types, ("local_ns", "exchange_ns")))
+    )
+    assert rest
+    found = {name: np.concatenate([getattr(b, name) for b in batches]) for name in ("local_ns", "stream")}
+    single = []
+    for number, stream in enumerate(first.streams):
+        blocks = list(tape.scan(stream.symbol, exchange=stream.exchange, type=stream.type))
+        for name in ("local_ns", "exchange_ns"):
+            own = np.concatenate([block[name] for block in blocks])
+            assert np.array_equal(np.concatenate([b.columns[number][name] for b in batches]), own)
+        single.append(np.concatenate([block["local_ns"] for block in blocks]))
+    order = np.argsort(np.concatenate(single), kind="stable")
+    assert np.array_equal(found["local_ns"], np.concatenate(single)[order])
+    assert np.array_equal(found["stream"], np.repeat(np.arange(len(single)), list(map(len, single)))[order])
+    for batch in batches:
+        for number in range(len(batch.streams)):
+            rows = batch.row[batch.stream == number]
+            assert np.array_equal(rows, np.arange(len(rows)))
+            assert np.array_equal(batch.columns[number]["local_ns"], batch.local_ns[batch.stream == number])

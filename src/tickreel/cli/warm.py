@@ -52,11 +52,13 @@ def engine(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
 
 
 def reading(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
-    """Compile what `show` and `bars` need."""
+    """Compile what `show`, `bars` and merged streams need."""
     import numpy as np
 
     from tickreel.scan.bars import BAR
     from tickreel.scan.bars_kernel import add_trades
+    from tickreel.scan.merge import Order, Windows
+    from tickreel.scan.merge_kernel import merge_windows
     from tickreel.sources.csv_text import number_texts
     from tickreel.sources.csv_text_kernel import place_cells
 
@@ -69,6 +71,9 @@ def reading(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
         np.zeros(1, BAR),
         np.zeros(2, BAR),
     )
+    one, column = np.zeros(1, np.int64), np.zeros(1, np.int32)
+    windows = Windows(one, one.copy(), one + 1, np.ones(1, bool), column, one)
+    merge_windows(windows, one.copy(), one.copy(), Order(one.copy(), column.copy(), one.copy()))
     texts = number_texts(np.ones(1, np.int64), 1)
     letters = texts.view(np.uint8).reshape(1, texts.dtype.itemsize)
     place_cells(np.zeros(64, np.uint8), np.zeros(1, np.int64), letters, np.ones(1, np.int64), 10)
