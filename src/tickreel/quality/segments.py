@@ -1,0 +1,142 @@
+"""One segment's figures: reads it block by block; the task of a worker."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tickreel.errors import TickreelError
+from tickreel.quality.figures import Figures, Place, fold
+from tickreel.quality.meter import Meter, percentiles
+from tickreel.quality.times_kernel import keep_same, mark_same_times
+from tickreel.quality.verdicts import Verdict, judge, worst
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.reader import Segment
+from tickreel.units import day_start
+
+WORST_SYMBOLS = 5
+
+
+class SymbolVerdict(msgspec.Struct, frozen=True):
+    """The worst that was found of one symbol of a group."""
+
+    symbol: str
+    rows: int
+    verdict: Verdict
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One segment's figures; `error` instead of them where it could not be read.
+
+    places         kind -> where its first (gaps: longest) cases are
+    worst_symbols  of a group: up to WORST_SYMBOLS with a warning or worse, worst first
+    """
+
+    key: SegmentKey
+    figures: Figures = {}
+    places: dict[str, list[Place]] = {}
+    worst_symbols: list[SymbolVerdict] = []
+    error: str | None = None
+
+
+def measure_segments(arguments: dict[str, Any], progress: Callable[..., None]) -> list[Any]:
+    """Measure some segments; the task of a worker. One that is gone is left out."""
+    store, gap_ns = Store(arguments["store"]), arguments["gap_ns"]
+    found = []
+    for key in msgspec.convert(arguments["keys"], list[SegmentKey]):
+        try:
+            found.append(measure_segment(store.open(key), key, gap_ns))
+        except FileNotFoundError:
+            continue
+        except TickreelError as error:
+            found.append(Measured(key, error=str(error)))
+        progress(segments=len(found))
+    return msgspec.to_builtins(found)
+
+
+def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None) -> Measured:
+    """Return the figures of a segment. Raises CorruptionError.
+
+    gap_ns  threshold of a gap; None: the usual rule, see `meter.usual_gap_ns`
+    """
+    meter = Meter(segment.record, day_start(key.day), gap_ns)
+    symbols: list[Figures] = []
+    places: dict[str, list[Place]] = {}
+    worst_symbols: list[SymbolVerdict] = []
+    for name in _measured_symbols(segment, meter):
+        figures, places = meter.finish()
+        meter.begin()
+        symbols.append(figures)
+        if key.grouped and (verdict := worst(judge(figures))):
+            worst_symbols.append(SymbolVerdict(name, figures["rows"], verdict))
+            worst_symbols.sort(key=lambda found: (-found.verdict.severity, -found.rows, found.symbol))
+            del worst_symbols[WORST_SYMBOLS:]
+    figures = fold(symbols) if symbols else {"rows": 0, "symbols": 0}
+    if symbols:
+        figures |= percentiles(meter.offsets, figures["offset_min_ns"], figures["offset_max_ns"])
+    figures |= _provenance(segment)
+    if not key.grouped and symbols:
+        figures |= {name: symbols[0][name] for name in ("first_id", "last_id") if name in symbols[0]}
+    return Measured(key, figures, {} if key.grouped else places, worst_symbols)
+
+
+def _measured_symbols(segment: Segment, meter: Meter) -> Iterator[str]:
+    """Yield the name of each symbol that has rows when the meter has had all of them."""
+    directory = segment.footer.symbols
+    starts = directory["row"].astype(np.int64)
+    stops = starts + directory["rows"].astype(np.int64)
+    symbol = 0
+    for block in range(len(segment.blocks)):
+        first = int(segment.blocks["row"][block])
+        end = first + int(segment.blocks["rows"][block])
+        columns = {name: segment.read(name, block) for name in meter.columns}
+        same = equal_rows(segment, block)
+        while symbol < len(starts) and int(starts[symbol]) < end:
+            start, stop = max(int(starts[symbol]), first), min(int(stops[symbol]), end)
+            rows = slice(start - first, stop - first)
+            if start == int(starts[symbol]) and start < stop:
+                same[rows.start] = False
+            if start < stop:
+                meter.add({name: values[rows] for name, values in columns.items()}, int(same[rows].sum()))
+            if int(stops[symbol]) > end:
+                break
+            if int(stops[symbol]) > int(starts[symbol]):
+                yield segment.footer.names[symbol]
+            symbol += 1
+
+
+def equal_rows(segment: Segment, block: int) -> np.ndarray:
+    """Return bool[n]: which rows of a block equal the row before in every column.
+
+    Columns are decoded one by one, and only while a row is left that may be equal.
+    """
+    times = segment.read(segment.record.time, block)
+    same = np.empty(len(times), np.bool_)
+    left = mark_same_times(times, same)
+    for name in segment.record.names:
+        if left == 0:
+            break
+        values = np.ascontiguousarray(segment.read(name, block))
+        left = keep_same(values.view(np.uint8).reshape(len(values), values.dtype.itemsize), same)
+    same[0] = block > 0 and all(
+        segment.read(name, block - 1)[-1:].tobytes().rstrip(b"\0")
+        == segment.read(name, block)[:1].tobytes().rstrip(b"\0")
+        for name in (segment.record.time, *segment.record.names)
+    )
+    return same
+
+
+def _provenance(segment: Segment) -> Figures:
+    """Return what import said of the files, where it counted anything."""
+    parts = segment.meta.parts
+
+    def total(kind: str) -> int:
+        return sum(part.odd[kind].count for part in parts if kind in part.odd)
+
+    found = {
+        "parts": len(parts),
+        "set_aside": sum(finding.count for part in parts for finding in part.set_aside.values()),
+        "out_of_order": total("out_of_order"),
+    }
+    return found | ({"id_twice": total("id_twice")} if "id" in segment.record.names else {})
