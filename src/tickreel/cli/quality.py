@@ -1,7 +1,7 @@
 """`tickreel quality`: what the stored rows are like, and what is missing."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,3 +82,23 @@ def quality(
             note(f"report: {out}")
     missing = any(stream["missing"] for stream in found["streams"])
     return 1 if found["totals"]["unreadable"] or (require and missing) else 0
+
+
+def _write_page(out: Path, found: Any) -> None:
+    from datetime import UTC, datetime
+
+    from tickreel import __version__
+    from tickreel.quality.figures import FIGURES
+    from tickreel.quality.verdicts import EXTRA_RULES, RULES
+    from tickreel.report.quality_html import quality_html
+
+    page = quality_html(
+        found,
+        figures=[(figure.name, f"{figure.doc} ({figure.unit})") for figure in FIGURES],
+        rules=[*((rule.name, rule.doc) for rule in RULES), *EXTRA_RULES.items()],
+        version=__version__,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    partial = out.with_name(f".{out.name}.partial")
+    partial.write_text(page, "utf-8")
+    partial.replace(out)

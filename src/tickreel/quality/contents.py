@@ -121,7 +121,8 @@ class Book(Content):
     )  # fmt: skip
 
     def add(self, columns: Columns) -> None:
-        kernel.look_at_book(columns["local_ns"], *(columns[name] for name in self.columns), self.state)
+        is_snapshot, price, amount = (columns[name] for name in self.columns)
+        kernel.look_at_book(columns["local_ns"], is_snapshot, price, amount, self.state)
 
     def figures(self) -> Figures:
         found = super().figures()

@@ -1,5 +1,7 @@
 """Measures the rows of one symbol and day, block after block."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from tickreel.quality import times_kernel as times
@@ -114,7 +116,7 @@ class Meter:
         found = self._times[0]
         low, high = int(found["offset_min_ns"]), int(found["offset_max_ns"])
         medians = [middle_ns(place) for place in self._hours.tolist() if place != times.NO_HOUR]
-        jumps = [abs(b - a) for a, b in zip(medians, medians[1:], strict=False)]
+        jumps = [abs(b - a) for a, b in pairwise(medians)]
         return {
             "offset_min_ns": low, "offset_max_ns": high,
             "offset_negative": int(found["offset_negative"]), "offset_zero": int(found["offset_zero"]),

@@ -107,8 +107,8 @@ def survey(
     for key in _asked_streams(store, feed, asked, keys):
         found[key] = Stream(key)
     for measured in _measure(store, keys, asked.gap_ns, workers, on_progress):
-        stream = _stream_key(measured.key)
-        found.setdefault(stream, Stream(stream)).found[measured.key.day] = measured
+        line = _stream_key(measured.key)
+        found.setdefault(line, Stream(line)).found[measured.key.day] = measured
     for stream in found.values():
         stream.days = _asked_days(asked, keys, stream)
     return feed, [found[key] for key in sorted(found, key=_line)]
@@ -130,7 +130,7 @@ def _is_asked(key: SegmentKey, asked: Asked) -> bool:
 
 def _asked_streams(store: Store, feed: str, asked: Asked, keys: Sequence[SegmentKey]) -> Iterator[StreamKey]:
     """Yield the product of what was asked: every symbol with every type."""
-    names = {(key.exchange, key.symbol) for key in keys}
+    names: set[tuple[str | None, str]] = {(key.exchange, key.symbol) for key in keys}
     if asked.symbols:
         names = set(chain.from_iterable(_places(store, feed, asked, text) for text in asked.symbols))
     for exchange, symbol in names:

@@ -148,7 +148,7 @@ def _coverage(f: Figures) -> Found:
     share = f["covered_ns"] / NS_PER_DAY
     if share >= 0.99:
         return None
-    first, last = (format_time(f[name])[11:] for name in ("first_ns", "last_ns"))
+    first, last = (format_time(f[name])[11:19] for name in ("first_ns", "last_ns"))
     severity = BAD if share < 0.5 else WARNING if share < 0.95 else NOTE
     return (
         severity,
