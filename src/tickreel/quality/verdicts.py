@@ -197,11 +197,13 @@ def _duplicates(f: Figures) -> Found:
 
 
 def _set_aside(f: Figures) -> Found:
-    return (WARNING, f"import set {f['set_aside']:,} lines of its files aside") if f["set_aside"] else None
+    return (
+        (WARNING, f"import set {f['set_aside']:,} lines of its files aside") if f.get("set_aside") else None
+    )
 
 
 def _order(f: Figures) -> Found:
-    return (NOTE, f"import put {f['out_of_order']:,} rows in order") if f["out_of_order"] else None
+    return (NOTE, f"import put {f['out_of_order']:,} rows in order") if f.get("out_of_order") else None
 
 
 def _no_ids(f: Figures) -> Found:
