@@ -51,12 +51,14 @@ EVERY_US = 10_000_000
 Rows = list[dict[str, Any]]
 
 
-def usual(type: str = "trades", day: int = 0, count: int = DAY_US // EVERY_US) -> Rows:
+def usual(
+    type: str = "trades", day: int = 0, count: int = DAY_US // EVERY_US, every_us: int = EVERY_US
+) -> Rows:
     """Return rows all over a day, 1 ms and 3 us behind the exchange's clock, ids without a hole."""
     start = START_US + day * DAY_US
     rows = []
     for number in range(count):
-        local = start + number * EVERY_US + 3
+        local = start + number * every_us + 3
         row = SAMPLES[type] | {"timestamp": local - 1_003, "local_timestamp": local}
         rows.append(row | ({"id": day * count + number + 1} if "id" in row else {}))
     return rows
@@ -128,10 +130,10 @@ ODD: dict[str, tuple[str, Rows, str, str]] = {
     "lag": ("trades", changed(usual(), timestamp=lambda row: row["local_timestamp"] - 134_000 - row["id"] % 576 * 1_000), "note", "134 ms to 709 ms"),
     "drift": ("trades", changed(usual(), timestamp=lambda row: row["local_timestamp"] - 1_000 - row["id"] * 20), "warning", "over the day"),
     "backwards": ("trades", [*usual()[:500], usual()[500] | {"timestamp": START_US}, *usual()[501:]], "note", "steps back once, at most by 83.17 min"),
-    "coverage": ("trades", usual()[-36:], "bad", "0.417 % of the day: the first at 23:54:00, the last at 23:59:50"),
+    "coverage": ("trades", changed(usual(every_us=1_000_000, count=360), local_timestamp=lambda row: row["local_timestamp"] + DAY_US - 360_000_000), "bad", "0.417 % of the day: the first at 23:54:00, the last at 23:59:59"),
     "gaps": ("trades", without(usual(), 1_000, 1_039), "warning", "a gap of 400 s"),
     "bursts": ("trades", [row for row in usual() for _ in "xxxx"], "note", "75 % the local time and 75 % the exchange time"),
-    "thinned": ("trades", changed(usual(), local_timestamp=lambda row: row["local_timestamp"] - 3 + row["id"] % 2 * 1_000), "warning", "whole milliseconds and 0 % of them repeat"),
+    "thinned": ("trades", changed(usual(every_us=8_640_000, count=10_000), local_timestamp=lambda row: row["local_timestamp"] - 3 + row["id"] % 2 * 1_000), "warning", "whole milliseconds and 0 % of them repeat"),
     "duplicates": ("trades", [*usual()[:9], usual()[8], *usual()[9:]], "note", "1 of 8,641 rows (0.0116 %)"),
     "set_aside": ("trades", [*usual(), usual()[-1] | {"price": 0}], "warning", "1 lines of its files"),
     "order": ("trades", [*usual()[:9], usual()[7] | {"id": 10}, *changed(usual()[9:], id=lambda row: row["id"] + 1)], "note", "1 rows in order"),
@@ -143,6 +145,8 @@ ODD: dict[str, tuple[str, Rows, str, str]] = {
     "outliers": ("trades", [*usual()[:9], usual()[9] | {"price": 102}, *usual()[10:]], "warning", "1 prices stand more than 1 % off"),
     "amount": ("trades", [*usual()[:9], usual()[9] | {"amount": 1e6}, *usual()[10:]], "warning", "one row has 99.1 % of the day's amount"),
     "late_snapshot": ("incremental_book_L2", [*usual("incremental_book_L2")[:328], *changed(usual("incremental_book_L2")[328:], is_snapshot="true")], "warning", "after 328 rows of changes"),
+    "snapshot_zeros": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", amount=0), "warning", "8,640 levels with amount 0"),
+    "sparse": ("trades", usual(count=99), "note", "only 99 seconds of the day have rows"),
     "reconnects": ("incremental_book_L2", [row | {"is_snapshot": "true" if number in (0, 50) else "false"} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 snapshots after the first"),
     "book_cells": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", price=""), "warning", "no price or no amount in 8,640 of 8,640 rows (100 %)"),
     "crossed": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:11], bid_price=102), *usual("quotes")[11:]], "warning", "in 1 intervals, 20 s in all, the longest 20 s"),
@@ -359,7 +363,7 @@ def test_the_terminal_says_what_the_document_says(place: Path, capfd) -> None:
     out = capfd.readouterr().out
     assert "6 days of 3 streams, 200 rows" in out
     assert "3/4" in out and "Missing" in out and "2024-01-03" in out
-    assert "coverage: rows cover" in out
+    assert "sparse: only 40 seconds" in out
 
 
 def test_the_page_is_whole_and_loads_nothing(place: Path) -> None:
@@ -371,7 +375,7 @@ def test_the_page_is_whole_and_loads_nothing(place: Path) -> None:
     ids = set(re.findall(r"\bid=\"([\w-]+)\"", page))
     assert set(re.findall(r"byId\(\"([\w-]+)\"\)", page)) <= ids
     data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
-    assert [stream["map"] for stream in data["streams"]] == ["33-3", "3e  ", "3   "]
+    assert [stream["map"] for stream in data["streams"]] == ["11-1", "1e  ", "1   "]
     feed, streams = survey(Store(place / "tape"), Asked(), workers=1)
     shown = view(hostile, feed, Asked(), streams)
     for entry in (*shown["streams"], *shown["days"]):

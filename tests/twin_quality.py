@@ -94,14 +94,16 @@ def binned(value: int) -> int:
 
 def ids(texts: list[bytes]) -> dict[str, Any]:
     numbers = [number for text in texts if (number := number_of(text)) is not None]
-    steps = [b - a for a, b in pairwise(numbers)]
-    holes = [step - 1 for step in steps if step > 1]
+    highest = [max(numbers[: at + 1]) for at in range(len(numbers))]
+    holes = [b - a - 1 for a, b in zip(highest, numbers[1:], strict=False) if b > a + 1]
+    repeated = [a == b for a, b in pairwise(numbers)]
     found = {
         "ids_empty": texts.count(b""), "ids_text": len(texts) - len(numbers) - texts.count(b""),
-        "ids_repeated": steps.count(0), "ids_backwards": sum(step < 0 for step in steps),
+        "ids_repeated": sum(repeated),
+        "ids_backwards": sum(b < a and not again for a, b, again in zip(highest, numbers[1:], repeated, strict=False)),
         "id_holes": len(holes), "ids_missing": sum(holes), "id_hole_max": max(holes, default=0),
     }  # fmt: skip
-    return found | ({"first_id": numbers[0], "last_id": numbers[-1]} if numbers else {})
+    return found | ({"first_id": numbers[0], "highest_id": highest[-1]} if numbers else {})
 
 
 def number_of(text: bytes) -> int | None:

@@ -24,7 +24,8 @@ IDS = np.dtype(
         ("id_hole_max", "<i8"),
         ("numbers", "<i8"),
         ("first_id", "<i8"),
-        ("last_id", "<i8"),
+        ("highest_id", "<i8"),
+        ("id_before", "<i8"),
     ]
 )
 PRINTS = np.dtype(
@@ -88,7 +89,7 @@ def look_at_ids(letters, local_ns, state, holes):
     """Add the ids of some rows.
 
     letters  uint8[n, width], zero after the end of an id; state IDS[1]
-    holes    int64[PLACES, 3]: (local ns, id before, ids missing)
+    holes    int64[PLACES, 3]: (local ns, highest id before, ids missing)
     """
     s = state[0]
     for row in range(letters.shape[0]):
@@ -99,23 +100,25 @@ def look_at_ids(letters, local_ns, state, holes):
         if number < 0:
             s["ids_text"] += 1
             continue
-        step = number - s["last_id"]
+        # From the highest so far: an id that comes late makes no hole behind it.
+        step = number - s["highest_id"]
         if s["numbers"] == 0:
             s["first_id"] = number
-        elif step == 0:
+        elif number == s["id_before"]:
             s["ids_repeated"] += 1
         elif step < 0:
             s["ids_backwards"] += 1
         elif step > 1:
             if s["id_holes"] < PLACES:
                 holes[s["id_holes"], 0] = local_ns[row]
-                holes[s["id_holes"], 1] = s["last_id"]
+                holes[s["id_holes"], 1] = s["highest_id"]
                 holes[s["id_holes"], 2] = step - 1
             s["id_holes"] += 1
             s["ids_missing"] = min(s["ids_missing"] + step - 1, MOST_MISSING)
             s["id_hole_max"] = max(s["id_hole_max"], step - 1)
         s["numbers"] += 1
-        s["last_id"] = number
+        s["id_before"] = number
+        s["highest_id"] = number if s["numbers"] == 1 else max(s["highest_id"], number)
 
 
 @kernel

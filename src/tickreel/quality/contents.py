@@ -54,7 +54,7 @@ class Ids(Content):
         kernel.look_at_ids(letters, columns["local_ns"], self.state, self._holes)
 
     def figures(self) -> Figures:
-        ends = ("first_id", "last_id") if self.state["numbers"][0] else ()
+        ends = ("first_id", "highest_id") if self.state["numbers"][0] else ()
         return super().figures() | {name: self.state[name][0].item() for name in ends}
 
     def places(self) -> dict[str, list[Place]]:

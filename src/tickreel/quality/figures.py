@@ -62,10 +62,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure("ids_empty", "rows", "rows without an id", _WITH_IDS),
     Figure("ids_text", "rows", "ids that are not numbers of up to 18 digits", _WITH_IDS),
     Figure("ids_repeated", "rows", "numeric ids equal to the one before", _WITH_IDS),
-    Figure("ids_backwards", "rows", "numeric ids lower than the one before", _WITH_IDS),
-    Figure("id_holes", "holes", "numeric ids more than 1 above the one before", _WITH_IDS),
-    Figure("ids_missing", "ids", "ids between them, at most 2^62", _WITH_IDS),
+    Figure("ids_backwards", "rows", "numeric ids lower than the highest before", _WITH_IDS),
+    Figure("id_holes", "holes", "numeric ids more than 1 above the highest before", _WITH_IDS),
+    Figure("ids_missing", "ids", "ids in those holes, come late or never; at most 2^62", _WITH_IDS),
     Figure("id_hole_max", "ids", "ids missing in the largest hole", _WITH_IDS, max),
+    Figure("first_id", "id", "the first numeric id; not of a group", _WITH_IDS),
+    Figure("highest_id", "id", "the highest numeric id; not of a group", _WITH_IDS),
     Figure("side_unknown", "rows", "rows of unknown side", _WITH_IDS),
     Figure("amount_total", "as the venue counts", "sum of all amounts", _WITH_IDS),
     Figure("amount_max", "as the venue counts", "largest amount of one row", _WITH_IDS, max),
@@ -90,6 +92,7 @@ FIGURES: tuple[Figure, ...] = (
 )  # fmt: skip
 
 PERCENTILES = {"offset_p1_ns": 1, "offset_p50_ns": 50, "offset_p99_ns": 99}
+OF_ONE_SYMBOL = ("first_id", "highest_id")
 PER_SEGMENT = ("parts", "set_aside", "out_of_order", "id_twice")
 """Figures of the segment's provenance, known without looking at a row."""
 
@@ -104,9 +107,9 @@ def best_columns(type: str) -> tuple[str, str] | None:
 
 
 def fold(symbols: list[Figures]) -> Figures:
-    """Return the figures of a group from those of its symbols; percentiles are left out."""
+    """Return the figures of a group from those of its symbols, but for percentiles and OF_ONE_SYMBOL."""
     return {
         figure.name: figure.fold(found[figure.name] for found in symbols)
         for figure in FIGURES
-        if symbols and figure.name in symbols[0] and figure.name not in PERCENTILES
+        if symbols and figure.name in symbols[0] and figure.name not in (*PERCENTILES, *OF_ONE_SYMBOL)
     }

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from tickreel.errors import TickreelError
-from tickreel.quality.figures import Figures, Place, fold
+from tickreel.quality.figures import OF_ONE_SYMBOL, Figures, Place, fold
 from tickreel.quality.meter import Meter, percentiles
 from tickreel.quality.times_kernel import keep_same, mark_same_times
 from tickreel.quality.verdicts import Verdict, judge, worst
@@ -77,7 +77,7 @@ def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None
         figures |= percentiles(meter.offsets, figures["offset_min_ns"], figures["offset_max_ns"])
     figures |= _provenance(segment)
     if not key.grouped and symbols:
-        figures |= {name: symbols[0][name] for name in ("first_id", "last_id") if name in symbols[0]}
+        figures |= {name: symbols[0][name] for name in OF_ONE_SYMBOL if name in symbols[0]}
     return Measured(key, figures, {} if key.grouped else places, worst_symbols)
 
 

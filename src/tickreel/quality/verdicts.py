@@ -31,6 +31,10 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 NOTE, WARNING, BAD = Severity
+DENSE_SECONDS = 100
+MANY_TRADES = 10_000
+FEW_SHARE = 0.1
+FEW_DAYS = 5
 Found = tuple[int, str] | None
 
 
@@ -50,6 +54,14 @@ def judge(figures: Figures) -> list[Verdict]:
     found = [(rule.name, rule.look(figures)) for rule in RULES]
     verdicts = [Verdict(name, *what) for name, what in found if what]
     return sorted(verdicts, key=lambda verdict: -verdict.severity)
+
+
+def few_rows(rows: int, all_days: list[int]) -> Verdict | None:
+    """Return what is to be said of a day's rows beside those of all days of its stream."""
+    usual = sorted(all_days)[len(all_days) // 2]
+    if len(all_days) < FEW_DAYS or rows == 0 or rows >= FEW_SHARE * usual:
+        return None
+    return Verdict("few_rows", WARNING, f"{rows:,} rows, where the median day has {usual:,}")
 
 
 def worst(verdicts: list[Verdict]) -> Verdict | None:
@@ -144,7 +156,15 @@ def _backwards(f: Figures) -> Found:
     )
 
 
+def _sparse(f: Figures) -> Found:
+    if f["active_seconds"] >= DENSE_SECONDS:
+        return None
+    return NOTE, f"only {f['active_seconds']:,} seconds of the day have rows: too few to tell gaps"
+
+
 def _coverage(f: Figures) -> Found:
+    if f["active_seconds"] < DENSE_SECONDS:
+        return None
     share = f["covered_ns"] / NS_PER_DAY
     if share >= 0.99:
         return None
@@ -157,7 +177,7 @@ def _coverage(f: Figures) -> Found:
 
 
 def _gaps(f: Figures) -> Found:
-    if not f["gaps"]:
+    if not f["gaps"] or f["active_seconds"] < DENSE_SECONDS:
         return None
     severity = BAD if f["gaps_ns"] >= 3_600 * NS_PER_S else WARNING
     if f["gaps"] == 1:
@@ -169,6 +189,8 @@ def _gaps(f: Figures) -> Found:
 
 
 def _bursts(f: Figures) -> Found:
+    if "outliers" not in f:
+        return None
     shares = {"local": f["same_time"], "exchange": f["same_exchange_time"]}
     told = [
         f"{_percent(count, f['rows'])} the {clock} time"
@@ -179,7 +201,9 @@ def _bursts(f: Figures) -> Found:
 
 
 def _thinned(f: Figures) -> Found:
-    if f["time_step_ns"] < NS_PER_MS or f["rows"] < 1_000 or f["same_time"] >= 0.01 * f["rows"]:
+    if "outliers" not in f or f["time_step_ns"] < NS_PER_MS:
+        return None
+    if f["rows"] < MANY_TRADES or f["same_time"] >= 0.01 * f["rows"]:
         return None
     step = "millisecond" if f["time_step_ns"] == NS_PER_MS else "second"
     return WARNING, (
@@ -271,6 +295,12 @@ def _late_snapshot(f: Figures) -> Found:
     return WARNING, f"the first snapshot arrives after {f['rows_before_snapshot']:,} rows of changes"
 
 
+def _snapshot_zeros(f: Figures) -> Found:
+    if not f.get("snapshot_zeros"):
+        return None
+    return WARNING, f"snapshots hold {f['snapshot_zeros']:,} levels with amount 0"
+
+
 def _reconnects(f: Figures) -> Found:
     if not f.get("reconnects"):
         return None
@@ -316,10 +346,17 @@ RULES: tuple[Rule, ...] = (
     Rule("lag", "99th percentile of the offset from 100 ms: note; 1 s: warning; 10 s: bad", _lag),
     Rule("drift", "hourly median offset moves by 100 ms: warning; 10 s: bad", _drift),
     Rule("backwards", "exchange time steps back: note; on 1 % of rows: warning", _backwards),
+    Rule(
+        "sparse",
+        "fewer than 100 seconds of the day have rows: note; then gaps and coverage are not judged",
+        _sparse,
+    ),
     Rule("coverage", "under 99 % of the day covered: note; under 95 %: warning; under 50 %: bad", _coverage),
     Rule("gaps", "a gap: warning; an hour in gaps: bad", _gaps),
-    Rule("bursts", "half of the rows have the local or the exchange time of the row before: note", _bursts),
-    Rule("thinned", "whole ms or seconds, under 1 % repeat, 1,000 rows or more: warning", _thinned),
+    Rule("bursts", "half of the trades have the local or the exchange time of the row before: note", _bursts),
+    Rule(
+        "thinned", "10,000 trades or more, times in whole ms or seconds, under 1 % repeat: warning", _thinned
+    ),
     Rule("duplicates", "a duplicate row: note; 0.1 % of rows: warning; 5 %: bad", _duplicates),
     Rule("set_aside", "lines that import set aside: warning", _set_aside),
     Rule("order", "rows that import put in order: note", _order),
@@ -333,6 +370,7 @@ RULES: tuple[Rule, ...] = (
     Rule("outliers", "an outlier: warning", _outliers),
     Rule("amount", "one of 100 rows or more has over half of the day's amount: warning", _amount),
     Rule("late_snapshot", "rows before the first snapshot: warning; no snapshot: bad", _late_snapshot),
+    Rule("snapshot_zeros", "a level of amount 0 in a snapshot: warning", _snapshot_zeros),
     Rule("reconnects", "a snapshot after the first: note; ten: warning", _reconnects),
     Rule("book_cells", "a row of a book without price or amount: warning", _book_cells),
     Rule("crossed", "bid above ask: warning; a minute in all: bad", _crossed),
@@ -343,6 +381,7 @@ RULES: tuple[Rule, ...] = (
 EXTRA_RULES = {
     "empty": "a segment without rows: warning",
     "unreadable": "a segment that cannot be read: bad",
+    "few_rows": "under a tenth of the rows of the stream's median day, of 5 days or more: warning",
     "join": "the day before is there and ids or time have a gap at midnight: warning; they have none: note",
 }
 """Rules that need more than one segment's figures."""
@@ -355,20 +394,17 @@ def join(before: Figures, after: Figures) -> Verdict | None:
     silence = after["first_ns"] - before["last_ns"]
     found = [f"joins the day before after {spoken_ns(silence)}"]
     severity = NOTE
-    if silence > max(before["gap_threshold_ns"], after["gap_threshold_ns"]):
+    dense = min(before["active_seconds"], after["active_seconds"]) >= DENSE_SECONDS
+    if dense and silence > max(before["gap_threshold_ns"], after["gap_threshold_ns"]):
         severity, found = WARNING, [f"a gap of {spoken_ns(silence)} over midnight"]
-    if "last_id" in before and "first_id" in after:
-        step = after["first_id"] - before["last_id"]
+    if "highest_id" in before and "first_id" in after:
+        step = after["first_id"] - before["highest_id"]
         if step == 1:
             found.append("no id missing")
-        elif step > 1 and not _sparse(after):
+        elif step > 1 and after["ids_missing"] <= after["rows"]:
             severity = WARNING
             found.append(f"{step - 1:,} ids missing")
         elif step < 1:
             severity = WARNING
             found.append(f"ids go back by {1 - step:,}")
     return Verdict("join", severity, ", ".join(found))
-
-
-def _sparse(f: Figures) -> bool:
-    return f["ids_missing"] > f["rows"]

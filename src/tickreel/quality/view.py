@@ -6,7 +6,7 @@ import msgspec
 
 from tickreel.quality.segments import Measured
 from tickreel.quality.survey import Asked, Stream
-from tickreel.quality.verdicts import BAD, Verdict, join, judge
+from tickreel.quality.verdicts import BAD, Verdict, few_rows, join, judge
 from tickreel.report.quality_view import DayView, FindingView, QualityView, RunView, StreamView, TotalsView
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
@@ -32,15 +32,17 @@ def view(root: str, feed: str, asked: Asked, streams: list[Stream]) -> QualityVi
 def _judged(stream: Stream) -> dict[str, list[Verdict]]:
     """Return day -> verdicts, worst first, of every day that is there."""
     verdicts = {}
+    rows = [measured.figures.get("rows", 0) for measured in stream.found.values()]
     for day in sorted(stream.found):
         measured = stream.found[day]
         if measured.error:
             verdicts[day] = [Verdict("unreadable", BAD, f"cannot be read: {measured.error}")]
             continue
-        found = judge(measured.figures)
         before = stream.found.get(day_of(day_start(day) - NS_PER_DAY))
         seam = join(before.figures, measured.figures) if before and not stream.key.group else None
-        verdicts[day] = sorted([*found, *([seam] if seam else [])], key=lambda verdict: -verdict.severity)
+        few = few_rows(measured.figures["rows"], rows)
+        found = [*judge(measured.figures), *(verdict for verdict in (few, seam) if verdict)]
+        verdicts[day] = sorted(found, key=lambda verdict: -verdict.severity)
     return verdicts
 
 
