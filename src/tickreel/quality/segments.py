@@ -118,7 +118,8 @@ def equal_rows(segment: Segment, block: int) -> np.ndarray:
         if left == 0:
             break
         values = np.ascontiguousarray(segment.read(name, block))
-        left = keep_same(values.view(np.uint8).reshape(len(values), values.dtype.itemsize), same)
+        word = np.dtype(np.int64 if values.dtype.itemsize % 8 == 0 else np.uint8)
+        left = keep_same(values.view(word).reshape(len(values), -1), same)
     same[0] = block > 0 and all(
         segment.read(name, block - 1)[-1:].tobytes().rstrip(b"\0")
         == segment.read(name, block)[:1].tobytes().rstrip(b"\0")

@@ -170,7 +170,7 @@ def mark_same_times(local_ns, same):
 def keep_same(values, same):
     """Unmark rows whose value differs from that of the row before; return how many stay marked.
 
-    values  uint8[n, width]: the bytes of one column, so that empty cells (NaN) equal each other
+    values  uint8 or int64[n, width]: the bits of one column, so that empty cells (NaN) equal each other
     """
     count = 0
     for row in range(1, values.shape[0]):

@@ -23,4 +23,5 @@ def warm_up(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
         meter.finish()
     same = np.zeros(2, np.bool_)
     mark_same_times(np.zeros(2, np.int64), same)
-    keep_same(np.zeros((2, 8), np.uint8), same)
+    keep_same(np.zeros((2, 1), np.uint8), same)
+    keep_same(np.zeros((2, 1), np.int64), same)
