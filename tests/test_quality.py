@@ -148,6 +148,7 @@ ODD: dict[str, tuple[str, Rows, str, str]] = {
     "snapshot_zeros": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", amount=0), "warning", "8,640 levels with amount 0"),
     "sparse": ("trades", usual(count=99), "note", "only 99 seconds of the day have rows"),
     "reconnects": ("incremental_book_L2", [row | {"is_snapshot": "true" if number in (0, 50) else "false"} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 snapshots after the first"),
+    "absent": ("incremental_book_L2", [row | {"is_snapshot": "false" if number else "true", "amount": int(number != 1), "price": 100 + (number == 1)} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 of 1 removals are of levels that the book has not"),
     "book_cells": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", price=""), "warning", "no price or no amount in 8,640 of 8,640 rows (100 %)"),
     "crossed": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:11], bid_price=102), *usual("quotes")[11:]], "warning", "in 1 intervals, 20 s in all, the longest 20 s"),
     "locked": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:10], bid_price=101), *usual("quotes")[10:]], "note", "in 1 of 8,640 rows"),
@@ -163,6 +164,23 @@ def test_each_oddity_is_named_with_its_severity(place: Path, rule: str) -> None:
     told = verdicts(document(place))[rule]
     assert told[0] == severity
     assert text in told[1]
+
+
+def test_a_book_that_crosses_is_named(place: Path) -> None:
+    sides = [{"side": "bid", "price": 100}, {"side": "ask", "price": 101}, {"side": "bid", "price": 102}]
+    last = {"side": "bid", "price": 102, "amount": 0}
+    rows = usual("incremental_book_L2")
+    flags = ("true", "false", "false", "false")
+    crossed = [
+        row | side | {"is_snapshot": flag}
+        for row, side, flag in zip(rows, [*sides, last], flags, strict=False)
+    ]
+    write(place / "files", [*crossed, *(row | {"price": 99} for row in rows[4:])], "incremental_book_L2")
+    told = verdicts(document(place))
+    assert told["crossed"] == (
+        "warning", "the bid is above the ask in 1 intervals, 10 s in all, the longest 10 s",
+    )  # fmt: skip
+    assert told["empty_sides"] == ("note", "no bid or no ask in 1 of 8,640 messages (0.0116 %)")
 
 
 def test_every_rule_has_its_oddity() -> None:

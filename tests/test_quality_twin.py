@@ -17,8 +17,9 @@ from tickreel.codecs.decimals import NULL_MANTISSA, Decimals
 from tickreel.quality.figures import FIGURES, OF_ONE_SYMBOL, PER_SEGMENT
 from tickreel.quality.meter import Meter
 from tickreel.quality.offsets import ERROR, middle_ns
-from tickreel.quality.segments import measure_segment
+from tickreel.quality.segments import BOOK_TYPES, measure_segment
 from tickreel.quality.times_kernel import HALF, bin_of
+from tickreel.quality.watch import Watch
 from tickreel.schema import MARKET_TYPES, NULL_TIME, RECORD_TYPES, Kind
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.format import Meta
@@ -122,7 +123,7 @@ def stored(record_type: str, found: dict[str, np.ndarray]) -> dict[str, Any]:
     return batch
 
 
-@pytest.mark.parametrize("record_type", ["trades", "quotes"])
+@pytest.mark.parametrize("record_type", ["trades", "quotes", "incremental_book_L2"])
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, data: st.DataObject) -> None:
@@ -135,6 +136,8 @@ def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, 
         found = measure_segment(Segment.open(folder / "x.reel"), key).figures
     wanted = twin_quality.figures(record_type, rows, DAY_NS, None)
     wanted |= {"duplicate_rows": twin_quality.duplicates(rows), "parts": 0, "set_aside": 0, "out_of_order": 0}
+    if record_type == "incremental_book_L2":
+        wanted |= twin_quality.watched(rows)
     assert found == wanted | ({"id_twice": 0} if record_type == "trades" else {})
 
 
@@ -149,7 +152,8 @@ def test_every_figure_is_declared_for_the_types_that_have_it() -> None:
         meter.add(cells | {"local_ns": np.array([DAY_NS]), "exchange_ns": np.array([DAY_NS])}, 0)
         declared = {figure.name for figure in FIGURES if not figure.types or name in figure.types}
         declared -= {*OF_ONE_SYMBOL}  # there is no id
-        assert {*meter.finish()[0], *PER_SEGMENT} - {"id_twice"} == declared - {"id_twice"}
+        watched = Watch().finish() if name in BOOK_TYPES else {}
+        assert {*meter.finish()[0], *watched, *PER_SEGMENT} - {"id_twice"} == declared - {"id_twice"}
 
 
 def test_the_median_of_each_hour_is_the_twins() -> None:

@@ -128,6 +128,7 @@ def is_outlier(prices: list[float], at: int) -> bool:
 
 
 def best(rows: list[tuple[int, float, float]]) -> dict[str, Any]:
+    """Return the figures of (local ns, best bid, best ask)."""
     whole = [bid > 0 and ask > 0 for _, bid, ask in rows]
     crossed = [both and bid > ask for both, (_, bid, ask) in zip(whole, rows, strict=True)]
     intervals, start = [], None
@@ -163,6 +164,25 @@ def book(rows: list[Row]) -> dict[str, Any]:
         "cells_empty": sum(math.isnan(row["price"]) or math.isnan(row["amount"]) for row in rows),
         "removals": sum(not row["is_snapshot"] and row["amount"] == 0 for row in rows),
     }  # fmt: skip
+
+
+def watched(rows: list[Row]) -> dict[str, Any]:
+    """Return the figures of the book after every message, once a snapshot has made it known."""
+    sides: list[set[float]] | None = None
+    looks, absent = [], 0
+    for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
+        same = before is not None and before["is_snapshot"] and before["local_ns"] == row["local_ns"]
+        if row["is_snapshot"] and not same:
+            sides = [set(), set()]
+        if sides is not None and not math.isnan(row["price"]) and not math.isnan(row["amount"]):
+            side = sides[row["side"]]
+            absent += row["amount"] == 0 and not row["is_snapshot"] and row["price"] not in side
+            (side.discard if row["amount"] == 0 else side.add)(row["price"])
+        if sides is not None and (after is None or after["local_ns"] != row["local_ns"]):
+            # A price of 0 is a level here, so all are moved up by 1.
+            bid, ask = max(sides[0], default=math.nan) + 1, min(sides[1], default=math.nan) + 1
+            looks.append((row["local_ns"], bid, ask))
+    return {"removals_absent": absent, "book_messages": len(looks)} | best(looks)
 
 
 def funding(rows: list[Row]) -> dict[str, Any]:

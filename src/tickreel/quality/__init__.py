@@ -4,7 +4,10 @@
     times_kernel   times, silences and the two clocks of rows in order of time
     content_kernel ids, prices, best prices, books and funding of the same rows
     offsets        the fixed bins that percentiles of clock offsets come from
+    contents       what there is to look at in each record type
     meter          Meter: rows of one symbol and day in, figures out, block after block
+    watch_kernel   order books built row by row, looked at after every message
+    watch          Watch: the same with room that grows
     segments       one segment's figures; the task of a worker
     verdicts       figures to sentences with a severity, worst first
     survey         the question: what is there, what is missing, all of it measured on all cores

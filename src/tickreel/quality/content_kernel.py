@@ -187,6 +187,23 @@ def look_at_prices(local_ns, price, state, ring, ring_ns, scratch, outliers):
             s["outliers"] += 1
 
 
+@inlined
+def see_best(s, local, whole, spread):
+    """Add one look at best bid and ask: whether there are both, and the sign of ask - bid."""
+    crossed = whole and spread < 0
+    s["sides_empty"] += not whole
+    s["locked_rows"] += whole and spread == 0
+    s["crossed_rows"] += crossed
+    if s["crossed"]:
+        s["crossed_ns"] += local - s["last_ns"]
+        s["crossed_max_ns"] = max(s["crossed_max_ns"], local - s["since_ns"])
+    elif crossed:
+        s["crossed_intervals"] += 1
+        s["since_ns"] = local
+    s["crossed"] = crossed
+    s["last_ns"] = local
+
+
 @kernel
 def look_at_best(local_ns, bid, ask, state):
     """Add best prices, float64[n], NaN or 0 for an empty side; state BEST[1].
@@ -194,22 +211,9 @@ def look_at_best(local_ns, bid, ask, state):
     A crossed interval begins with a row whose bid is above its ask, and ends with the next row
     that is not so, or with the last row.
     """
-    s = state[0]
     for row in range(local_ns.shape[0]):
-        local = local_ns[row]
         whole = bid[row] > 0 and ask[row] > 0
-        crossed = whole and bid[row] > ask[row]
-        s["sides_empty"] += not whole
-        s["locked_rows"] += whole and bid[row] == ask[row]
-        s["crossed_rows"] += crossed
-        if s["crossed"]:
-            s["crossed_ns"] += local - s["last_ns"]
-            s["crossed_max_ns"] = max(s["crossed_max_ns"], local - s["since_ns"])
-        elif crossed:
-            s["crossed_intervals"] += 1
-            s["since_ns"] = local
-        s["crossed"] = crossed
-        s["last_ns"] = local
+        see_best(state[0], local_ns[row], whole, ask[row] - bid[row])
 
 
 @kernel

@@ -11,7 +11,8 @@ Figures = dict[str, Any]
 Place = tuple[int, int | None, str]
 """Where something was found: ns UTC on the local clock, ns of its end or None, what stood there."""
 
-_QUOTED = ("quotes", "book_ticker", "book_snapshot_5", "book_snapshot_25", "options_chain")
+_BOOK = ("incremental_book_L2",)
+_QUOTED = ("quotes", "book_ticker", "book_snapshot_5", "book_snapshot_25", "options_chain", *_BOOK)
 _WITH_IDS = ("trades", "liquidations")
 
 
@@ -72,19 +73,21 @@ FIGURES: tuple[Figure, ...] = (
     Figure("amount_total", "as the venue counts", "sum of all amounts", _WITH_IDS),
     Figure("amount_max", "as the venue counts", "largest amount of one row", _WITH_IDS, max),
     Figure("outliers", "trades", "prices off the median of the 11 trades around them by more than 1 % and 10 median deviations", ("trades",)),
-    Figure("sides_empty", "rows", "rows without a best bid or ask (empty or 0)", _QUOTED),
-    Figure("locked_rows", "rows", "rows whose best bid equals the best ask", _QUOTED),
-    Figure("crossed_rows", "rows", "rows whose best bid is above the best ask", _QUOTED),
-    Figure("crossed_intervals", "intervals", "runs of crossed rows", _QUOTED),
-    Figure("crossed_ns", "ns", "time from the first row of each such run to the next row that is not crossed", _QUOTED),
+    Figure("sides_empty", "rows", "rows (of order books: messages) without a best bid or ask", _QUOTED),
+    Figure("locked_rows", "rows", "rows or messages whose best bid equals the best ask", _QUOTED),
+    Figure("crossed_rows", "rows", "rows or messages whose best bid is above the best ask", _QUOTED),
+    Figure("crossed_intervals", "intervals", "runs of such rows", _QUOTED),
+    Figure("crossed_ns", "ns", "time from the first row of each run to the next row that is not crossed", _QUOTED),
     Figure("crossed_max_ns", "ns", "longest of them", _QUOTED, max),
-    Figure("snapshots", "snapshots", "runs of snapshot rows with one local time", ("incremental_book_L2",)),
-    Figure("reconnects", "snapshots", "snapshots after the first", ("incremental_book_L2",)),
-    Figure("snapshot_rows", "rows", "rows of snapshots", ("incremental_book_L2",)),
-    Figure("snapshot_zeros", "rows", "rows of snapshots with amount 0", ("incremental_book_L2",)),
-    Figure("rows_before_snapshot", "rows", "rows before the day's first snapshot, all if there is none", ("incremental_book_L2",)),
-    Figure("cells_empty", "rows", "rows without a price or an amount", ("incremental_book_L2",)),
-    Figure("removals", "rows", "rows that remove a level: amount 0, not in a snapshot", ("incremental_book_L2",)),
+    Figure("snapshots", "snapshots", "runs of snapshot rows with one local time", _BOOK),
+    Figure("reconnects", "snapshots", "snapshots after the first", _BOOK),
+    Figure("snapshot_rows", "rows", "rows of snapshots", _BOOK),
+    Figure("snapshot_zeros", "rows", "rows of snapshots with amount 0", _BOOK),
+    Figure("rows_before_snapshot", "rows", "rows before the day's first snapshot, all if there is none", _BOOK),
+    Figure("cells_empty", "rows", "rows without a price or an amount", _BOOK),
+    Figure("removals", "rows", "rows that remove a level: amount 0, not in a snapshot", _BOOK),
+    Figure("removals_absent", "rows", "those of them whose level is not in the book, once it is known", _BOOK),
+    Figure("book_messages", "messages", "messages after which the book is known", _BOOK),
     Figure("funding_steps", "rows", "rows whose funding time is later than the last one given", ("derivative_ticker",)),
     Figure("funding_steps_back", "rows", "rows whose funding time is earlier than the last one given", ("derivative_ticker",)),
     Figure("funding_empty", "rows", "rows without a funding time", ("derivative_ticker",)),

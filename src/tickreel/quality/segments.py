@@ -6,16 +6,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tickreel.books.rows import RowReader
 from tickreel.errors import TickreelError
 from tickreel.quality.figures import OF_ONE_SYMBOL, Figures, Place, fold
 from tickreel.quality.meter import Meter, percentiles
 from tickreel.quality.times_kernel import keep_same, mark_same_times
 from tickreel.quality.verdicts import Verdict, judge, worst
+from tickreel.quality.watch import Watch
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.reader import Segment
 from tickreel.units import day_start
 
 WORST_SYMBOLS = 5
+BOOK_TYPES = ("incremental_book_L2",)
 
 
 class SymbolVerdict(msgspec.Struct, frozen=True):
@@ -56,7 +59,7 @@ def measure_segments(arguments: dict[str, Any], progress: Callable[..., None]) -
 
 
 def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None) -> Measured:
-    """Return the figures of a segment. Raises CorruptionError.
+    """Return the figures of a segment. Raises CorruptionError, and InputError for prices that no book can hold.
 
     gap_ns  threshold of a gap; None: the usual rule, see `meter.usual_gap_ns`
     """
@@ -64,13 +67,12 @@ def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None
     symbols: list[Figures] = []
     places: dict[str, list[Place]] = {}
     worst_symbols: list[SymbolVerdict] = []
-    for name in _measured_symbols(segment, meter):
-        figures, places = meter.finish()
-        meter.begin()
+    for name, figures, found in _measured_symbols(segment, meter):
         symbols.append(figures)
+        places = found
         if key.grouped and (verdict := worst(judge(figures))):
             worst_symbols.append(SymbolVerdict(name, figures["rows"], verdict))
-            worst_symbols.sort(key=lambda found: (-found.verdict.severity, -found.rows, found.symbol))
+            worst_symbols.sort(key=lambda entry: (-entry.verdict.severity, -entry.rows, entry.symbol))
             del worst_symbols[WORST_SYMBOLS:]
     figures = fold(symbols) if symbols else {"rows": 0, "symbols": 0}
     if symbols:
@@ -81,29 +83,40 @@ def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None
     return Measured(key, figures, {} if key.grouped else places, worst_symbols)
 
 
-def _measured_symbols(segment: Segment, meter: Meter) -> Iterator[str]:
-    """Yield the name of each symbol that has rows when the meter has had all of them."""
-    directory = segment.footer.symbols
-    starts = directory["row"].astype(np.int64)
-    stops = starts + directory["rows"].astype(np.int64)
-    symbol = 0
+def _measured_symbols(
+    segment: Segment, meter: Meter
+) -> Iterator[tuple[str, Figures, dict[str, list[Place]]]]:
+    """Yield the name of each symbol that has rows, with what was found in them."""
+    reader = RowReader() if segment.record.name in BOOK_TYPES else None
+    watch = Watch() if reader else None
     for block in range(len(segment.blocks)):
-        first = int(segment.blocks["row"][block])
-        end = first + int(segment.blocks["rows"][block])
         columns = {name: segment.read(name, block) for name in meter.columns}
         same = equal_rows(segment, block)
-        while symbol < len(starts) and int(starts[symbol]) < end:
-            start, stop = max(int(starts[symbol]), first), min(int(stops[symbol]), end)
-            rows = slice(start - first, stop - first)
-            if start == int(starts[symbol]) and start < stop:
+        book_rows = reader.read(segment, block) if reader else None
+        for symbol, rows, begins, ends in _parts(segment, block):
+            if begins:
                 same[rows.start] = False
-            if start < stop:
-                meter.add({name: values[rows] for name, values in columns.items()}, int(same[rows].sum()))
-            if int(stops[symbol]) > end:
-                break
-            if int(stops[symbol]) > int(starts[symbol]):
-                yield segment.footer.names[symbol]
-            symbol += 1
+            meter.add({name: values[rows] for name, values in columns.items()}, int(same[rows].sum()))
+            if watch and book_rows:
+                watch.add(*book_rows, rows.start, rows.stop)
+            if ends:
+                figures, places = meter.finish()
+                yield symbol, figures | (watch.finish() if watch else {}), places
+                meter.begin()
+                watch = Watch() if watch else None
+
+
+def _parts(segment: Segment, block: int) -> Iterator[tuple[str, slice, bool, bool]]:
+    """Yield the parts of a block by symbol: name, rows, whether the symbol begins and ends with them."""
+    directory = segment.footer.symbols
+    first = int(segment.blocks["row"][block])
+    end = first + int(segment.blocks["rows"][block])
+    starts = directory["row"].astype(np.int64)
+    stops = starts + directory["rows"].astype(np.int64)
+    for place in np.flatnonzero((starts < end) & (stops > first)).tolist():
+        start, stop = int(starts[place]), int(stops[place])
+        rows = slice(max(start, first) - first, min(stop, end) - first)
+        yield segment.footer.names[place], rows, start >= first, stop <= end
 
 
 def equal_rows(segment: Segment, block: int) -> np.ndarray:

@@ -93,6 +93,14 @@ def _of_rows(figures: Figures, name: str) -> str:
     return f"{figures[name]:,} of {figures['rows']:,} rows ({_percent(figures[name], figures['rows'])})"
 
 
+def _of_looks(figures: Figures, name: str) -> str:
+    """Return the share of rows, or of an order book's messages."""
+    if "book_messages" not in figures:
+        return _of_rows(figures, name)
+    whole = figures["book_messages"]
+    return f"{figures[name]:,} of {whole:,} messages ({_percent(figures[name], whole)})"
+
+
 def _graded(share: float, *, warning: float, bad: float = 2.0) -> int:
     return BAD if share >= bad else WARNING if share >= warning else NOTE
 
@@ -309,6 +317,12 @@ def _reconnects(f: Figures) -> Found:
     ), f"{f['reconnects']:,} snapshots after the first: the feed was connected anew"
 
 
+def _absent(f: Figures) -> Found:
+    if not f.get("removals_absent"):
+        return None
+    return NOTE, f"{f['removals_absent']:,} of {f['removals']:,} removals are of levels that the book has not"
+
+
 def _book_cells(f: Figures) -> Found:
     if not f.get("cells_empty"):
         return None
@@ -325,13 +339,13 @@ def _crossed(f: Figures) -> Found:
 
 
 def _locked(f: Figures) -> Found:
-    return (NOTE, f"bid equals ask in {_of_rows(f, 'locked_rows')}") if f.get("locked_rows") else None
+    return (NOTE, f"bid equals ask in {_of_looks(f, 'locked_rows')}") if f.get("locked_rows") else None
 
 
 def _empty_sides(f: Figures) -> Found:
     if not f.get("sides_empty"):
         return None
-    return NOTE, f"no bid or no ask in {_of_rows(f, 'sides_empty')}"
+    return NOTE, f"no bid or no ask in {_of_looks(f, 'sides_empty')}"
 
 
 def _funding(f: Figures) -> Found:
@@ -372,6 +386,7 @@ RULES: tuple[Rule, ...] = (
     Rule("late_snapshot", "rows before the first snapshot: warning; no snapshot: bad", _late_snapshot),
     Rule("snapshot_zeros", "a level of amount 0 in a snapshot: warning", _snapshot_zeros),
     Rule("reconnects", "a snapshot after the first: note; ten: warning", _reconnects),
+    Rule("absent", "removals of levels that are not in the book: note", _absent),
     Rule("book_cells", "a row of a book without price or amount: warning", _book_cells),
     Rule("crossed", "bid above ask: warning; a minute in all: bad", _crossed),
     Rule("locked", "bid equals ask: note", _locked),
