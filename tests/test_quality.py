@@ -16,7 +16,7 @@ from tickreel.cli.app import run
 from tickreel.quality.figures import FIGURES
 from tickreel.quality.segments import Measured
 from tickreel.quality.survey import Asked, Stream, StreamKey, survey
-from tickreel.quality.verdicts import RULES, Severity, join, judge, spoken_ns
+from tickreel.quality.verdicts import RULES, Severity, Verdict, few_rows, join, judge, spoken_ns
 from tickreel.quality.view import view
 from tickreel.report.quality_html import quality_html
 from tickreel.schema import RECORD_TYPES
@@ -364,6 +364,24 @@ def test_ids_that_count_something_else_have_no_holes() -> None:
         Severity.NOTE,
         "ids are no count of this symbol: 900 numbers lie between those of 100 rows",
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "severity"), [(1, "note"), (9, "note"), (10, "warning"), (5_000, "warning")]
+)
+def test_reconnects_are_a_warning_from_ten_on(count: int, severity: str) -> None:
+    (rule,) = [rule for rule in RULES if rule.name == "reconnects"]
+    found = rule.look({"reconnects": count})
+    assert found is not None
+    assert Severity(found[0]).word == severity
+
+
+def test_a_day_of_few_rows_stands_out_of_its_stream() -> None:
+    assert few_rows(9, [9, 100, 100, 100, 100]) == Verdict(
+        "few_rows", 2, "9 rows, where the median day has 100"
+    )
+    assert few_rows(10, [10, 100, 100, 100, 100]) is None
+    assert few_rows(9, [9, 100, 100, 100]) is None
 
 
 def test_an_empty_day_has_no_seam() -> None:

@@ -130,24 +130,28 @@ def _is_asked(key: SegmentKey, asked: Asked) -> bool:
 
 def _asked_streams(store: Store, feed: str, asked: Asked, keys: Sequence[SegmentKey]) -> Iterator[StreamKey]:
     """Yield the product of what was asked: every symbol with every type."""
-    names: set[tuple[str | None, str]] = {(key.exchange, key.symbol) for key in keys}
+    own: dict[tuple[str | None, str], set[str]] = {}
+    for key in keys:
+        own.setdefault((key.exchange, key.symbol), set()).add(key.type)
+    names = {*own}
     if asked.symbols:
-        names = set(chain.from_iterable(_places(store, feed, asked, text) for text in asked.symbols))
+        known = {(key.exchange, key.symbol) for key in store.find(feed=feed)}
+        names = set(chain.from_iterable(_places(known, asked, text) for text in asked.symbols))
+    types = {key.type for key in keys} or {MARKET_TYPES[0]}
     for exchange, symbol in names:
-        own = {key.type for key in keys if (key.exchange, key.symbol) == (exchange, symbol)}
-        for type in asked.types or own or {key.type for key in keys} or {MARKET_TYPES[0]}:
+        for type in asked.types or own.get((exchange, symbol)) or types:
             yield StreamKey(MARKET_TYPES.index(type), exchange, symbol, symbol in GROUPS)
 
 
-def _places(store: Store, feed: str, asked: Asked, text: str) -> set[tuple[str | None, str]]:
-    """Return (exchange, symbol) of one word of --symbols; exchange None if no exchange is known for it."""
+def _places(known: set[tuple[str, str]], asked: Asked, text: str) -> set[tuple[str | None, str]]:
+    """Return (exchange, symbol) of one word of --symbols; exchange None if `known` has none for it."""
     exchange, colon, symbol = text.rpartition(":")
     if colon or asked.exchange:
         if colon and asked.exchange not in (None, exchange):
             raise UsageError(f"--symbols {text}: --exchange says {asked.exchange}; leave one of them out")
         return {(exchange or asked.exchange, symbol)}
-    known = {key.exchange for key in store.find(feed=feed, symbol=symbol)}
-    return {(name, symbol) for name in known} or {(None, symbol)}
+    found: set[tuple[str | None, str]] = {place for place in known if place[1] == symbol}
+    return found or {(None, symbol)}
 
 
 def _asked_days(asked: Asked, keys: Sequence[SegmentKey], stream: Stream) -> list[str]:

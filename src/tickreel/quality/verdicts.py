@@ -1,5 +1,6 @@
 """Turns figures into sentences: what holds, with a severity by declared thresholds, worst first."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -101,8 +102,8 @@ def _of_looks(figures: Figures, name: str) -> str:
     return f"{figures[name]:,} of {whole:,} messages ({_percent(figures[name], whole)})"
 
 
-def _graded(share: float, *, warning: float, bad: float = 2.0) -> int:
-    return BAD if share >= bad else WARNING if share >= warning else NOTE
+def _graded(value: float, *, warning: float, bad: float = math.inf) -> int:
+    return BAD if value >= bad else WARNING if value >= warning else NOTE
 
 
 def _clock(f: Figures) -> Found:
@@ -290,7 +291,7 @@ def _outliers(f: Figures) -> Found:
 
 
 def _amount(f: Figures) -> Found:
-    if f["rows"] < 100 or f.get("amount_max", 0) <= 0.5 * f.get("amount_total", 0):
+    if f["rows"] < 100 or f["symbols"] > 1 or f.get("amount_max", 0) <= 0.5 * f.get("amount_total", 0):
         return None
     return WARNING, f"one row has {_percent(f['amount_max'], f['amount_total'])} of the day's amount"
 
