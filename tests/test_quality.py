@@ -16,8 +16,9 @@ from tickreel.cli.app import run
 from tickreel.quality.figures import FIGURES
 from tickreel.quality.segments import Measured
 from tickreel.quality.survey import Asked, Stream, StreamKey, survey
-from tickreel.quality.verdicts import RULES, Severity, Verdict, few_rows, join, judge, spoken_ns
+from tickreel.quality.verdicts import RULES, Severity, Verdict, few_rows, join, judge
 from tickreel.quality.view import view
+from tickreel.quality.words import spoken_ns
 from tickreel.report.quality_html import quality_html
 from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
@@ -131,7 +132,7 @@ ODD: dict[str, tuple[str, Rows, str, str]] = {
     "drift": ("trades", changed(usual(), timestamp=lambda row: row["local_timestamp"] - 1_000 - row["id"] * 20), "warning", "over the day"),
     "backwards": ("trades", [*usual()[:500], usual()[500] | {"timestamp": START_US}, *usual()[501:]], "note", "steps back once, at most by 83.17 min"),
     "coverage": ("trades", changed(usual(every_us=1_000_000, count=360), local_timestamp=lambda row: row["local_timestamp"] + DAY_US - 360_000_000), "bad", "0.417 % of the day: the first at 23:54:00, the last at 23:59:59"),
-    "gaps": ("trades", without(usual(), 1_000, 1_039), "warning", "a gap of 400 s"),
+    "gaps": ("trades", without(usual(), 1_000, 1_039), "warning", "a gap of 400 s; 02:46:30 to 02:53:10"),
     "bursts": ("trades", [row for row in usual() for _ in "xxxx"], "note", "75 % the local time and 75 % the exchange time"),
     "thinned": ("trades", changed(usual(every_us=8_640_000, count=10_000), local_timestamp=lambda row: row["local_timestamp"] - 3 + row["id"] % 2 * 1_000), "warning", "whole milliseconds and 0 % of them repeat"),
     "duplicates": ("trades", [*usual()[:9], usual()[8], *usual()[9:]], "note", "1 of 8,641 rows (0.0116 %)"),
@@ -142,7 +143,7 @@ ODD: dict[str, tuple[str, Rows, str, str]] = {
     "ids_twice": ("trades", [*usual()[:9], usual()[8] | {"price": 101}, *usual()[9:]], "warning", "1 rows have an id that came before"),
     "ids_backwards": ("trades", [*usual()[:9], usual()[9] | {"id": 3}, *usual()[10:]], "warning", "ids go backwards in 1 of"),
     "sides": ("trades", changed(usual(), side="unknown"), "warning", "the side is unknown on every row"),
-    "outliers": ("trades", [*usual()[:9], usual()[9] | {"price": 102}, *usual()[10:]], "warning", "1 prices stand more than 1 % off"),
+    "outliers": ("trades", [*usual()[:9], usual()[9] | {"price": 102}, *usual()[10:]], "warning", "1 prices stand more than 1 % off the trades around them and come back; 00:01:30: 102 where its neighbours have 100"),
     "amount": ("trades", [*usual()[:9], usual()[9] | {"amount": 1e6}, *usual()[10:]], "warning", "one row has 99.1 % of the day's amount"),
     "late_snapshot": ("incremental_book_L2", [*usual("incremental_book_L2")[:328], *changed(usual("incremental_book_L2")[328:], is_snapshot="true")], "warning", "after 328 rows of changes"),
     "snapshot_zeros": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", amount=0), "warning", "8,640 levels with amount 0"),
@@ -216,7 +217,10 @@ def test_days_that_join_are_recognised_and_others_too(place: Path) -> None:
 def test_a_threshold_that_is_given_takes_the_place_of_the_usual_one(place: Path) -> None:
     write(place / "files", without(usual(), 1_000, 1_005))
     assert "gaps" not in verdicts(document(place))
-    assert verdicts(called(place, "--gap", "11s"))["gaps"] == ("warning", "a gap of 60 s")
+    assert verdicts(called(place, "--gap", "11s"))["gaps"] == (
+        "warning",
+        "a gap of 60 s; 02:46:30 to 02:47:30",
+    )
 
 
 def test_sparse_rows_have_no_gap_at_their_usual_pace(place: Path) -> None:

@@ -9,6 +9,7 @@
     watch_kernel   order books built row by row, looked at after every message
     watch          Watch: the same with room that grows
     segments       one segment's figures; the task of a worker
+    words          how a verdict words durations, times of day and shares
     verdicts       figures to sentences with a severity, worst first
     survey         the question: what is there, what is missing, all of it measured on all cores
     view           a survey as the plain data that `report` shows

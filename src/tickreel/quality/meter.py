@@ -8,6 +8,7 @@ from tickreel.quality import times_kernel as times
 from tickreel.quality.contents import Columns, contents
 from tickreel.quality.figures import PERCENTILES, Figures, Place
 from tickreel.quality.offsets import middle_ns, percentile_ns
+from tickreel.quality.words import spoken_ns
 from tickreel.schema import RecordType
 from tickreel.units import NS_PER_DAY, NS_PER_S
 
@@ -110,7 +111,7 @@ class Meter:
 
     def _steps(self) -> list[Place]:
         count = min(int(self._times["exchange_backwards"][0]), times.PLACES)
-        return [(local, None, f"{step} ns back") for local, step in self._backwards[:count].tolist()]
+        return [(local, None, f"by {spoken_ns(step)}") for local, step in self._backwards[:count].tolist()]
 
     def _offset_figures(self) -> Figures:
         found = self._times[0]

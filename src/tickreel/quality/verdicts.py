@@ -7,8 +7,9 @@ from enum import IntEnum
 
 import msgspec
 
-from tickreel.quality.figures import Figures
-from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, format_time
+from tickreel.quality.figures import Figures, Place
+from tickreel.quality.words import clock_text, of_looks, of_rows, percent, spoken_ns
+from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 
 
 class Severity(IntEnum):
@@ -36,6 +37,14 @@ DENSE_SECONDS = 100
 MANY_TRADES = 10_000
 FEW_SHARE = 0.1
 FEW_DAYS = 5
+_PLACES_OF = {
+    "gaps": "gaps",
+    "backwards": "exchange_backwards",
+    "id_holes": "id_holes",
+    "outliers": "outliers",
+    "amount": "amount_max",
+}
+"""Rule -> kind of places."""
 Found = tuple[int, str] | None
 
 
@@ -57,6 +66,16 @@ def judge(figures: Figures) -> list[Verdict]:
     return sorted(verdicts, key=lambda verdict: -verdict.severity)
 
 
+def placed(verdict: Verdict, places: dict[str, list[Place]]) -> Verdict:
+    """Return the verdict with the first place of what it tells (of gaps: the longest), where one is known."""
+    found = places.get(_PLACES_OF.get(verdict.rule, ""))
+    if not found:
+        return verdict
+    start_ns, end_ns, text = found[0]
+    where = clock_text(start_ns) + (f" to {clock_text(end_ns)}" if end_ns is not None else "")
+    return Verdict(verdict.rule, verdict.severity, f"{verdict.text}; {where}" + (f": {text}" if text else ""))
+
+
 def few_rows(rows: int, all_days: list[int]) -> Verdict | None:
     """Return what is to be said of a day's rows beside those of all days of its stream."""
     usual = sorted(all_days)[len(all_days) // 2]
@@ -68,38 +87,6 @@ def few_rows(rows: int, all_days: list[int]) -> Verdict | None:
 def worst(verdicts: list[Verdict]) -> Verdict | None:
     """Return the first verdict that is a warning or worse."""
     return verdicts[0] if verdicts and verdicts[0].severity >= WARNING else None
-
-
-def spoken_ns(ns: int | float) -> str:
-    """Return a duration for people, to four digits: 314.7 s, 134 ms, 5.25 h."""
-    size = abs(ns)
-    for unit, below, scale in (
-        ("us", NS_PER_MS, 1_000), ("ms", NS_PER_S, NS_PER_MS), ("s", 600 * NS_PER_S, NS_PER_S),
-        ("min", 7_200 * NS_PER_S, 60 * NS_PER_S), ("h", 2 * NS_PER_DAY, 3_600 * NS_PER_S),
-    ):  # fmt: skip
-        if size < below:
-            return f"{ns / scale:.4g} {unit}"
-    return f"{ns / NS_PER_DAY:.4g} days"
-
-
-def _percent(count: float, whole: float) -> str:
-    """Return a share as text that says 100 % or 0 % only where it is exactly that."""
-    share = 100 * count / whole
-    if 99.95 <= share < 100:
-        return "over 99.9 %"
-    return "under 0.01 %" if 0 < share < 0.01 else f"{share:.3g} %"
-
-
-def _of_rows(figures: Figures, name: str) -> str:
-    return f"{figures[name]:,} of {figures['rows']:,} rows ({_percent(figures[name], figures['rows'])})"
-
-
-def _of_looks(figures: Figures, name: str) -> str:
-    """Return the share of rows, or of an order book's messages."""
-    if "book_messages" not in figures:
-        return _of_rows(figures, name)
-    whole = figures["book_messages"]
-    return f"{figures[name]:,} of {whole:,} messages ({_percent(figures[name], whole)})"
 
 
 def _graded(value: float, *, warning: float, bad: float = math.inf) -> int:
@@ -114,7 +101,7 @@ def _clock(f: Figures) -> Found:
         return severity, f"local time runs {_offset(f)} before exchange time on every row"
     return (
         severity,
-        f"local time before exchange time in {_of_rows(f, 'offset_negative')}, at most {spoken_ns(-f['offset_min_ns'])}",
+        f"local time before exchange time in {of_rows(f, 'offset_negative')}, at most {spoken_ns(-f['offset_min_ns'])}",
     )
 
 
@@ -132,7 +119,7 @@ def _one_clock(f: Figures) -> Found:
             "local time equals exchange time on every row: one of the two was not recorded, so no delay can be told",
         )
     if f["offset_zero"] >= 0.1 * f["rows"]:
-        return NOTE, f"local time equals exchange time in {_of_rows(f, 'offset_zero')}"
+        return NOTE, f"local time equals exchange time in {of_rows(f, 'offset_zero')}"
     return None
 
 
@@ -177,11 +164,11 @@ def _coverage(f: Figures) -> Found:
     share = f["covered_ns"] / NS_PER_DAY
     if share >= 0.99:
         return None
-    first, last = (format_time(f[name])[11:19] for name in ("first_ns", "last_ns"))
+    first, last = clock_text(f["first_ns"]), clock_text(f["last_ns"])
     severity = BAD if share < 0.5 else WARNING if share < 0.95 else NOTE
     return (
         severity,
-        f"rows cover {_percent(f['covered_ns'], NS_PER_DAY)} of the day: the first at {first}, the last at {last}",
+        f"rows cover {percent(f['covered_ns'], NS_PER_DAY)} of the day: the first at {first}, the last at {last}",
     )
 
 
@@ -202,7 +189,7 @@ def _bursts(f: Figures) -> Found:
         return None
     shares = {"local": f["same_time"], "exchange": f["same_exchange_time"]}
     told = [
-        f"{_percent(count, f['rows'])} the {clock} time"
+        f"{percent(count, f['rows'])} the {clock} time"
         for clock, count in shares.items()
         if count >= 0.5 * f["rows"]
     ]
@@ -216,7 +203,7 @@ def _thinned(f: Figures) -> Found:
         return None
     step = "millisecond" if f["time_step_ns"] == NS_PER_MS else "second"
     return WARNING, (
-        f"times are whole {step}s and {_percent(f['same_time'], f['rows'])} of them repeat:"
+        f"times are whole {step}s and {percent(f['same_time'], f['rows'])} of them repeat:"
         f" about one row was kept per {step}"
     )
 
@@ -225,7 +212,7 @@ def _duplicates(f: Figures) -> Found:
     if not f["duplicate_rows"]:
         return None
     return _graded(f["duplicate_rows"] / f["rows"], warning=0.001, bad=0.05), (
-        f"{_of_rows(f, 'duplicate_rows')} equal the row before in every column"
+        f"{of_rows(f, 'duplicate_rows')} equal the row before in every column"
     )
 
 
@@ -244,7 +231,7 @@ def _no_ids(f: Figures) -> Found:
         return None
     if f["ids_empty"] == f["rows"]:
         return NOTE, "no row has an id: missing and repeated trades cannot be told"
-    return WARNING, f"no id in {_of_rows(f, 'ids_empty')}"
+    return WARNING, f"no id in {of_rows(f, 'ids_empty')}"
 
 
 def _id_holes(f: Figures) -> Found:
@@ -258,7 +245,7 @@ def _id_holes(f: Figures) -> Found:
         )
     holes = "1 hole" if f["id_holes"] == 1 else f"{f['id_holes']:,} holes"
     return _graded(share, warning=0.0, bad=0.05), (
-        f"{f['ids_missing']:,} ids missing ({_percent(f['ids_missing'], f['rows'] + f['ids_missing'])})"
+        f"{f['ids_missing']:,} ids missing ({percent(f['ids_missing'], f['rows'] + f['ids_missing'])})"
         f" in {holes}, at most {f['id_hole_max']:,} in one"
     )
 
@@ -269,9 +256,7 @@ def _ids_twice(f: Figures) -> Found:
 
 
 def _ids_backwards(f: Figures) -> Found:
-    return (
-        (WARNING, f"ids go backwards in {_of_rows(f, 'ids_backwards')}") if f.get("ids_backwards") else None
-    )
+    return (WARNING, f"ids go backwards in {of_rows(f, 'ids_backwards')}") if f.get("ids_backwards") else None
 
 
 def _sides(f: Figures) -> Found:
@@ -281,7 +266,7 @@ def _sides(f: Figures) -> Found:
         return WARNING, "the side is unknown on every row"
     return _graded(
         f["side_unknown"] / f["rows"], warning=0.01
-    ), f"the side is unknown in {_of_rows(f, 'side_unknown')}"
+    ), f"the side is unknown in {of_rows(f, 'side_unknown')}"
 
 
 def _outliers(f: Figures) -> Found:
@@ -293,7 +278,7 @@ def _outliers(f: Figures) -> Found:
 def _amount(f: Figures) -> Found:
     if f["rows"] < 100 or f["symbols"] > 1 or f.get("amount_max", 0) <= 0.5 * f.get("amount_total", 0):
         return None
-    return WARNING, f"one row has {_percent(f['amount_max'], f['amount_total'])} of the day's amount"
+    return WARNING, f"one row has {percent(f['amount_max'], f['amount_total'])} of the day's amount"
 
 
 def _late_snapshot(f: Figures) -> Found:
@@ -327,7 +312,7 @@ def _absent(f: Figures) -> Found:
 def _book_cells(f: Figures) -> Found:
     if not f.get("cells_empty"):
         return None
-    return WARNING, f"no price or no amount in {_of_rows(f, 'cells_empty')}"
+    return WARNING, f"no price or no amount in {of_rows(f, 'cells_empty')}"
 
 
 def _crossed(f: Figures) -> Found:
@@ -340,13 +325,13 @@ def _crossed(f: Figures) -> Found:
 
 
 def _locked(f: Figures) -> Found:
-    return (NOTE, f"bid equals ask in {_of_looks(f, 'locked_rows')}") if f.get("locked_rows") else None
+    return (NOTE, f"bid equals ask in {of_looks(f, 'locked_rows')}") if f.get("locked_rows") else None
 
 
 def _empty_sides(f: Figures) -> Found:
     if not f.get("sides_empty"):
         return None
-    return NOTE, f"no bid or no ask in {_of_looks(f, 'sides_empty')}"
+    return NOTE, f"no bid or no ask in {of_looks(f, 'sides_empty')}"
 
 
 def _funding(f: Figures) -> Found:

@@ -6,7 +6,7 @@ import msgspec
 
 from tickreel.quality.segments import Measured
 from tickreel.quality.survey import Asked, Stream
-from tickreel.quality.verdicts import BAD, Verdict, few_rows, join, judge
+from tickreel.quality.verdicts import BAD, Verdict, few_rows, join, judge, placed
 from tickreel.report.quality_view import DayView, FindingView, QualityView, RunView, StreamView, TotalsView
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
@@ -40,8 +40,9 @@ def _judged(stream: Stream) -> dict[str, list[Verdict]]:
             continue
         before = stream.found.get(day_of(day_start(day) - NS_PER_DAY))
         seam = join(before.figures, measured.figures) if before and not stream.key.group else None
+        told = [placed(verdict, measured.places) for verdict in judge(measured.figures)]
         few = few_rows(measured.figures["rows"], rows)
-        found = [*judge(measured.figures), *(verdict for verdict in (few, seam) if verdict)]
+        found = [*told, *(verdict for verdict in (few, seam) if verdict)]
         verdicts[day] = sorted(found, key=lambda verdict: -verdict.severity)
     return verdicts
 
