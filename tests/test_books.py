@@ -334,6 +334,16 @@ def long_days(count: int = 4_000) -> list[L2]:
     return rows
 
 
+def test_no_checkpoint_lies_within_a_message(tmp_path: Path) -> None:
+    """A message of many blocks is uncrossed at its end alone, by all of its rows."""
+    rows = [snap(1, "bid", 8, 1), snap(1, "ask", 20, 1), row(2, "ask", 10, 1)]
+    rows += [row(2, "bid", 12, 1)] * 200 + [row(9, "bid", 1, 1)]
+    store = store_of(tmp_path, rows, block_rows=4)
+    for us in (1, 2, 9):
+        at_ns = START_NS + us * NS_PER_US
+        assert_book_at(store, TwinBook(uncross=True).play(rows, at_ns), at_ns, uncross=True)
+
+
 def test_checkpoints_are_derived(tmp_path: Path) -> None:
     """Made by the import; deleted, damaged or of other rows they are made anew; the book stays the same."""
     rows = long_days()

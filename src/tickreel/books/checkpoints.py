@@ -170,8 +170,12 @@ def _checkpoints(source: Source, *, uncross: bool) -> Iterator[Checkpoint]:
         # The last message of a block may go on in the next one.
         whole = int(np.searchsorted(rows.local_ns[begin:end], rows.local_ns[end - 1])) + begin
         book.apply(rows, scale, begin, whole)
-        if row + whole - begin - last >= max(source.segment.footer.block_rows, ROWS_PER_LEVEL * _count(book)):
-            last = row + whole - begin
+        done = row + whole - begin
+        # A block that lies within one message has no end of one in it.
+        if whole > begin and done - last >= max(
+            source.segment.footer.block_rows, ROWS_PER_LEVEL * _count(book)
+        ):
+            last = done
             yield from _taken(book, last)
         book.apply(rows, scale, whole, end)
         row += end - begin
