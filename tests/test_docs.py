@@ -22,6 +22,8 @@ from tickreel import errors
 from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
 from tickreel.ingest.inspect import ODD_KINDS
+from tickreel.instruments import FACTS
+from tickreel.instruments.user_toml import parse_toml
 from tickreel.measure import Performance
 from tickreel.runs.settings import _TOML
 from tickreel.runs.task import OUTPUTS
@@ -37,7 +39,18 @@ SOURCE = ROOT / "src" / "tickreel"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCE.glob("store/*.md")])
 
 COMMON_OPTIONS = {"--json", "--quiet", "--help"}
-COMMANDS = typer.main.get_command(app).commands
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name, those of a group as "GROUP NAME"."""
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {word}": below for word, below in inner.items()} if inner else {name: command}
+    return found
+
+
+COMMANDS = commands()
 
 SHORTER = {
     "make demo": "",  # test_make_has_the_targets
@@ -94,7 +107,7 @@ def test_public_names_are_in_the_readme() -> None:
 
 def test_every_command_has_a_row_with_exactly_its_options() -> None:
     rows = {
-        words(row[0])[0].split()[0]: set(words(row[2]))
+        re.sub(r" ?\[?[A-Z].*", "", words(row[0])[0]): set(words(row[2]))
         for row in table(section("docs/OPERATIONS.md", "Commands"))
     }
     found = {
@@ -158,6 +171,15 @@ def test_every_reason_and_every_kind_of_oddity_has_a_row() -> None:
     assert sorted(reasons) == sorted(filter(None, REASONS))
     kinds = [words(row[0])[0] for row in table(section("docs/NORMALIZE.md", "Kept and counted"))]
     assert kinds == list(ODD_KINDS)
+
+
+def test_every_fact_of_an_instrument_is_on_its_page_with_its_values_and_in_the_example() -> None:
+    rows = table(section("docs/INSTRUMENTS.md", "Facts"))
+    assert [row[:3] for row in rows] == [[f"`{n}`", f.allowed, f.doc] for n, f in FACTS.items()]
+    for row, fact in zip(rows, FACTS.values(), strict=True):
+        assert not fact.tardis or words(row[3])[0] == fact.tardis
+    example = parse_toml((ROOT / "examples" / "instruments.toml").read_bytes(), "example")
+    assert {fact.name for facts in example.values() for fact in facts} == set(FACTS)
 
 
 def test_every_metric_is_in_the_glossary() -> None:
@@ -253,7 +275,7 @@ def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md"])
 def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
     folder, environment = workshop
     if name == "README.md":  # begins with nothing
@@ -371,6 +393,8 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
             ("flooding.py", "--store", store, *plain, *day, "--out", folder / "b"),
         ],
         "demo": [("--files", files, "--out", folder / "c")],
+        "instruments import": [(ROOT / "examples" / "instruments.toml", "--store", folder / "other")],
+        "instruments show": [("BTCUSDT", "--store", store), ("--store", store)],
         "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],
         "warm": [()],
         "failure": [],
@@ -380,7 +404,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
             pass
     found = []
     for arguments in calls[command]:
-        with quiet_call(command, *arguments) as (_, document):
+        with quiet_call(*command.split(), *arguments) as (_, document):
             found.append(document)
     if command == "failure":
         with quiet_call("ls", "--store", folder / "nowhere") as (code, document):
@@ -394,7 +418,10 @@ def key_rows() -> dict[str, dict[str, list[str]]]:
     rows: dict[str, dict[str, list[str]]] = {}
     for where, keys in table(section("docs/OPERATIONS.md", "JSON documents")):
         for place in words(where):
-            command, _, path = place.partition(" ")
+            command = next(
+                (name for name in COMMANDS if f"{place} ".startswith(f"{name} ")), place.split()[0]
+            )
+            path = place.removeprefix(command).strip()
             named = sorted(metrics()) if "GLOSSARY" in keys else words(keys)
             marks = {"months": "months{}", "reasons": "reasons{}"}
             rows.setdefault(command, {})[path] = [marks.get(key, key) for key in named]
