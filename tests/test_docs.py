@@ -22,6 +22,8 @@ from tickreel import errors
 from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
 from tickreel.ingest.inspect import ODD_KINDS
+from tickreel.instruments import FACTS
+from tickreel.instruments.user_toml import parse_toml
 from tickreel.measure import Performance
 from tickreel.quality.figures import FIGURES
 from tickreel.quality.verdicts import EXTRA_RULES, RULES
@@ -39,7 +41,18 @@ SOURCE = ROOT / "src" / "tickreel"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCE.glob("store/*.md")])
 
 COMMON_OPTIONS = {"--json", "--quiet", "--help"}
-COMMANDS = typer.main.get_command(app).commands
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name, those of a group as "GROUP NAME"."""
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {word}": below for word, below in inner.items()} if inner else {name: command}
+    return found
+
+
+COMMANDS = commands()
 
 SHORTER = {
     "make demo": "",  # test_make_has_the_targets
@@ -96,7 +109,7 @@ def test_public_names_are_in_the_readme() -> None:
 
 def test_every_command_has_a_row_with_exactly_its_options() -> None:
     rows = {
-        words(row[0])[0].split()[0]: set(words(row[2]))
+        re.sub(r" ?\[?[A-Z].*", "", words(row[0])[0]): set(words(row[2]))
         for row in table(section("docs/OPERATIONS.md", "Commands"))
     }
     found = {
@@ -170,6 +183,15 @@ def test_every_figure_and_rule_of_quality_has_its_row() -> None:
     assert rows == [(f.name, f.unit, f.doc, [*f.types]) for f in FIGURES]
     told = {words(name)[0]: doc for name, doc in table(section("docs/QUALITY.md", "Rules"))}
     assert told == {rule.name: rule.doc for rule in RULES} | EXTRA_RULES
+
+
+def test_every_fact_of_an_instrument_is_on_its_page_with_its_values_and_in_the_example() -> None:
+    rows = table(section("docs/INSTRUMENTS.md", "Facts"))
+    assert [row[:3] for row in rows] == [[f"`{n}`", f.allowed, f.doc] for n, f in FACTS.items()]
+    for row, fact in zip(rows, FACTS.values(), strict=True):
+        assert not fact.tardis or words(row[3])[0] == fact.tardis
+    example = parse_toml((ROOT / "examples" / "instruments.toml").read_bytes(), "example")
+    assert {fact.name for facts in example.values() for fact in facts} == set(FACTS)
 
 
 def test_every_metric_is_in_the_glossary() -> None:
@@ -265,7 +287,7 @@ def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md"])
 def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
     folder, environment = workshop
     if name == "README.md":  # begins with nothing
@@ -384,13 +406,15 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
             ("flooding.py", "--store", store, *plain, *day, "--out", folder / "b"),
         ],
         "demo": [("--files", files, "--out", folder / "c")],
+        "instruments import": [(ROOT / "examples" / "instruments.toml", "--store", folder / "other")],
+        "instruments show": [("BTCUSDT", "--store", store), ("--store", store)],
         "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],
         "warm": [()],
         "failure": [],
     }
     found = []
     for arguments in calls[command]:
-        with quiet_call(command, *arguments) as (_, document):
+        with quiet_call(*command.split(), *arguments) as (_, document):
             found.append(document)
     if command == "failure":
         with quiet_call("ls", "--store", folder / "nowhere") as (code, document):
@@ -416,7 +440,10 @@ def key_rows() -> dict[str, dict[str, list[str]]]:
     rows: dict[str, dict[str, list[str]]] = {}
     for where, keys in table(section("docs/OPERATIONS.md", "JSON documents")):
         for place in words(where):
-            command, _, path = place.partition(" ")
+            command = next(
+                (name for name in COMMANDS if f"{place} ".startswith(f"{name} ")), place.split()[0]
+            )
+            path = place.removeprefix(command).strip()
             named = sorted(metrics()) if "GLOSSARY" in keys else words(keys)
             marks = {"months": "months{}", "reasons": "reasons{}"}
             rows.setdefault(command, {})[path] = [marks.get(key, key) for key in named]

@@ -44,6 +44,7 @@ def accounts(draw):
         fee=draw(st.sampled_from([0.0, 0.0004, 0.01, -0.0002])),
         latency_ns=draw(st.sampled_from([0, 0, 1, 2, 5, 10, 70])),
         allow_short=draw(st.booleans()),
+        multiplier=draw(st.sampled_from([1.0, 1.0, 0.01, 0.0001, 10.0, 1 / 3])),
     )
 
 

@@ -21,19 +21,19 @@ plain_nanos = specialised(money_kernel, "nanos", {}, None)
 assert isinstance(plain_nanos, FunctionType)
 
 
-def twin(a: float, b: float, c: float) -> int:
-    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+def twin(a: float, b: float, c: float, d: float = 1.0) -> int:
+    if not all(map(math.isfinite, (a, b, c, d))):
         return OVERFLOW
-    value = round(Fraction(a) * Fraction(b) * Fraction(c) * 10**9)
+    value = round(Fraction(a) * Fraction(b) * Fraction(c) * Fraction(d) * 10**9)
     return value if abs(value) < LIMIT else OVERFLOW
 
 
-def both(a: float, b: float, c: float) -> int:
+def both(a: float, b: float, c: float, d: float = 1.0) -> int:
     """Return what the compiled and the plain function agree on."""
     LIMBS_USED[:] = -1  # whatever the last call left
-    found = nanos(a, b, c, LIMBS_USED)
+    found = nanos(a, b, c, d, LIMBS_USED)
     with np.errstate(over="raise"):
-        assert int(plain_nanos(a, b, c, LIMBS_USED)) == found
+        assert int(plain_nanos(a, b, c, d, LIMBS_USED)) == found
     return int(found)
 
 
@@ -42,23 +42,24 @@ MONEY = st.decimals(min_value="1e-8", max_value="1e6", places=8).map(float)
 
 
 @settings(max_examples=1500, deadline=None)
-@given(ANY, ANY, ANY)
-@example(5e-324, 5e-324, 5e-324)
-@example(5e-324, 1e308, 1e308)
-@example(1.7976931348623157e308, 5e-324, 1.0)
-@example(2.2250738585072014e-308, 4e307, 3e5)
-@example(-0.0, 1.0, 1.0)
-@example(0.0, math.inf, 1.0)
-@example(math.nan, 0.0, 1.0)
-@example(1.0, -math.inf, 1.0)
-def test_any_floats(a, b, c):
-    assert both(a, b, c) == twin(a, b, c)
+@given(ANY, ANY, ANY, ANY)
+@example(5e-324, 5e-324, 5e-324, 5e-324)
+@example(5e-324, 5e-324, 1e308, 1e308)
+@example(1.7976931348623157e308, 5e-324, 1.0, 1.0)
+@example(2.2250738585072014e-308, 4e307, 3e5, 1.0)
+@example(*[1.9999999999999998] * 4)
+@example(-0.0, 1.0, 1.0, 1.0)
+@example(0.0, math.inf, 1.0, 1.0)
+@example(math.nan, 0.0, 1.0, 1.0)
+@example(1.0, 1.0, 1.0, -math.inf)
+def test_any_floats(a, b, c, d):
+    assert both(a, b, c, d) == twin(a, b, c, d)
 
 
 @settings(max_examples=500, deadline=None)
-@given(MONEY, MONEY, st.sampled_from([1.0, 0.0004, -0.0001, 0.00075]))
-def test_quantity_price_and_rate(quantity, price, rate):
-    assert both(quantity, price, rate) == twin(quantity, price, rate)
+@given(MONEY, MONEY, st.sampled_from([1.0, 0.01, 0.0001, 10.0]), st.sampled_from([1.0, 0.0004, -0.0001]))
+def test_quantity_price_multiplier_and_rate(quantity, price, multiplier, rate):
+    assert both(quantity, price, multiplier, rate) == twin(quantity, price, multiplier, rate)
 
 
 @settings(max_examples=500, deadline=None)

@@ -9,6 +9,7 @@ import gzip
 import os
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tickreel.cli.app import run
 from tickreel.ingest.importer import FileReport, ImportSettings, import_files
 from tickreel.quality.survey import Asked, survey
 from tickreel.quality.view import view
+from tickreel.scan.increments import derived_facts
 from tickreel.schema import RECORD_TYPES, Kind
 from tickreel.sources.tardis_names import FileName, read_name
 from tickreel.store.catalog import SegmentKey, Store
@@ -50,6 +52,23 @@ pytestmark = [
         reason=f"no real files in {REAL}; TICKREEL_REAL_DATA names a folder laid out as Tardis' datasets",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "symbol", "day", "tick", "lot"),
+    [
+        ("binance-futures", "BTCUSDT", "2024-08-08", "0.1", "0.001"),
+        ("binance", "BTCUSDT", "2024-08-08", "0.01", "0.00001"),
+    ],
+)
+def test_tick_and_lot_of_a_day(
+    exchange: str, symbol: str, day: str, tick: str, lot: str, tmp_path: Path
+) -> None:
+    path = REAL / exchange / "trades" / day.replace("-", "/") / f"{symbol}.csv.gz"
+    store = Store(tmp_path / "tape")
+    assert import_files(store, [str(path)], ImportSettings(workers=1)).exit_code == 0
+    found = derived_facts(store, exchange, symbol, day=day)
+    assert [(fact.name, fact.value) for fact in found] == [("tick", Decimal(tick)), ("lot", Decimal(lot))]
 
 
 def name_of(path: Path) -> FileName:

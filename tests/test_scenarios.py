@@ -2,7 +2,7 @@
 
 A file of tests/scenarios is named after its rule, and reads like this:
 
-    capital 1000 | fee 0.01 | latency 5 | short yes | samples 10 20 30      settings, one a line
+    capital 1000 | fee 0.01 | latency 5 | short yes | multiplier 0.1 | samples 10 20    settings, one a line
     trade TIME PRICE AMOUNT [: COMMANDS]       what the strategy does in on_trade stands after the colon
     on start|fill N|timer N|end: COMMANDS      what it does in other callbacks; a timer falls due every 10 ns
     COMMANDS                                   [N times] buy|sell QUANTITY [at LIMIT], close, cancel ID|all; ...
@@ -77,7 +77,7 @@ def read(file: Path) -> Scenario:
             found.script += commands(TRADE, len(found.trades), tail)
         elif word == "on":
             found.script += commands(KINDS.index(rest[0]), int(rest[1]) if len(rest) > 1 else 1, tail)
-        elif word in ("capital", "fee"):
+        elif word in ("capital", "fee", "multiplier"):
             found.settings[word] = float(rest[0])
         elif word == "latency":
             found.settings["latency_ns"] = int(rest[0])

@@ -86,12 +86,13 @@ class TwinContext:
 
     now_ns = property(lambda self: self._twin.clock)
     price = property(lambda self: self._twin.price)
+    multiplier = property(lambda self: self._twin.settings.multiplier)
     position = property(lambda self: self._twin.known_position)
     flat = property(lambda self: self.position == 0)
     long = property(lambda self: self.position > 0)
     short = property(lambda self: self.position < 0)
     cash = property(lambda self: self._twin.known_cash / 1e9)
-    equity = property(lambda self: self.cash + self.position * self.price)
+    equity = property(lambda self: self.cash + self.position * self.multiplier * self.price)
     open_orders = property(lambda self: len(self._twin.open))
     idle = property(lambda self: not self._twin.open)
 
@@ -187,7 +188,7 @@ class Twin:
         self.price = trade.price
         self.pass_time(trade.local_ns)
         self.clock = trade.local_ns
-        equity = self.cash / 1e9 + self.position * trade.price
+        equity = self.cash / 1e9 + self.position * self.settings.multiplier * trade.price
         self.marks.append((trade.local_ns, equity, self.position))
         self.call("on_trade", trade)
 
@@ -275,7 +276,7 @@ class Twin:
     # The account: rules A1 to A6.
 
     def fill(self, order: Order, now: int, price: float, quantity: float, *, maker: bool) -> bool:
-        exact = Fraction(quantity) * Fraction(price) * 10**9
+        exact = Fraction(quantity) * Fraction(price) * Fraction(self.settings.multiplier) * 10**9
         value, fee = round(exact), round(exact * Fraction(self.settings.fee))
         cash = self.cash - order.side * value - fee
         position = self.position + order.side * quantity
@@ -307,8 +308,9 @@ class Twin:
             return NONE
         if not self.settings.allow_short:
             return NO_SHORT
-        equity = self.cash / 1e9 + self.position * price
-        return TOO_SHORT if -position * price > equity else NONE
+        unit = self.settings.multiplier
+        equity = self.cash / 1e9 + self.position * unit * price
+        return TOO_SHORT if -position * unit * price > equity else NONE
 
     def end_order(
         self, order: Order, state: str, reason: int, when: int, *, at_arrival: bool = False
@@ -350,11 +352,11 @@ def samples(capital: float, marks: list[tuple[int, float, float]], bounds: list[
     return found
 
 
-def trips(fills: list[tuple]) -> list[int]:
+def trips(fills: list[tuple], multiplier: float) -> list[int]:
     """Return the result of each closed round trip in 1e-9 units."""
     results, running, before = [], 0, 0.0
     for _, _, side, _, price, quantity, fee, _, after in fills:
-        value = round(Fraction(quantity) * Fraction(price) * 10**9)
+        value = round(Fraction(quantity) * Fraction(price) * Fraction(multiplier) * 10**9)
         change = (-value if side == 1 else value) - fee
         if before * after < 0:
             share = round(change * (abs(before) / (abs(before) + abs(after))))
@@ -376,11 +378,11 @@ def time_in_position(fills: list[tuple], last_ns: int) -> int:
 
 
 def summary(twin: Twin, trades: list[TwinTrade]) -> Summary:
-    out, results = twin.out, trips(twin.out.fills)
+    out, results = twin.out, trips(twin.out.fills, twin.settings.multiplier)
     first, last = (trades[0], trades[-1]) if trades else (TwinTrade(0.0, 0.0, 0, 0, 0),) * 2
     notional = 0.0
     for fill in out.fills:
-        notional += fill[5] * fill[4]
+        notional += fill[5] * twin.settings.multiplier * fill[4]
     return Summary(
         events=len(trades),
         first_ns=first.local_ns,

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import book, demo, importing, quality, reading, running, upkeep, warm
+from tickreel.cli import book, demo, importing, instruments, quality, reading, running, upkeep, warm
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
@@ -40,6 +40,7 @@ for _name, _function in (
     ("warm", warm.warm),
 ):
     app.command(_name)(_function)
+app.add_typer(instruments.app, name="instruments")
 
 
 @app.callback(invoke_without_command=True)

@@ -65,6 +65,10 @@ def run(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE of a strategy's parameter; repeatable.", show_default=False),
     ] = None,
+    instruments: Annotated[
+        str | None,
+        typer.Option("--instruments", help="TOML of contracts; wins over the store's.", show_default=False),
+    ] = None,
     workers: WorkersOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder [./runs/TIME-STRATEGY-HASH].", show_default=False)
@@ -89,7 +93,7 @@ def run(
         "capital": capital, "fee": fee, "allow_short": allow_short, "periods": periods,
         "latency_ns": None if latency is None else parse_duration(latency, "--latency"),
         "every_ns": None if every is None else parse_duration(every, "--every"),
-        "risk_free": risk_free, "workers": workers, "jit": False if no_jit else None,
+        "risk_free": risk_free, "instruments": instruments, "workers": workers, "jit": False if no_jit else None,
         "parameters": {**settings.parameters, **parameters(set_ or [])},
     })  # fmt: skip
     result = run_strategy(
@@ -160,5 +164,7 @@ def report_run(result: Any, *, json: bool, quiet: bool) -> None:
         return
     if not quiet:
         print_rich(run_table(result.view()))
+        for line in result.notes():
+            note(line)
         note("")
     typer.echo(f"report: {result.report}")

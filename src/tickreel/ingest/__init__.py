@@ -5,5 +5,6 @@ plan       paths, folders and globs to a list of files with their record types
 order      rows in file order to rows in a segment's order, in bounded memory
 inspect    counts what is odd but kept
 stage      one file to staged segments: the task of a worker
+instruments   Tardis' and the user's instruments into the store
 importer   many files to a store: plan, work, publish, report
 """

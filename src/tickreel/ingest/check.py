@@ -8,6 +8,7 @@ import msgspec
 from tickreel.compute import Task, make_executor
 from tickreel.errors import TickreelError
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.instruments import damaged_files
 from tickreel.store.maintain import verify
 from tickreel.store.names import safe_path
 
@@ -21,7 +22,10 @@ def check_store(
     workers: int | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """Return {"segments", "rows", "bytes", "problems"}; problems are texts, in the order of the keys."""
+    """Return {"segments", "rows", "bytes", "problems"}; problems are texts, in the order of the keys.
+
+    The instrument files of the store are verified with them.
+    """
     batches = [list(keys[start : start + _BATCH]) for start in range(0, len(keys), _BATCH)]
     tasks = [
         Task(str(number), "tickreel.ingest.check:check_batch", {
@@ -40,7 +44,8 @@ def check_store(
             on_progress(done)
     parts = [found[number] for number in sorted(found)]
     totals = {name: sum(part[name] for part in parts) for name in ("segments", "rows", "bytes")}
-    return {**totals, "problems": [problem for part in parts for problem in part["problems"]]}
+    problems = [problem for part in parts for problem in part["problems"]]
+    return {**totals, "problems": problems + damaged_files(store)}
 
 
 def check_batch(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from tickreel.ingest import inspect_kernel
 from tickreel.ingest.files import TextFile, file_sha256
 from tickreel.ingest.inspect import Inspector, Tally
 from tickreel.ingest.order import NotInOrder, Spill, in_order
+from tickreel.instruments import dataset_symbol
 from tickreel.schema import RECORD_TYPES
 from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
-from tickreel.sources.tardis_names import file_symbol
 from tickreel.store import names
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
@@ -263,7 +263,7 @@ class FileStage:
         self._odd.add("other_day", len(other), shown)
         for number in np.unique(batch.name).tolist():
             found_exchange, found = self._parser.names[number]
-            if found_exchange != exchange or (not self.task.group and file_symbol(found) != symbol):
+            if found_exchange != exchange or (not self.task.group and dataset_symbol(found) != symbol):
                 rows = np.flatnonzero(batch.name == number)
                 line = int(batch.line[rows[0]])
                 self._odd.add("other_symbol", len(rows), [(line, f"{found_exchange},{found}")])

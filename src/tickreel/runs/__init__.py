@@ -1,6 +1,7 @@
 """Runs: settings to tasks to a run folder, and the result read back from it.
 
     settings   what a run is asked to do, from arguments or a TOML file
+    contracts  what each symbol is, and whether its price x amount is money
     task       one symbol's run, in a worker
     backtest   plans, runs all symbols, measures, writes the folder
     result     RunResult: metrics, equity, orders and fills of a finished run

@@ -17,7 +17,7 @@ import numpy as np
 import tickreel
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, UsageError
-from tickreel.instruments import not_money
+from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
 from tickreel.runs.folder import RunFolder
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
@@ -51,6 +51,7 @@ def backtest(
     every: str | int = NS_PER_DAY,
     periods: float | None = None,
     risk_free: float = 0.0,
+    instruments: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     out: str | os.PathLike[str] | None = None,
     feed: str | None = None,
@@ -65,6 +66,7 @@ def backtest(
     store       folder of the store; else TICKREEL_STORE, else ./tape
     start, end  half-open range of local time: ISO text (UTC), date, datetime or ns
     fee         fraction of notional; latency one way, e.g. "5ms"; every: equity sampling, e.g. "1h"
+    instruments  TOML file of contract facts that win over the store's (docs/INSTRUMENTS.md)
     out         folder for orders, fills, equity, metrics and report; None: a temporary one that
                 lives as long as the result
     parameters  of the strategy
@@ -79,6 +81,7 @@ def backtest(
         capital=float(capital), fee=float(fee), latency_ns=parse_duration(latency, "latency"),
         allow_short=allow_short, every_ns=parse_duration(every, "every"),
         periods=periods, risk_free=risk_free, parameters=parameters, workers=workers, jit=jit,
+        instruments=None if instruments is None else os.fspath(instruments),
     )  # fmt: skip
     place = Store.existing(store or os.environ.get("TICKREEL_STORE") or "tape")
     return run_backtest(place, reference(strategy), settings, out=Path(out) if out else None)
@@ -109,13 +112,18 @@ def run_backtest(
     )
     streams = plan(store, question, opened=True)
     grid = _grid(streams, settings)
+    contracts, refused = _contracts(store, streams, settings)
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
         on_plan(streams)
     with RunFolder.create(out) as folder:
-        accepted = [stream for stream in streams if not_money(stream.exchange, stream.symbol) is None]
-        tasks = [_task(store, stream, ref, settings, parameters, grid, folder.path) for stream in accepted]
-        records = _run(streams, tasks, settings, on_progress or (lambda name, numbers: None))
+        tasks = [
+            _task(store, stream, contracts[stream.name], ref, settings, parameters, grid, folder.path)
+            for stream in streams
+            if stream.name in contracts
+        ]
+        outcomes = _run(tasks, settings, on_progress or (lambda name, numbers: None))
+        records = [_record(stream, outcomes.get(stream.name), contracts, refused) for stream in streams]
         from_ns = settings.from_ns if settings.from_ns is not None else grid[0]
         to_ns = settings.to_ns if settings.to_ns is not None else grid[0] + grid[1] * (grid[2] - 1)
         for symbol, stream in zip(records, streams, strict=True):
@@ -165,9 +173,26 @@ def _warm_up(strategy: type[Strategy], settings: RunSettings, parameters: dict[s
     return engine.key
 
 
+def _contracts(
+    store: Store, streams: list[Stream], settings: RunSettings
+) -> tuple[dict[str, Contract], dict[str, UsageError]]:
+    """Return the contracts of the symbols whose money is known, and the errors of the others."""
+    known = KnownInstruments(store, settings.instruments)
+    contracts, refused = {}, {}
+    for stream in streams:
+        try:
+            contracts[stream.name] = contract_of(
+                known, stream, fee=settings.fee, from_ns=settings.from_ns, to_ns=settings.to_ns
+            )
+        except UsageError as error:
+            refused[stream.name] = error
+    return contracts, refused
+
+
 def _task(
     store: Store,
     stream: Stream,
+    contract: Contract,
     ref: StrategyRef,
     settings: RunSettings,
     parameters: dict[str, Any],
@@ -178,14 +203,12 @@ def _task(
         store=str(store.root), stream=stream, strategy=ref, parameters=parameters,
         capital=settings.capital, fee=settings.fee, latency_ns=settings.latency_ns,
         allow_short=settings.allow_short, from_ns=settings.from_ns, to_ns=settings.to_ns,
-        grid=grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,
+        multiplier=contract.multiplier, grid=grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,
     )  # fmt: skip
     return Task(stream.name, "tickreel.runs.task:run_symbol", msgspec.to_builtins(task), weight=stream.rows)
 
 
-def _run(
-    streams: list[Stream], tasks: list[Task], settings: RunSettings, on_progress: OnProgress
-) -> list[SymbolRecord]:
+def _run(tasks: list[Task], settings: RunSettings, on_progress: OnProgress) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     with make_executor(_workers(settings, len(tasks))) as executor:
         for outcome in executor.run(tasks, on_progress=on_progress):
@@ -193,18 +216,19 @@ def _run(
                 raise outcome.as_error()
             outcomes[outcome.task_id] = outcome
             on_progress(outcome.task_id, {"done": 1})
-    return [_record(stream, outcomes.get(stream.name)) for stream in streams]
+    return outcomes
 
 
-def _record(stream: Stream, outcome: Outcome | None) -> SymbolRecord:
+def _record(
+    stream: Stream, outcome: Outcome | None, contracts: dict[str, Contract], refused: dict[str, UsageError]
+) -> SymbolRecord:
     record = SymbolRecord(stream.exchange, stream.symbol, stream.fingerprint)
     if outcome is None:
-        record.error_type = UsageError.__name__
-        record.error = (
-            f"refused: {not_money(stream.exchange, stream.symbol)}, so price x amount is no money; this"
-            " version knows no contract multipliers: leave it out with --symbols"
-        )
-    elif outcome.ok:
+        record.error, record.error_type = str(refused[stream.name]), UsageError.__name__
+        return record
+    contract = contracts[stream.name]
+    record.instrument, record.notes = contract.facts, contract.notes
+    if outcome.ok:
         record.summary = outcome.value
     else:
         record.error, record.error_type = outcome.error, outcome.error_type

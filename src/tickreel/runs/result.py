@@ -19,6 +19,7 @@ from tickreel.measure import (
     portfolio_performance,
 )
 from tickreel.report.view import Coverage, RunView, SymbolView
+from tickreel.runs.contracts import notes_of
 from tickreel.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, RunFolder
 from tickreel.runs.task import output_path
 from tickreel.simulate.account import Summary
@@ -37,7 +38,10 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class SymbolRecord(msgspec.Struct):
-    """One symbol of a run: its data's fingerprint and the engine's summary, or an error."""
+    """One symbol of a run: its data's fingerprint and the engine's summary, or an error.
+
+    instrument  name -> {"value", "source"} of the facts that its money rests on; notes: see Contract
+    """
 
     exchange: str
     symbol: str
@@ -48,6 +52,8 @@ class SymbolRecord(msgspec.Struct):
     traceback: str = ""
     days: int = 0
     missing_days: list[str] = []
+    instrument: dict[str, dict[str, str]] = {}
+    notes: list[str] = []
 
     @property
     def name(self) -> str:
@@ -160,6 +166,10 @@ class RunResult:
         """Return the columns of the changes of cash of one symbol; see schema, record type postings."""
         return self._columns("postings", symbol)
 
+    def notes(self) -> list[str]:
+        """Return what must be known of the instruments beside the figures, with the symbols."""
+        return notes_of(self.record.symbols)
+
     def raise_failed(self) -> None:
         """Raise TaskError with the first failed symbol's traceback, if any failed."""
         for name, (error, traceback) in self.failed.items():
@@ -175,6 +185,7 @@ class RunResult:
             else:
                 row |= {"trades": record.summary["events"], "metrics": asdict(self.symbols[record.name])}
                 row |= {"rejected_orders": record.summary["rejected"]}
+                row |= {"instrument": record.instrument, "notes": record.notes}
             symbols.append(row)
         return {
             "strategy": self.record.strategy,
@@ -293,6 +304,7 @@ class RunResult:
     def _conventions(self) -> list[str]:
         return [
             self.conventions.text(),
+            *self.notes(),
             "Each symbol is an account of its own; the average return is the mean over symbols; an open"
             " position is marked at the last trade.",
             "A market order fills at the first trade strictly later than its arrival (docs/SEMANTICS.md).",

@@ -20,6 +20,7 @@ class RunSettings:
     latency_ns  one way, to the venue and back
     every_ns    distance of equity samples
     parameters  of the strategy: name -> number
+    instruments  TOML file whose facts of contracts win over those of the store
     batch_rows  rows handed to the engine at a time; changes nothing but speed
     jit         False runs the engine as plain Python, for a debugger
     """
@@ -37,6 +38,7 @@ class RunSettings:
     periods: float | None = None
     risk_free: float = 0.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    instruments: str | None = None
     workers: int | None = None
     batch_rows: int | None = None
     jit: bool = True
@@ -63,6 +65,7 @@ class RunSettings:
             "clock": "local",
             "shorts": "allowed" if self.allow_short else "not allowed",
             "equity every": format_duration(self.every_ns),
+            "instruments": self.instruments or "as the store has them",
         }
         return text | {f"set {name}": f"{value!r}" for name, value in self.parameters.items()}
 
@@ -81,6 +84,7 @@ _TOML = {
     "periods": ("periods", float),
     "risk_free": ("risk_free", float),
     "set": ("parameters", dict),
+    "instruments": ("instruments", str),
     "workers": ("workers", int),
 }
 

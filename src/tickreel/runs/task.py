@@ -34,6 +34,7 @@ class SymbolTask(msgspec.Struct, frozen=True):
     fee: float
     latency_ns: int
     allow_short: bool
+    multiplier: float
     from_ns: int | None
     to_ns: int | None
     grid: tuple[int, int, int]
@@ -47,7 +48,7 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
     task = msgspec.convert(arguments, SymbolTask)
     strategy = load(task.strategy)
     engine = build(strategy, jit=task.jit)
-    settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short)
+    settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
     start, step, count = task.grid
     bounds = start + step * np.arange(count, dtype=np.int64)
     run = AccountRun(strategy, engine, dict(task.parameters), settings, bounds)

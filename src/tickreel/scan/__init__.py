@@ -4,5 +4,6 @@ plan    which segments and rows a question needs: streams; opens none that it ca
 read    a stream's blocks, decoded into arrays that may be reused
 merge   many streams into one order, in bounded memory
 bars    trades to bars of equal time
+increments   tick and lot as a day's trades show them
 arrow   blocks to Arrow, Polars and pandas, batch by batch
 """

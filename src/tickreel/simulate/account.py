@@ -1,5 +1,6 @@
 """One account's run: feeds rows to the engine block by block and passes on what it writes."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
@@ -19,12 +20,16 @@ _ANSWERS = 1_024
 
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
-    """capital in the settlement currency; fee as a fraction of notional; latency one way, ns."""
+    """capital in the settlement currency; fee as a fraction of notional; latency one way, ns.
+
+    multiplier  what one unit of quantity stands for: money is quantity x price x multiplier
+    """
 
     capital: float = 100_000.0
     fee: float = 0.0004
     latency_ns: int = 0
     allow_short: bool = False
+    multiplier: float = 1.0
 
     def check(self) -> None:
         """Raise UsageError naming the setting that cannot be."""
@@ -36,6 +41,8 @@ class AccountSettings:
             raise UsageError(f"fee {self.fee!r}: a fraction of notional between -0.1 and 0.1, e.g. 0.0004")
         if not 0 <= self.latency_ns < NS_PER_DAY:
             raise UsageError(f"latency {self.latency_ns} ns: 0 or more and less than a day")
+        if not 0.0 < self.multiplier < math.inf:
+            raise UsageError(f"multiplier {self.multiplier!r}: a finite number above 0")
 
 
 class Sink(Protocol):
@@ -106,6 +113,7 @@ class AccountRun:
         account.equity = account.peak = account.trough = nanos / 1e9
         account.fee_rate, account.latency_ns = settings.fee, settings.latency_ns
         account.allow_short = int(settings.allow_short)
+        self._world.instruments[0].multiplier = settings.multiplier
         account.timer_ns = parse_duration(strategy.timer, "timer") if strategy.timer else 0
         account.next_timer_ns = account.next_due_ns = r.FAR
 

@@ -71,8 +71,14 @@ class Context:
         """Cash and all positions at their last prices."""
         total = self.account[0].seen_cash_nanos / 1e9
         for k in range(len(self.instruments)):
-            total += self.instruments[k].seen_position * self.instruments[k].price
+            instrument = self.instruments[k]
+            total += instrument.seen_position * instrument.multiplier * instrument.price
         return total
+
+    @property
+    def multiplier(self) -> float:
+        """What one unit of quantity stands for: 1 coin, or the coins of one contract."""
+        return self.instruments[self.k].multiplier
 
     @property
     def idle(self) -> bool:

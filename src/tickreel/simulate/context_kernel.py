@@ -27,7 +27,7 @@ _TYPED = {"strict": False, "jit_options": {"_nrt": False, "nogil": True, "error_
 
 _ARRAYS = ("account", "instruments", "orders")
 _PROPERTIES = (
-    "now_ns", "price", "position", "flat", "long", "short", "cash", "equity", "idle", "open_orders"
+    "now_ns", "price", "position", "flat", "long", "short", "cash", "equity", "multiplier", "idle", "open_orders"
 )  # fmt: skip
 
 

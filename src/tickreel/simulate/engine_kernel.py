@@ -46,7 +46,7 @@ def run(state, world, rows, bounds, start, stop):
     ctx = Context(world.account, world.instruments, world.orders, 0)
     if account.started == 0 and start < stop:
         begin(me, ctx, account, instrument, rows, start)
-    cash, position = account.cash_nanos / 1e9, instrument.position
+    cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
     peak, trough = account.peak, account.trough
     watch = next_watch(account, bounds)
     row = start
@@ -68,9 +68,9 @@ def run(state, world, rows, bounds, start, stop):
             deliver_until(me, ctx, world, now)
             if account.status != GOING:
                 break
-            cash, position = account.cash_nanos / 1e9, instrument.position
+            cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
             watch = next_watch(account, bounds)
-        equity = cash + position * price
+        equity = cash + held * price
         if equity > peak:
             account.deepest = max(account.deepest, (peak - trough) / peak)
             peak = trough = equity

@@ -104,8 +104,8 @@ def fill(world, order, now, price, quantity, maker):
     """
     account = world.account[0]
     instrument = world.instruments[order.instrument]
-    value = nanos(quantity, price, 1.0, world.limbs)
-    fee = nanos(quantity, price, account.fee_rate, world.limbs)
+    value = nanos(quantity, price, instrument.multiplier, 1.0, world.limbs)
+    fee = nanos(quantity, price, instrument.multiplier, account.fee_rate, world.limbs)
     cash = cash_after(account.cash_nanos, order.side, value, fee)
     position = instrument.position + order.side * quantity
     if abs(position) <= _DUST * quantity:
@@ -125,7 +125,7 @@ def fill(world, order, now, price, quantity, maker):
         account.in_position_ns += now - account.in_position_since_ns
     account.cash_nanos = cash
     account.fees_nanos += fee
-    account.notional += quantity * price
+    account.notional += quantity * instrument.multiplier * price
     account.fills += 1
     instrument.position = position
     order.remaining -= quantity
@@ -161,7 +161,8 @@ def refusal(account, instrument, order, cash, position, price):
     if position < 0.0:
         if account.allow_short == 0:
             return NO_SHORT
-        if -position * price > account.cash_nanos / 1e9 + instrument.position * price:
+        unit = instrument.multiplier
+        if -position * unit * price > account.cash_nanos / 1e9 + instrument.position * unit * price:
             return SHORT_TOO_LARGE
     return NO_REASON
 

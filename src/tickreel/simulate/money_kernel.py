@@ -15,23 +15,25 @@ _MASK = (1 << _BITS) - 1
 
 
 @kernel
-def nanos(a, b, c, limbs):
-    """Return a * b * c * 10^9 as the nearest int64, ties to even; the product itself is exact.
+def nanos(a, b, c, d, limbs):
+    """Return a * b * c * d * 10^9 as the nearest int64, ties to even; the product itself is exact.
 
     Each float64 is a 53-bit integer times a power of two; their product is formed in limbs of 26
     bits, so no step rounds but the last.
     limbs  int64[LIMBS], overwritten
     """
-    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c) and math.isfinite(d)):
         return OVERFLOW
     limbs[:] = 0
     limbs[0] = 1
     exponent = 0
     negative = False
-    for place in range(4):
-        factor = a if place == 0 else b if place == 1 else c if place == 2 else 1e9
+    for place in range(5):
+        factor = a if place == 0 else b if place == 1 else c if place == 2 else d if place == 3 else 1e9
         if factor == 0.0:
             return 0
+        if factor == 1.0:
+            continue
         negative ^= factor < 0.0
         fraction, power = math.frexp(abs(factor))
         exponent += power - 53

@@ -8,7 +8,7 @@ MAX_ORDERS = 64
 """Orders that an account may have on the way or at the venue at one time."""
 
 LIMBS = 12
-"""Scratch words of exact products (money_kernel)."""
+"""Scratch words of exact products (money_kernel): five factors of 53 bits need 265 of 12 x 26."""
 
 SENT, RESTING, CLOSED = 1, 2, 3
 """States of a live order: on its way, at the venue, closed there but not yet answered."""
@@ -63,6 +63,7 @@ ACCOUNT = np.dtype(
 
 INSTRUMENT = np.dtype(
     [
+        ("multiplier", "f8"),  # money of one unit of quantity, for each 1 of price
         ("position", "f8"),
         ("seen_position", "f8"),
         ("price", "f8"),

@@ -2,5 +2,6 @@
 
 tardis_names   what a path of a Tardis dataset says about the file
 csv_rows       Tardis' CSV files: bytes to RowBatch, every row accounted for
+tardis_instruments   Tardis' instruments JSON: bytes to Instrument
 csv_text       rows back to Tardis' CSV text
 """

@@ -60,8 +60,3 @@ def read_name(path: str) -> FileName | None:
     except ValueError:
         return None
     return FileName(match["type"], match["exchange"], match["symbol"], day)
-
-
-def file_symbol(symbol: str) -> str:
-    """Return a symbol as Tardis writes it into a file name."""
-    return re.sub(r"[/:]", "-", symbol).upper()

@@ -6,6 +6,7 @@
     catalog   Store: finds segments; WritingStore: publishes and removes them under one lock
     names     symbols and exchanges as safe folder names
     disk      whole writes, durable renames, no links followed
+    instruments  what contracts are: text files under a checksum
     maintain  verify and merge
     describe  which segments are meant, and where their bytes are
 

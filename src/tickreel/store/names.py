@@ -43,7 +43,7 @@ def decode_exchange(name: str) -> str:
 
 def is_feed(name: str) -> bool:
     """Return whether a feed may have that name: lower-case letters, digits, - and _."""
-    reserved = name.upper() in _DEVICES or name in ("primary", "rejects")
+    reserved = name.upper() in _DEVICES or name in ("primary", "rejects", "instruments")
     return bool(_FEED.fullmatch(name)) and not reserved
 
 

@@ -17,7 +17,7 @@ class Momentum(Strategy):
     def on_trade(self, trade, ctx):  # type: ignore[no-untyped-def]
         if self.last and ctx.idle:
             if ctx.flat and trade.price > self.last * (1 + self.threshold):
-                ctx.buy(self.fraction * ctx.equity / trade.price)
+                ctx.buy(self.fraction * ctx.equity / (trade.price * ctx.multiplier))
             elif ctx.long and trade.price < self.last * (1 - self.threshold):
                 ctx.close()
         self.last = trade.price
