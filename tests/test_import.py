@@ -33,7 +33,7 @@ from import_sample import (
     trades,
 )
 from tickreel.errors import InputError
-from tickreel.ingest import files, order, stage
+from tickreel.ingest import files, run, spill, stage
 from tickreel.sources import csv_rows
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Finding
@@ -180,7 +180,8 @@ def sources(draw: st.DrawFn) -> tuple[bytes, str, dict[str, int]]:
             side=chance.choice(["buy", "sell", "unknown", "?"]), price=chance.choice([1.5, "1e-7", "x", 0.1, "12345.678901"]),
             timestamp=START_US + us - chance.randrange(-3, 9),
         ))  # fmt: skip
-    sizes = {"batch": draw(st.integers(1, 20)), "run": draw(st.integers(1, 30)), "merge": draw(st.integers(1, 20)),
+    sizes = {"batch": draw(st.integers(1, 20)), "run": draw(st.integers(1, 2_000)), "chunk": draw(st.integers(1, 1_000)),
+             "fan": draw(st.integers(2, 5)), "step": draw(st.integers(1, 5)),
              "text": draw(st.sampled_from([37, 500, 1 << 22])), "open": draw(st.sampled_from([1, 2, 100]))}  # fmt: skip
     return trades(*lines), draw(st.sampled_from(["", "OPTIONS", "SPOT"])), sizes
 
@@ -193,8 +194,10 @@ def test_any_order_of_rows_is_stored_as_the_twin_orders_it(source: tuple[bytes, 
     with (
         fast_folder() as folder,
         patch.object(csv_rows, "MAX_BATCH_ROWS", sizes["batch"]),
-        patch.object(order, "RUN_ROWS", sizes["run"]),
-        patch.object(order, "MERGE_ROWS", sizes["merge"]),
+        patch.object(spill, "RUN_BYTES", sizes["run"]),
+        patch.object(run, "CHUNK_BYTES", sizes["chunk"]),
+        patch.object(spill, "FAN", sizes["fan"]),
+        patch.object(spill, "STEP_CHUNKS", sizes["step"]),
         patch.object(files, "_TEXT_BYTES", sizes["text"]),
         patch.object(stage, "MAX_OPEN", sizes["open"]),
     ):

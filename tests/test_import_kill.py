@@ -505,12 +505,17 @@ def test_a_disk_of_a_megabyte(folder: Path, forks: Forks) -> None:
 def test_a_spilled_file_without_room_says_so(folder: Path, forks: Forks) -> None:
     """Sorted runs are written, not mapped: a full disk is an error message and no SIGBUS."""
     data, disk = folder / "unsorted", folder / "disk2"
-    put(dataset(data), trades(*[trade(us) for us in range(30_000, 0, -1)], trade(1, symbol="ETHUSDT")))
+    chance = random.Random(4)
+    lines = [
+        trade(us, id=chance.getrandbits(60), price=chance.getrandbits(50)) for us in range(60_000, 0, -1)
+    ]
+    put(dataset(data), trades(*lines, trade(1, symbol="ETHUSDT")))
     disk.mkdir()
     with mounted(disk):
         code = forks.run(import_words(data, disk / "tape"))
         check_disk_error(code, forks.said(), "error=ENOSPC", "a full disk")
         assert "/.staging/0/runs/0.run" in forks.said()
+        assert re.search(r"needs about [\d.]+ .iB in \S+/\.staging", forks.said())
         assert contents(disk / "tape") == {}
 
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from bench.child import ROOT, call
 from bench.model import BenchError, Row, Settings, at_most
+from bench.processes import memory_mib, tree
 
 TITLE = "peak memory of `tickreel run momentum`, 2 workers, all processes together"
 _WORKERS = 2
 _EVERY_S = 0.005
-_MIB = 1 / 1024  # /proc counts in KiB
 
 
 class Peak(NamedTuple):
@@ -56,7 +56,7 @@ def _peak(store: str, work: Path, workers: int = _WORKERS) -> Peak:
         with tempfile.TemporaryFile() as printed:
             process = subprocess.Popen(words, cwd=ROOT, stdout=printed, stderr=printed)
             while process.poll() is None:
-                now = _sum(process.pid)
+                now = Peak(*memory_mib(tree(process.pid)))
                 peak = Peak(max(peak.own, now.own), max(peak.rss, now.rss))
                 time.sleep(_EVERY_S)
             if process.returncode:
@@ -65,31 +65,3 @@ def _peak(store: str, work: Path, workers: int = _WORKERS) -> Peak:
     finally:
         shutil.rmtree(out)
     return peak
-
-
-def _sum(root: int) -> Peak:
-    """Return the memory of a process and its descendants at this moment."""
-    own = rss = 0.0
-    for pid in _tree(root):
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-        except OSError:  # it has just ended
-            continue
-        sizes = {line.split()[0]: int(line.split()[1]) for line in lines}
-        own += sizes.get("Pss_Anon:", 0) + sizes.get("Pss_Shmem:", 0)
-        rss += sizes.get("Rss:", 0)
-    return Peak(own * _MIB, rss * _MIB)
-
-
-def _tree(root: int) -> list[int]:
-    parents = {}
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit():
-            try:
-                parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found = [root]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found

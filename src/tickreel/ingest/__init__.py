@@ -2,7 +2,9 @@
 
 files      opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
 plan       paths, folders and globs to a list of files with their record types
-order      rows in file order to rows in a segment's order, in bounded memory
+order      rows that are in a segment's order already
+spill      rows that are not, to rows in a segment's order, in bounded memory
+run        sorted rows in a temporary file
 inspect    counts what is odd but kept
 stage      one file to staged segments: the task of a worker
 instruments   Tardis' and the user's instruments into the store

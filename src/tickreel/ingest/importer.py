@@ -1,6 +1,7 @@
 """Many files into a store: plans, lets workers stage, publishes in the order of the plan, reports."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,8 +96,8 @@ def import_files(
     summary = ImportSummary(str(store.root), settings.feed, passed_over=plan.passed_over)
     with store.writing() as writing:
         job = _Import(writing, settings, on_progress or (lambda path, numbers: None))
-        for report in job.run(plan.files):
-            summary.files.append(report)
+        with closing(job.run(plan.files)) as reports:
+            summary.files.extend(reports)
         keys = job.keys_of(plan.files, summary.files)
         summary.books = keep_books(writing, keys, workers=settings.workers, on_progress=on_books)
     return summary
@@ -111,7 +112,7 @@ class _Import:
         self._on_progress = on_progress
         self._has_primary = False
 
-    def run(self, files: list[PlannedFile]) -> Iterator[FileReport]:
+    def run(self, files: list[PlannedFile]) -> Generator[FileReport]:
         """Yield one report per file, in the order of `files`: so what is refused is always the same."""
         tasks = [self._task(number, planned) for number, planned in enumerate(files)]
         paths = {task.id: str(planned.path) for task, planned in zip(tasks, files, strict=True)}

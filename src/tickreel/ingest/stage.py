@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import shutil
 from collections.abc import Iterator
 from itertools import groupby
@@ -12,11 +13,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tickreel.errors import InputError, disk_error
+from tickreel.errors import DiskError, InputError, disk_error
 from tickreel.ingest import inspect_kernel
 from tickreel.ingest.files import TextFile, file_sha256
 from tickreel.ingest.inspect import Inspector, Tally
-from tickreel.ingest.order import NotInOrder, Spill, in_order
+from tickreel.ingest.order import NotInOrder, in_order
+from tickreel.ingest.spill import Spill
 from tickreel.instruments import dataset_symbol
 from tickreel.schema import RECORD_TYPES
 from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
@@ -25,12 +27,13 @@ from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
 from tickreel.store.format import BLOCK_ROWS, Finding, Meta, Part
 from tickreel.store.writer import SegmentWriter
-from tickreel.units import NS_PER_DAY, day_of
+from tickreel.units import NS_PER_DAY, day_of, human_bytes
 
 MAX_EXAMPLES = 3
 MAX_OPEN = 100
 """How many segments may wait, each with an open file, until their source has been read to its end."""
 _REJECTS = "rejects.csv"
+_TELL_ROWS = 1 << 16
 
 
 class FileTask(msgspec.Struct, frozen=True):
@@ -114,6 +117,8 @@ class FileStage:
         self._inspector = Inspector(self.record)
         self._rows = 0
         self._rejects = 0
+        self._written = 0
+        self._reading_share = 1.0
         self._latest = np.full(MAX_NAMES, np.iinfo(np.int64).min)
 
     def run(self) -> FileResult:
@@ -165,29 +170,51 @@ class FileStage:
 
     def _stage_spilled(self) -> list[Staged]:
         """Write the segments symbol by symbol; unless they are a group's, each is finished before the next."""
-        spill = Spill(self.folder / "runs", self.record)
-        for batch in self._batches():
-            if len(batch):
-                spill.add(batch)
-        found, group = self._parser.names, self.task.group
+        self._reading_share = 0.5
+        with Spill(self.folder / "runs", self._parser.names) as spill:
+            try:
+                for batch in self._batches():
+                    if len(batch):
+                        spill.add(batch)
+                return self._write_sorted(spill)
+            except DiskError as error:
+                if not _is_full(error):
+                    raise
+                raise DiskError(f"{error}; {self._room_needed(spill)}") from error
+
+    def _write_sorted(self, spill: Spill) -> list[Staged]:
+        group = self.task.group
         staged: list[Staged] = []
         groups: dict[tuple[str, int], _Open] = {}
-        for name in sorted(spill.names(), key=lambda number: _bytewise(found[number])):
-            exchange, symbol = found[name]
-            for day, parts in groupby(spill.rows_of(name), key=itemgetter(0)):
-                target = groups.get((exchange, day))
-                if target is None:
-                    target = self._open(exchange, group or symbol, day, number=len(staged) + len(groups))
-                target.begin_symbol(symbol)
-                for _, rows in parts:
-                    target.append(rows)
-                target.end_symbol()
-                if group:
-                    groups[exchange, day] = target
-                else:
-                    staged.append(self._finish(target))
-        spill.close()
+        for (name, day), parts in groupby(spill.rows(), key=itemgetter(0, 1)):
+            exchange, symbol = self._parser.names[name]
+            target = groups.get((exchange, day))
+            if target is None:
+                target = self._open(exchange, group or symbol, day, number=len(staged) + len(groups))
+            target.begin_symbol(symbol)
+            for *_, rows in parts:
+                target.append(rows)
+                self._tell_written(len(rows))
+            target.end_symbol()
+            if group:
+                groups[exchange, day] = target
+            else:
+                staged.append(self._finish(target))
         return staged + [self._finish(segment) for segment in groups.values()]
+
+    def _tell_written(self, rows: int) -> None:
+        """Report progress of the second half of a spilled file, once in a while."""
+        before, self._written = self._written, self._written + rows
+        if before // _TELL_ROWS != self._written // _TELL_ROWS:
+            done = self._text.file_bytes * (1 + self._written / self._rows) / 2
+            self._progress(bytes=int(done), rows=self._rows)
+
+    def _room_needed(self, spill: Spill) -> str:
+        """Say what the file takes on the disk, judged by what was read and written of it."""
+        rows = self._rows * Path(self.task.path).stat().st_size / max(1, self._text.bytes_read)
+        # Its sorted rows lie there while its segment, at most as large, is written.
+        size = human_bytes(2 * spill.bytes_per_row * rows)
+        return f"{self.task.path} needs about {size} in {self.folder.parent}"
 
     def _open(self, exchange: str, symbol: str, day: int, *, number: int) -> "_Open":
         task = self.task
@@ -231,7 +258,7 @@ class FileStage:
                         self._set_aside(batch, rejects)
                     self._count(batch)
                     yield batch
-                self._progress(bytes=self._text.bytes_read, rows=self._rows)
+                self._progress(bytes=int(self._text.bytes_read * self._reading_share), rows=self._rows)
                 piece = following
 
     def _set_aside(self, batch: RowBatch, rejects: Any) -> None:
@@ -311,8 +338,9 @@ def _usable_names(exchange: str, symbol: str) -> None:
     names.encode_symbol(symbol)
 
 
-def _bytewise(name: tuple[str, str]) -> tuple[bytes, bytes]:
-    return name[0].encode(), name[1].encode()
+def _is_full(error: DiskError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Open:

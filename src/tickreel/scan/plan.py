@@ -115,11 +115,10 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
     wanted = dict.fromkeys(_wanted(text, question.exchange) for text in question.symbols)
     streams: dict[tuple[str, str], Stream] = {}
     for key in _keys(store, feed, question, wanted):
-        for symbol, part in _slices(store, key, opened=opened):
-            if _fits(key.exchange, symbol, wanted):
-                place = (key.exchange, symbol)
-                stream = streams.setdefault(place, Stream(feed, question.type, *place))
-                stream.slices.append(part)
+        for symbol, part in _slices(store, key, wanted, opened=opened):
+            place = (key.exchange, symbol)
+            stream = streams.setdefault(place, Stream(feed, question.type, *place))
+            stream.slices.append(part)
     _refuse_missing(store, feed, question, wanted, streams)
     for stream in streams.values():
         stream.slices.sort(key=lambda part: (part.key.day, part.key.grouped))
@@ -159,17 +158,22 @@ def _keys(store: Store, feed: str, question: Question, wanted: _Wanted) -> Itera
             yield key
 
 
-def _slices(store: Store, key: SegmentKey, *, opened: bool) -> Iterator[tuple[str, Slice]]:
-    """Yield (symbol, slice) of a segment; it is opened if that is asked for or its symbols are not known."""
+def _slices(store: Store, key: SegmentKey, wanted: _Wanted, *, opened: bool) -> Iterator[tuple[str, Slice]]:
+    """Yield (symbol, slice) of what is wanted; opens the segment if asked to, or for a group's directory."""
     if not (opened or key.grouped):
         yield key.symbol, Slice(key)
         return
     segment = store.open(key)
-    symbols = segment.footer.symbols
-    starts, counts = symbols["row"].tolist(), symbols["rows"].tolist()
-    for symbol, start, count in zip(segment.footer.names, starts, counts, strict=True):
-        if count:
-            yield symbol, Slice(key, Contents.of(segment, start, start + count))
+    for symbol in _asked(key.exchange, wanted) if wanted else segment.footer.names:
+        # Looked up one by one: a group has thousands, and most often one is wanted.
+        start, stop = segment.symbol_rows(symbol) or (0, 0)
+        if start < stop:
+            yield symbol, Slice(key, Contents.of(segment, start, stop))
+
+
+def _asked(exchange: str, wanted: _Wanted) -> dict[str, None]:
+    """Return the symbols wanted of an exchange, once each."""
+    return dict.fromkeys(symbol for of, symbol in wanted if of in (None, exchange))
 
 
 def _wanted(text: str, exchange: str | None) -> tuple[str | None, str]:

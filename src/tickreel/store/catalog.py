@@ -153,8 +153,10 @@ class Store:
                 disk.refuse_link(staging)
             shutil.rmtree(staging, ignore_errors=True)
             disk.make_folder(staging, self.root)
-            yield WritingStore(self.root)
-            shutil.rmtree(staging, ignore_errors=True)
+            try:
+                yield WritingStore(self.root)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
         finally:
             os.close(lock)
 

@@ -26,7 +26,7 @@ def select(
     """Yield the keys that match. `symbols` may be "EXCHANGE:SYMBOL" and name groups.
 
     whole_days  UsageError if a time is not a midnight
-    Raises UsageError for a symbol that is not there.
+    Raises UsageError for a symbol that is not there, or that is there only within a group.
     """
     for name, ns in (("--from", from_ns), ("--to", to_ns)):
         if whole_days and ns is not None and ns % NS_PER_DAY:
@@ -34,14 +34,33 @@ def select(
                 f"{name} {format_time(ns)}: days are kept or removed as a whole; give a midnight"
             )
     wanted = dict.fromkeys(symbols, False)
+    groups = []
     for key in store.find(feed=feed, type=type, exchange=exchange, from_ns=from_ns, to_ns=to_ns):
         names = [name for name in (key.symbol, f"{key.exchange}:{key.symbol}") if name in wanted]
         if not wanted or names:
             wanted.update(dict.fromkeys(names, True))
             yield key
+        elif key.grouped:
+            groups.append(key)
     missing = [name for name, found in wanted.items() if not found]
+    for name in missing:
+        if group := _group_of(store, groups, name):
+            raise UsageError(
+                f"{name} lies in a group's file with other symbols ({group}): it can be taken only with them;"
+                f" name the group, {group.exchange}:{group.symbol}"
+            )
     if missing:
         raise UsageError(f"{', '.join(missing)}: not in the store; tickreel ls lists what is")
+
+
+def _group_of(store: Store, groups: list[SegmentKey], name: str) -> SegmentKey | None:
+    """Return the first group's segment with rows of "[EXCHANGE:]SYMBOL"."""
+    exchange, colon, symbol = name.partition(":")
+    for key in groups:
+        asked = (symbol if exchange == key.exchange else "") if colon else name
+        if asked and store.open(key).symbol_rows(asked):
+            return key
+    return None
 
 
 def describe(store: Store, keys: Iterable[SegmentKey]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from operator import ge
 
 import msgspec
 import numpy as np
@@ -365,13 +365,14 @@ def _read_names(symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad) ->
     fits = int(sizes.sum()) == len(names) and (symbols["name_offset"] == offsets).all()
     if not fits or (counts > rows).any() or int(counts.sum()) != rows or (symbols["row"] != starts).any():
         raise bad(f"the symbols do not add up to {rows} rows")
-    ends = (offsets + sizes).tolist()
+    places = zip(offsets.tolist(), (offsets + sizes).tolist(), strict=True)
     try:
-        found = tuple(
-            str(names[start:end], "utf-8") for start, end in zip(offsets.tolist(), ends, strict=True)
-        )
+        # Every open does this, for thousands of options: slices of one text are the fast way.
+        text = str(names, "utf-8")
+        whole = text if text.isascii() else None
+        found = tuple([str(names[a:b], "utf-8") if whole is None else whole[a:b] for a, b in places])
     except UnicodeDecodeError:
         raise bad("a symbol's name is not UTF-8") from None
-    if any(a >= b for a, b in pairwise(found)):
+    if any(map(ge, found, found[1:])):
         raise bad("the symbols are not in ascending order")
     return found

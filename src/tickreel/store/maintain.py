@@ -41,12 +41,13 @@ def merge(key: SegmentKey, sources: list[Source], path: Path, *, block_rows: int
     parts = [source.part for source in ordered]
     meta = Meta(key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, parts)
     symbols = sorted({name for source in ordered for name in source.segment.footer.names}, key=str.encode)
+    readers = [_PartRows(source) for source in ordered]
     directory = []
     with SegmentWriter(path, ordered[0].segment.record, block_rows=block_rows) as writer:
         for symbol in symbols:
             before = writer.rows
-            for segment, part in ordered:
-                for batch in _rows_of_part(segment, symbol, part):
+            for reader in readers:
+                for batch in reader.of(symbol):
                     writer.append(batch)
             if writer.rows > before:
                 directory.append((symbol, writer.rows - before))
@@ -136,27 +137,40 @@ def _wrong_description(segment: Segment) -> Iterator[str]:
         yield "the intervals of its parts are not those of its rows"
 
 
-def _rows_of_part(segment: Segment, symbol: str, part: Part) -> Iterator[Batch]:
-    place = segment.symbol_rows(symbol)
-    if place is None or part.interval is None:
-        return
-    time = segment.record.time
-    for block in range(len(segment.blocks)):
-        row, rows = int(segment.blocks["row"][block]), int(segment.blocks["rows"][block])
-        start, stop = max(place[0] - row, 0), min(place[1] - row, rows)
-        if start >= stop:
-            continue
-        times = segment.read(time, block)[start:stop]
-        first, last = (start + int(at) for at in np.searchsorted(times, part.interval))
-        if first < last:
-            yield {name: _stored(segment, name, block, slice(first, last)) for name in segment.record.names}
+class _PartRows:
+    """The rows of a part, symbol by symbol: the last block is kept, for the next symbols lie in it too."""
+
+    def __init__(self, source: Source) -> None:
+        self._segment, self._part = source
+        self._block = -1
+        self._columns: dict[str, np.ndarray | Decimals] = {}
+
+    def of(self, symbol: str) -> Iterator[Batch]:
+        """Yield a symbol's rows, block by block; symbols are asked for in their order."""
+        segment, interval = self._segment, self._part.interval
+        place = segment.symbol_rows(symbol)
+        if place is None or interval is None:
+            return
+        size = segment.footer.block_rows
+        for block in range(place[0] // size, -(-place[1] // size)):
+            columns = self._read(block)
+            start, stop = max(place[0] - block * size, 0), min(place[1] - block * size, size)
+            times = columns[segment.record.time][start:stop]
+            first, last = (start + int(at) for at in np.searchsorted(times, interval))  # type: ignore[arg-type]
+            if first < last:
+                yield {name: values[first:last] for name, values in columns.items()}
+
+    def _read(self, block: int) -> "dict[str, np.ndarray | Decimals]":
+        if block != self._block:
+            names = self._segment.record.names
+            self._columns = {name: _stored(self._segment, name, block) for name in names}
+            self._block = block
+        return self._columns
 
 
-def _stored(segment: Segment, name: str, block: int, rows: slice) -> "np.ndarray | Decimals":
-    """Return rows of a column as the writer wants them, decimals with their digits."""
+def _stored(segment: Segment, name: str, block: int) -> "np.ndarray | Decimals":
+    """Return a column of a block as the writer wants it, decimals with their digits."""
     if segment.record.column(name).kind is not Kind.DECIMAL:
-        return segment.read(name, block)[rows]
+        return segment.read(name, block)
     integers, scale = segment.integers(name, block)
-    if scale == FLOAT_BITS:
-        return from_floats(integers.view(np.float64)[rows])
-    return from_integers(integers[rows], scale)
+    return from_floats(integers.view(np.float64)) if scale == FLOAT_BITS else from_integers(integers, scale)

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from bisect import bisect_left
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +74,9 @@ class Segment:
 
     def symbol_rows(self, symbol: str) -> tuple[int, int] | None:
         """Return [start, stop) of a symbol's rows, or None if it is not in here."""
-        try:
-            place = self.footer.names.index(symbol)
-        except ValueError:
+        names = self.footer.names
+        place = bisect_left(names, symbol)
+        if place == len(names) or names[place] != symbol:
             return None
         row, rows = int(self.footer.symbols["row"][place]), int(self.footer.symbols["rows"][place])
         return row, row + rows
