@@ -23,6 +23,8 @@ from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
 from tickreel.ingest.inspect import ODD_KINDS
 from tickreel.measure import Performance
+from tickreel.quality.figures import FIGURES
+from tickreel.quality.verdicts import EXTRA_RULES, RULES
 from tickreel.runs.settings import _TOML
 from tickreel.runs.task import OUTPUTS
 from tickreel.schema import MARKET_TYPES, RECORD_TYPES
@@ -158,6 +160,16 @@ def test_every_reason_and_every_kind_of_oddity_has_a_row() -> None:
     assert sorted(reasons) == sorted(filter(None, REASONS))
     kinds = [words(row[0])[0] for row in table(section("docs/NORMALIZE.md", "Kept and counted"))]
     assert kinds == list(ODD_KINDS)
+
+
+def test_every_figure_and_rule_of_quality_has_its_row() -> None:
+    rows = [
+        (words(name)[0], unit, doc, words(of))
+        for name, unit, doc, of in table(section("docs/QUALITY.md", "Figures"))
+    ]
+    assert rows == [(f.name, f.unit, f.doc, [*f.types]) for f in FIGURES]
+    told = {words(name)[0]: doc for name, doc in table(section("docs/QUALITY.md", "Rules"))}
+    assert told == {rule.name: rule.doc for rule in RULES} | EXTRA_RULES
 
 
 def test_every_metric_is_in_the_glossary() -> None:
@@ -332,26 +344,38 @@ binance,XUSDT,1704412800000000,1704412800002000,2,buy,0,0.5
 binance,XUSDT,1704412800000000,1704412800003000,3,,10,0.5
 """
 
+BOOK = """\
+exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount
+binance-futures,BTCUSDT,1704067200000000,1704067200000001,true,bid,10,0.5
+binance-futures,BTCUSDT,1704067200000000,1704067200000001,true,ask,11,0.5
+"""
+
 
 def documents(command: str, files: Path, folder: Path) -> list[Any]:
     """Return the JSON documents of some calls of a command."""
     store = folder / "tape"
-    with quiet_call("import", files, "--store", store):
+    book = folder / "binance-futures_incremental_book_L2_2024-01-01_BTCUSDT.csv"
+    book.write_text(BOOK)
+    with quiet_call("import", files, book, "--store", store):
         pass
     (folder / "flooding.py").write_text(FLOODING)
     odd = folder / "binance_trades_2024-01-05_XUSDT.csv"
     odd.write_text(ODD)
+    if command == "quality":
+        odd_store(odd, store)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
-    book = folder / "binance_incremental_book_L2_2024-01-05_XUSDT.csv"
-    book.write_text(BOOK)
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)
     calls: dict[str, list[tuple[object, ...]]] = {
         "ls": [("--store", store), ("--store", store, "--days")],
-        "show": [("--store", store, "--limit", 3)],
+        "show": [
+            ("--store", store, "--limit", 3),
+            ("--store", store, "--type", "incremental_book_L2,trades", "--exchange", "binance-futures"),
+        ],
         "bars": [("--store", store, "--every", "6h")],
-        "book": [("XUSDT", "--at", "2024-01-05T01:00", "--store", store)],
+        "book": [("BTCUSDT", "--at", "2024-01-01T01:00", "--store", store)],
         "stats": [("--store", store)],
+        "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
         "import": [(files, *folder.glob("*.csv*"), "--store", store)],
@@ -364,9 +388,6 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "warm": [()],
         "failure": [],
     }
-    if command == "book":
-        with quiet_call("import", book, "--store", store):
-            pass
     found = []
     for arguments in calls[command]:
         with quiet_call(command, *arguments) as (_, document):
@@ -376,6 +397,18 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
             assert code == document["error"]["exit_code"]
             found.append(document)
     return found
+
+
+def odd_store(odd: Path, store: Path) -> None:
+    """Put a group of one odd symbol and a damaged segment into a store."""
+    group = odd.with_name("binance_trades_2024-01-05_SPOT.csv")
+    group.write_text(odd.read_text())
+    with quiet_call("import", group, "--store", store):
+        pass
+    path = next(store.glob("tardis/trades/*/ETHUSDT/*.reel"))
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
 
 
 def key_rows() -> dict[str, dict[str, list[str]]]:

@@ -7,6 +7,7 @@ checkout is taken. Where neither is there the tests are skipped: the project's o
 import csv
 import gzip
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import tickreel
 from import_sample import fast_folder
 from tickreel.cli.app import run
 from tickreel.ingest.importer import FileReport, ImportSettings, import_files
+from tickreel.quality.survey import Asked, survey
+from tickreel.quality.view import view
 from tickreel.schema import RECORD_TYPES, Kind
 from tickreel.sources.tardis_names import FileName, read_name
 from tickreel.store.catalog import SegmentKey, Store
@@ -151,6 +154,68 @@ def test_what_is_odd_is_what_is_known_of_the_recording(
         assert lag_ns.max() <= 709e6
 
 
+@pytest.fixture(scope="module")
+def judged(imported: tuple[Store, dict[Path, FileReport]]) -> dict[str, dict[str, str]]:
+    """Return "EXCHANGE TYPE SYMBOL DAY" -> rule -> what the quality report says."""
+    feed, streams = survey(imported[0], Asked(), workers=1)
+    return {
+        f"{day['exchange']} {day['type']} {day['symbol']} {day['day']}": {
+            verdict["rule"]: verdict["text"] for verdict in day["verdicts"]
+        }
+        for day in view("tape", feed, Asked(), streams)["days"]
+    }
+
+
+ODDITIES = {
+    "binance-futures trades BTCUSDT 2024-08-08": {
+        "clock": r"local time runs 1\.271 s .* before exchange time on every row",
+        "bursts": r"75\.\d % the exchange time",
+    },
+    "binance-futures trades ETHUSDT 2024-08-08": {
+        "clock": r"1\.271 s .* on every row",
+        "bursts": r"75\.\d % the exchange time",
+    },
+    "binance-futures book_ticker BTCUSDT 2024-08-08": {"clock": r"1\.271 s .* on every row"},
+    "binance-futures incremental_book_L2 BTCUSDT 2024-08-08": {
+        "clock": r"1\.271 s .* on every row",
+        "late_snapshot": r"after \d+ rows of changes",
+        "backwards": "exchange time steps back once",
+    },
+    "binance-futures incremental_book_L2 ETHUSDT 2024-08-08": {
+        "late_snapshot": r"after \d+ rows of changes",
+        "backwards": "exchange time steps back once",
+    },
+    "binance trades BTCUSDT 2024-08-09": {"join": "joins the day before after .* ms, no id missing"},
+    "binance trades ETHUSDT 2024-08-09": {"join": "joins the day before after .* ms, no id missing"},
+    "binance trades LTCUSDT 2025-06-21": {
+        "one_clock": "local time equals exchange time on every row",
+        "id_holes": r"\d+ ids missing",
+    },
+    "binance trades BTCUSDT 2022-01-15": {
+        "no_ids": "no row has an id",
+        "sides": "unknown on every row",
+        "gaps": r"a gap of 314\.7 s",
+        "thinned": "about one row was kept per millisecond",
+    },
+    "binance-futures trades BTCUSDT 2026-02-16": {
+        "lag": "134 ms to 425 ms",
+        "id_holes": r"(\d+) ids missing .* in \1 holes, at most 1 in one",
+    },
+    "binance trades BTCUSDT 2026-02-16": {"lag": "154 ms to 709 ms"},
+}
+"""What the folder's own description tells of its files."""
+
+
+@pytest.mark.parametrize("name", ODDITIES)
+def test_the_quality_report_names_what_is_told_of_a_file(
+    judged: dict[str, dict[str, str]], name: str
+) -> None:
+    if name not in judged:
+        pytest.skip("that file is not there")
+    for rule, text in ODDITIES[name].items():
+        assert re.search(text, judged[name][rule])
+
+
 def test_two_days_join_at_midnight(imported: tuple[Store, dict[Path, FileReport]]) -> None:
     store, _ = imported
     pairs = 0
@@ -211,3 +276,30 @@ def test_a_backtest_runs_over_them(imported: tuple[Store, dict[Path, FileReport]
     assert result.trades == rows
     assert result.report.stat().st_size > 10_000
     assert any(len(result.fills(f"{name.exchange}:{name.symbol}")["price"]) for name in map(name_of, TRADES))
+
+
+def test_all_types_merged_give_each_stream_whole_and_in_order(imported) -> None:
+    """Against NumPy: the streams one after the other, sorted by time alone, which is stable."""
+    store, _ = imported
+    tape = tickreel.open_store(store.root)
+    types = tuple(dict.fromkeys(name_of(path).type for path in FILES))
+    (first, *rest) = batches = list(
+        tape.merge(types=types, columns=dict.fromkeys(types, ("local_ns", "exchange_ns")))
+    )
+    assert rest
+    found = {name: np.concatenate([getattr(b, name) for b in batches]) for name in ("local_ns", "stream")}
+    single = []
+    for number, stream in enumerate(first.streams):
+        blocks = list(tape.scan(stream.symbol, exchange=stream.exchange, type=stream.type))
+        for name in ("local_ns", "exchange_ns"):
+            own = np.concatenate([block[name] for block in blocks])
+            assert np.array_equal(np.concatenate([b.columns[number][name] for b in batches]), own)
+        single.append(np.concatenate([block["local_ns"] for block in blocks]))
+    order = np.argsort(np.concatenate(single), kind="stable")
+    assert np.array_equal(found["local_ns"], np.concatenate(single)[order])
+    assert np.array_equal(found["stream"], np.repeat(np.arange(len(single)), list(map(len, single)))[order])
+    for batch in batches:
+        for number in range(len(batch.streams)):
+            rows = batch.row[batch.stream == number]
+            assert np.array_equal(rows, np.arange(len(rows)))
+            assert np.array_equal(batch.columns[number]["local_ns"], batch.local_ns[batch.stream == number])

@@ -134,7 +134,16 @@ def test_the_policy_lets_in_exactly_the_inline_texts(page: Page) -> None:
 
 
 def test_assets_stay_inside_their_elements() -> None:
-    for name in ("uplot/uPlot.iife.min.js", "format.js", "charts.js", "table.js", "sections.js", "report.js"):
+    for name in (
+        "uplot/uPlot.iife.min.js",
+        "format.js",
+        "charts.js",
+        "table.js",
+        "sections.js",
+        "report.js",
+        "quality_map.js",
+        "quality.js",
+    ):
         text = (ASSETS / name).read_text("utf-8")
         assert "</script" not in text.lower() and "<!--" not in text and "\r" not in text
 

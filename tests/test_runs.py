@@ -106,7 +106,7 @@ def test_a_store_that_changes_under_a_run_is_noticed(market_files: Path, tmp_pat
 
     store = Store(tmp_path / "tape")
     import_files(store, [str(market_files)], ImportSettings(workers=1))
-    (stream,) = plan(store, Question(symbols=("ETHUSDT",)))
+    (stream,) = plan(store, Question(symbols=("ETHUSDT",)), opened=True)
     import_files(
         store, [str(market_files)], ImportSettings(workers=1, replace=True, block_rows=100, feed="b")
     )

@@ -76,6 +76,21 @@ def test_find_answers_what_is_asked(store: Store) -> None:
     assert store.feeds() == ["a", "tardis"]
 
 
+def test_named_symbols_are_found_without_a_look_at_the_others(store: Store) -> None:
+    own, group = (replace(KEY, symbol="OPTIONS", grouped=grouped) for grouped in (False, True))
+    for key in (own, group):
+        store.path(key).parent.mkdir(parents=True)
+        store.path(key).touch()
+    exchange = store.path(KEY).parent.parent
+    (exchange / "x y").mkdir()
+    (exchange / "LINK").symlink_to(exchange / "BTCUSDT")
+    assert list(store.find(symbol=["OPTIONS", "LINK", "BTCUSDT", "ETHUSDT", "", "a\nb"])) == [KEY, own, group]
+    assert list(store.find(symbol="OPTIONS")) == [own, group]
+    assert list(store.find(symbol=())) == []
+    (exchange / "FUTURES").symlink_to(exchange / "OPTIONS")
+    assert list(store.find(symbol={"FUTURES"})) == []
+
+
 @pytest.mark.parametrize(
     "place", ["tardis/trades/Binance", "tardis/trades/binance/btcusdt", "tardis/trades/x y"]
 )

@@ -8,13 +8,14 @@ SECTIONS is the table of them, in the order of a run. Bars are those of the proj
 
 from types import ModuleType
 
-from bench.sections import books, importing, level2, memory, momentum, query, scan, size, startup
+from bench.sections import books, importing, level2, memory, merge, momentum, query, scan, size, startup
 
 SECTIONS: dict[str, ModuleType] = {
     "size": size,
     "scan": scan,
     "query": query,
     "import": importing,
+    "merge": merge,
     "momentum": momentum,
     "level2": level2,
     "books": books,

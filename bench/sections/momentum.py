@@ -114,7 +114,7 @@ def _tasks(store: Path, folder: Path) -> tuple[list[Any], int]:
     from tickreel.units import NS_PER_DAY
 
     streams = open_store(store).streams()
-    first = min(stream.slices[0].first_ns for stream in streams) // NS_PER_DAY * NS_PER_DAY
+    first = min(stream.first_ns for stream in streams) // NS_PER_DAY * NS_PER_DAY
     grid = (first, NS_PER_DAY, market.WIDE_DAYS + 1)
     tasks = []
     for stream in streams:

@@ -1,10 +1,13 @@
 """Tape: a store opened for reading from Python."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from tickreel.errors import UsageError
+from tickreel.scan.merge import BUDGET_BYTES, Batch, merge
 from tickreel.scan.plan import Question, Stream, choose_feed, plan
 from tickreel.scan.read import Block, StreamReader
 from tickreel.store.catalog import SegmentKey, Store
@@ -50,8 +53,8 @@ class Tape:
         start: Time | None = None,
         end: Time | None = None,
     ) -> list[Stream]:
-        """Return what a scan would read, one stream per exchange and symbol."""
-        return plan(self.store, self._question(symbols, exchange, type, start, end))
+        """Return what a scan would read, one stream per exchange and symbol; opens every segment of it."""
+        return plan(self.store, self._question(symbols, exchange, type, start, end), opened=True)
 
     def scan(
         self,
@@ -79,6 +82,47 @@ class Tape:
                 from_ns=question.from_ns, to_ns=question.to_ns, reuse=reuse,
             )  # fmt: skip
             yield from reader.blocks()
+
+    def merge(
+        self,
+        symbols: str | Sequence[str] = (),
+        *,
+        types: str | Sequence[str] = "trades",
+        exchange: str | None = None,
+        feeds: str | Sequence[str] = (),
+        start: Time | None = None,
+        end: Time | None = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        budget_bytes: int = BUDGET_BYTES,
+    ) -> Iterator[Batch]:
+        """Yield batches of all streams in one order: local time, then type, exchange, symbol, feed, row.
+
+            for batch in tape.merge("BTCUSDT", types=["trades", "incremental_book_L2"]):
+                batch.local_ns, batch.stream, batch.row  # of each row: time, stream's number, index in:
+                batch.columns[0]["price"]                # the rows of batch.streams[0], in their order
+
+        feeds    names of feeds; none: the tape's own
+        columns  record type to names to decode, e.g. {"trades": ["price"]}; others have all
+        budget_bytes  of decoded rows, however many streams there are; see `scan.merge`
+        Raises UsageError for a symbol that one of the types and feeds does not hold in that time.
+        """
+        asked = dict.fromkeys((types,) if isinstance(types, str) else types)
+        named = dict.fromkeys((feeds,) if isinstance(feeds, str) else feeds)
+        if not asked:
+            raise UsageError("types is empty: name one or more")
+        if unknown := set(columns or ()) - set(asked):
+            raise UsageError(f"columns of {', '.join(sorted(unknown))}: types has {', '.join(asked)}")
+        question = self._question(symbols, exchange, "", start, end)
+        streams = [
+            stream
+            for feed in named or {self.feed: None}
+            for type in asked
+            for stream in plan(self.store, replace(question, feed=feed, type=type))
+        ]
+        return merge(
+            self.store, streams, columns,
+            from_ns=question.from_ns, to_ns=question.to_ns, budget_bytes=budget_bytes,
+        )  # fmt: skip
 
     def book(
         self,

@@ -1,6 +1,6 @@
 """Book: two ladders with room that grows, and prices that share one scale."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -64,13 +64,19 @@ class Book:
 
         Raises InputError if the prices need more than 62 bits on one scale.
         """
+        self.apply_with(k.apply, rows, scale, start, stop)
+
+    def apply_with(
+        self, kernel: Callable[..., int], rows: BookRows, scale: int, start: int, stop: int
+    ) -> None:
+        """Apply rows by a kernel called as book_kernel.apply is, which may look at the book in between."""
         if scale > self.scale:
             self._rescale(scale)
         factor = 10 ** (self.scale - scale)
         _refuse_too_far(rows.price[start:stop], factor, self.scale)
         row = start
         while True:
-            row = k.apply(self.state, rows, factor, row, stop)
+            row = kernel(self.state, rows, factor, row, stop)
             if self.state.state[k.STATUS] != k.NO_ROOM:
                 return
             self.make_room()

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import book, demo, importing, reading, running, upkeep, warm
+from tickreel.cli import book, demo, importing, quality, reading, running, upkeep, warm
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
@@ -33,6 +33,7 @@ for _name, _function in (
     ("bars", reading.bars),
     ("book", book.book),
     ("stats", upkeep.stats),
+    ("quality", quality.quality),
     ("check", upkeep.check),
     ("rm", upkeep.rm),
     ("synth", demo.synth),

@@ -34,7 +34,9 @@ FromOption = Annotated[
 ToOption = Annotated[
     str | None, typer.Option("--to", help="First time not taken any more, UTC.", show_default=False)
 ]
-TypeOption = Annotated[str, typer.Option("--type", help="Record type.")]
+TypeOption = Annotated[
+    str, typer.Option("--type", help="Record type; several, as A,B, are merged into one order.")
+]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes [all cores].", show_default=False)
 ]

@@ -94,20 +94,28 @@ def show(
     from tickreel.scan.plan import Question, plan
     from tickreel.store.catalog import Store
 
+    types = tuple(dict.fromkeys(split_list(type))) or (type,)
+    if len(types) > 1 and not json and format in (Format.CSV, Format.PARQUET):
+        raise UsageError(f"--format {format}: a file of one --type; {type} goes with table, jsonl and --json")
     place = Store.existing(store_path(store))
     question = Question(
-        type, feed, exchange, split_list(symbol), time_option(start, "--from"), time_option(to, "--to")
+        types[0], feed, exchange, split_list(symbol), time_option(start, "--from"), time_option(to, "--to")
     )
-    pieces = write.pieces(place, plan(place, question), question, limit)
+    shown: dict[str, Any] = {"types": types} if len(types) > 1 else {"type": types[0]}
+    if len(types) > 1:
+        rows = write.merged_rows(place, question, types, limit)
+    else:
+        pieces = write.pieces(place, plan(place, question), question, limit)
+        rows = write.json_rows(pieces)
     if json:
-        print_json({"type": type, "rows": list(write.json_rows(pieces))})
+        print_json({**shown, "rows": list(rows)})
     elif format is Format.TABLE:
-        write.table(pieces, type)
+        write.table(rows, types)
     elif format is Format.PARQUET:
-        write.parquet(pieces, type, _parquet_file(out))
+        write.parquet(pieces, types[0], _parquet_file(out))
     else:
         with _opened(out) as file:
-            write.csv(pieces, type, file) if format is Format.CSV else write.jsonl(pieces, file)
+            write.csv(pieces, types[0], file) if format is Format.CSV else write.jsonl(rows, file)
 
 
 def bars(

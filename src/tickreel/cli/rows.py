@@ -1,6 +1,7 @@
 """Rows and bars as tables, CSV, JSON lines and Parquet, streamed block by block."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -11,12 +12,16 @@ import numpy as np
 from tickreel.cli.output import print_table
 from tickreel.scan.bars import BAR, COLUMNS
 from tickreel.scan.bars import bars as make_bars
-from tickreel.scan.plan import Question, Stream
+from tickreel.scan.merge import Batch, merge
+from tickreel.scan.plan import Question, Stream, plan
 from tickreel.scan.read import Piece, StreamReader
-from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind
+from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType
 from tickreel.sources.csv_text import csv_lines, float_text, header
 from tickreel.store.catalog import Store
 from tickreel.units import format_time
+
+_MERGED_NAMES = {"type": "option_type"}
+"""Columns that are called otherwise where rows of several types are shown: there `type` is the row's own."""
 
 
 def pieces(store: Store, streams: list[Stream], question: Question, limit: int) -> Iterator[Piece]:
@@ -40,8 +45,8 @@ def csv(found: Iterable[Piece], type: str, file: IO[bytes]) -> None:
         file.write(csv_lines(piece.segment, piece.block, piece.rows, piece.exchange, piece.symbol))
 
 
-def jsonl(found: Iterable[Piece], file: IO[bytes]) -> None:
-    for row in json_rows(found):
+def jsonl(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
+    for row in found:
         file.write(msgspec.json.encode(row) + b"\n")
 
 
@@ -50,24 +55,45 @@ def json_rows(found: Iterable[Piece]) -> Iterator[dict[str, Any]]:
     for piece in found:
         block = piece.read()
         record = piece.segment.record
-        values = [_plain(block[c.name], c.kind, c.choices) for c in record.columns]
-        for row in zip(*values, strict=True):
-            yield {
-                "exchange": block.exchange, "symbol": block.symbol,
-                **dict(zip(record.names, row, strict=True)),
-            }  # fmt: skip
+        for row in _plain_rows(block.columns, record):
+            yield {"exchange": block.exchange, "symbol": block.symbol, **row}
 
 
-def table(found: Iterable[Piece], type: str) -> None:
-    record = RECORD_TYPES[type]
+def merged_rows(
+    store: Store, question: Question, types: Sequence[str], limit: int
+) -> Iterator[dict[str, Any]]:
+    """Return rows of several types in one order, as `json_rows` does but each with its type."""
+    streams = [stream for type in types for stream in plan(store, replace(question, type=type))]
+    return _rows_of(merge(store, streams, from_ns=question.from_ns, to_ns=question.to_ns), limit)
+
+
+def _rows_of(batches: Iterable[Batch], limit: int) -> Iterator[dict[str, Any]]:
+    left = limit
+    for batch in batches:
+        order = batch.stream[:left] if limit else batch.stream
+        counts = np.bincount(order, minlength=len(batch.streams)).tolist()
+        rows = [
+            _plain_rows({name: values[:count] for name, values in columns.items()}, RECORD_TYPES[stream.type])
+            for stream, columns, count in zip(batch.streams, batch.columns, counts, strict=True)
+        ]
+        for number in order.tolist():
+            stream, row = batch.streams[number], next(rows[number])
+            place = {"type": stream.type, "exchange": stream.exchange, "symbol": stream.symbol}
+            yield place | {_MERGED_NAMES.get(name, name): value for name, value in row.items()}
+        left -= len(order)
+        if limit and left == 0:
+            return
+
+
+def table(found: Iterable[dict[str, Any]], types: Sequence[str]) -> None:
+    """Print rows; of several types each with its type, and empty where a type has not the column."""
+    several = len(types) > 1
+    kinds: dict[str, Kind | None] = dict.fromkeys(("type",) * several + ("exchange", "symbol"))
+    for column in (column for type in types for column in RECORD_TYPES[type].columns):
+        kinds[_MERGED_NAMES.get(column.name, column.name) if several else column.name] = column.kind
     right = (Kind.DECIMAL, Kind.INT, Kind.FLOAT)
-    columns = [("exchange", "left"), ("symbol", "left")]
-    columns += [(c.name, "right" if c.kind in right else "left") for c in record.columns]
-    rows = [
-        tuple(_text(row[name], record.column(name).kind if name in record.names else None) for name in row)
-        for row in json_rows(found)
-    ]
-    print_table(columns, rows)
+    columns = [(name, "right" if kind in right else "left") for name, kind in kinds.items()]
+    print_table(columns, [tuple(_text(row.get(name), kinds[name]) for name in kinds) for row in found])
 
 
 def parquet(found: Iterable[Piece], type: str, out: Path) -> None:
@@ -144,6 +170,12 @@ def _write_parquet(out: Path, schema: Any, batches: Iterable[Any]) -> None:
 def _parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     while part := list(islice(rows, 65_536)):
         yield part
+
+
+def _plain_rows(columns: Mapping[str, np.ndarray], record: RecordType) -> Iterator[dict[str, Any]]:
+    values = [_plain(columns[c.name], c.kind, c.choices) for c in record.columns]
+    for row in zip(*values, strict=True):
+        yield dict(zip(record.names, row, strict=True))
 
 
 def _plain(values: np.ndarray, kind: Kind, choices: tuple[str, ...]) -> list[Any]:

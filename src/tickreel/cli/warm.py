@@ -15,11 +15,12 @@ def warm(workers: WorkersOption = None, json: JsonOption = False, quiet: QuietOp
     from tickreel.compute import Task, make_executor
 
     began = time.perf_counter()
-    names = ("engine", "imports", "reading", "market")
+    names = ("engine", "imports", "reading", "quality", "market")
     functions = (
         "tickreel.cli.warm:engine",
         "tickreel.ingest.warm:warm_up",
         "tickreel.cli.warm:reading",
+        "tickreel.quality.warm:warm_up",
         "tickreel.cli.warm:market",
     )
     tasks = [Task(name, function, {}) for name, function in zip(names, functions, strict=True)]
@@ -52,11 +53,13 @@ def engine(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
 
 
 def reading(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
-    """Compile what `show` and `bars` need."""
+    """Compile what `show`, `bars` and merged streams need."""
     import numpy as np
 
     from tickreel.scan.bars import BAR
     from tickreel.scan.bars_kernel import add_trades
+    from tickreel.scan.merge import Order, Windows
+    from tickreel.scan.merge_kernel import merge_windows
     from tickreel.sources.csv_text import number_texts
     from tickreel.sources.csv_text_kernel import place_cells
 
@@ -69,6 +72,9 @@ def reading(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
         np.zeros(1, BAR),
         np.zeros(2, BAR),
     )
+    one, column = np.zeros(1, np.int64), np.zeros(1, np.int32)
+    windows = Windows(one, one.copy(), one + 1, np.ones(1, bool), column, one)
+    merge_windows(windows, one.copy(), one.copy(), Order(one.copy(), column.copy(), one.copy()))
     texts = number_texts(np.ones(1, np.int64), 1)
     letters = texts.view(np.uint8).reshape(1, texts.dtype.itemsize)
     place_cells(np.zeros(64, np.uint8), np.zeros(1, np.int64), letters, np.ones(1, np.int64), 10)

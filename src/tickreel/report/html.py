@@ -1,15 +1,10 @@
 """A run as one HTML file that opens offline and can load nothing."""
 
-import base64
-import hashlib
-from collections.abc import Iterable
-from functools import cache
-from html import escape
-from importlib.resources import files
 from string import Template
 
 from tickreel.report.charts import curves_note
 from tickreel.report.figures import FIGURES
+from tickreel.report.page import asset, pairs, policy, script, text
 from tickreel.report.payload import payload
 from tickreel.report.summary import failed, key_figures, speed, time_range
 from tickreel.report.view import RunView, SymbolView
@@ -22,14 +17,14 @@ _LAST_LINE = 200
 
 def report_html(view: RunView) -> str:
     """Return the page. Write it as UTF-8; it has no lone surrogates even where the view has some."""
-    style = _asset("uplot/uPlot.min.css") + _asset("report.css")
-    library = _asset("uplot/uPlot.iife.min.js")
-    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, _SCRIPTS)) + "})();\n"
-    return Template(_asset("template.html")).substitute(
-        policy=_policy(styles=[style], scripts=[library, script]),
+    style = asset("uplot/uPlot.min.css") + asset("report.css")
+    library = asset("uplot/uPlot.iife.min.js")
+    own = script(*_SCRIPTS)
+    return Template(asset("template.html")).substitute(
+        policy=policy(styles=[style], scripts=[library, own]),
         style=style,
         library=library,
-        script=script,
+        script=own,
         data=payload(view),
         title=text(f"{view['strategy']}, {time_range(view)}"),
         strategy=text(view["strategy"]),
@@ -38,37 +33,12 @@ def report_html(view: RunView) -> str:
         tiles=_tiles(view),
         note=text(curves_note(view)),
         errors=_errors(failed(view)),
-        settings=_pairs(view["settings"].items()),
+        settings=pairs(view["settings"].items()),
         conventions="".join(f"<li>{text(line)}</li>" for line in view["conventions"]),
-        definitions=_pairs((figure.label, figure.doc) for figure in FIGURES),
+        definitions=pairs((figure.label, figure.doc) for figure in FIGURES),
         command=text(view["command"]),
         version=text(view["version"]),
-        licence=text(_asset("uplot/LICENSE")),
-    )
-
-
-def text(value: str) -> str:
-    """Return foreign text made safe for an element or a quoted attribute."""
-    whole = value.encode("utf-8", "replace").decode()
-    shown = "".join(c if c >= " " or c in "\n\t" else "\ufffd" for c in whole)
-    return escape(shown, quote=True)
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("tickreel.report").joinpath("assets", name).read_text("utf-8")
-
-
-def _policy(styles: Iterable[str], scripts: Iterable[str]) -> str:
-    """Return a Content-Security-Policy that lets in these texts, by hash, and nothing else."""
-
-    def hashes(sources: Iterable[str]) -> str:
-        digests = (hashlib.sha256(source.encode()).digest() for source in sources)
-        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-
-    return (
-        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        licence=text(asset("uplot/LICENSE")),
     )
 
 
@@ -87,7 +57,7 @@ def _facts(view: RunView) -> str:
         "Run": speed(view),
         "Created": f"{view['created']} by tickreel {view['version']}",
     }
-    return _pairs(facts.items())
+    return pairs(facts.items())
 
 
 def _tiles(view: RunView) -> str:
@@ -100,10 +70,6 @@ def _tiles(view: RunView) -> str:
             f'<dd class="{tone}">{link}</dd><dd class="note">{text(note)}</dd></div>'
         )
     return "".join(tiles)
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    return "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs)
 
 
 def _errors(rows: list[SymbolView]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tickreel.report.figures import FORMATS, number
-from tickreel.report.html import text
+from tickreel.report.page import text
 from tickreel.report.summary import failed, key_figures, ranked, row_return, time_range
 from tickreel.report.view import RunView
 

@@ -1,26 +1,22 @@
 """The data of a page as one JSON text that can stand inside a script element."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 from tickreel.measure import Performance
 from tickreel.report.charts import portfolio_curve, symbol_curves
 from tickreel.report.figures import FIGURES, rounded
+from tickreel.report.page import script_data
 from tickreel.report.view import Coverage, RunView
 from tickreel.units import NS_PER_DAY, day_start, format_time
 
 _FIGURE_DIGITS = 9
 _MONTH_DIGITS = 6
-_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def payload(view: RunView) -> str:
-    """Return the JSON; `<`, `>`, `&` and every character outside ASCII are written as \\u escapes."""
-    text = json.dumps(page_data(view), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
-    return text
+    """Return the data as JSON for a script element."""
+    return script_data(page_data(view))
 
 
 def page_data(view: RunView) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def run_backtest(
     question = Question(
         "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
     )
-    streams = plan(store, question)
+    streams = plan(store, question, opened=True)
     grid = _grid(streams, settings)
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
@@ -141,8 +141,8 @@ def _grid(streams: list[Stream], settings: RunSettings) -> tuple[int, int, int]:
     every = settings.every_ns
     if every < 1:
         raise UsageError("--every: equity is sampled at an interval above 0, e.g. 1d")
-    first = min(part.first_ns for stream in streams for part in stream.slices)
-    last = max(part.last_ns for stream in streams for part in stream.slices)
+    first = min(stream.first_ns for stream in streams)
+    last = max(stream.last_ns for stream in streams)
     start = max(first, settings.from_ns) if settings.from_ns is not None else first
     end = min(last + 1, settings.to_ns) if settings.to_ns is not None else last + 1
     if settings.from_ns is not None and settings.to_ns is not None:

@@ -1,11 +1,11 @@
 """What a question needs: for every exchange and symbol the segments and rows that hold the answer."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tickreel.errors import UsageError
-from tickreel.schema import MARKET_TYPES
+from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.names import check_feed
 from tickreel.store.reader import Segment
@@ -13,21 +13,37 @@ from tickreel.units import day_of, day_start
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Rows [start, stop) of one segment, all of one symbol; the fingerprint is that of its footer."""
+class Contents:
+    """What an open segment says of one symbol: its rows are [start, stop).
 
-    key: SegmentKey
+    first_ns, last_ns, fingerprint  of the whole segment; the fingerprint is that of its footer
+    """
+
     start: int
     stop: int
     first_ns: int
     last_ns: int
     fingerprint: int
-    file_bytes: int
+
+    @classmethod
+    def of(cls, segment: Segment, start: int, stop: int) -> "Contents":
+        return cls(start, stop, segment.footer.first_ns, segment.footer.last_ns, segment.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One symbol's rows of one segment; `contents` is None until somebody has to open the segment."""
+
+    key: SegmentKey
+    contents: Contents | None = None
 
 
 @dataclass(slots=True)
 class Stream:
-    """One symbol's slices in order of time; together they are read as one sequence of rows."""
+    """One symbol's slices in order of time; together they are read as one sequence of rows.
+
+    rows, first_ns, last_ns, fingerprint are of a plan with `opened=True`.
+    """
 
     feed: str
     type: str
@@ -42,15 +58,30 @@ class Stream:
     @property
     def rows(self) -> int:
         """Rows of the slices; a range of time may need fewer."""
-        return sum(part.stop - part.start for part in self.slices)
+        return sum(found.stop - found.start for found in self._contents())
+
+    @property
+    def first_ns(self) -> int:
+        """First time of the segments, ns UTC."""
+        return min(found.first_ns for found in self._contents())
+
+    @property
+    def last_ns(self) -> int:
+        """Last time of the segments, ns UTC."""
+        return max(found.last_ns for found in self._contents())
 
     @property
     def fingerprint(self) -> str:
         """A hash of everything that the slices hold."""
         digest = hashlib.sha256()
-        for part in self.slices:
-            digest.update(f"{part.key} {part.start} {part.stop} {part.fingerprint}\n".encode())
+        for part, found in zip(self.slices, self._contents(), strict=True):
+            digest.update(f"{part.key} {found.start} {found.stop} {found.fingerprint}\n".encode())
         return digest.hexdigest()[:32]
+
+    def _contents(self) -> Iterator[Contents]:
+        for part in self.slices:
+            assert part.contents is not None, "plan(..., opened=True) gives it"
+            yield part.contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +99,12 @@ class Question:
     to_ns: int | None = None
 
 
-def plan(store: Store, question: Question) -> list[Stream]:
-    """Return the streams that answer, sorted by exchange and symbol; empty slices are left out.
+def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stream]:
+    """Return the streams that answer, sorted by exchange and symbol.
 
+    A symbol's own segment is named by its path and not opened; a group's is, for its directory.
+    opened  open every segment now: slices without rows are left out, rows, times and fingerprints
+            are known, and a reader refuses a segment that was replaced since
     Raises UsageError naming a symbol or exchange that the store does not hold.
     """
     if question.type not in MARKET_TYPES:
@@ -78,17 +112,14 @@ def plan(store: Store, question: Question) -> list[Stream]:
     if None not in (question.from_ns, question.to_ns) and question.from_ns >= question.to_ns:  # type: ignore[operator]
         raise UsageError("--from must be before --to: the range is half-open")
     feed = choose_feed(store, question.feed)
-    wanted = [_wanted(text, question.exchange) for text in question.symbols]
+    wanted = dict.fromkeys(_wanted(text, question.exchange) for text in question.symbols)
     streams: dict[tuple[str, str], Stream] = {}
     for key in _keys(store, feed, question, wanted):
-        segment = store.open(key)
-        for symbol, start, stop in _directory(segment):
-            if start == stop or (wanted and not any(_fits(key.exchange, symbol, want) for want in wanted)):
-                continue
-            stream = streams.setdefault(
-                (key.exchange, symbol), Stream(feed, question.type, key.exchange, symbol)
-            )
-            stream.slices.append(_slice(segment, key, start, stop))
+        for symbol, part in _slices(store, key, opened=opened):
+            if _fits(key.exchange, symbol, wanted):
+                place = (key.exchange, symbol)
+                stream = streams.setdefault(place, Stream(feed, question.type, *place))
+                stream.slices.append(part)
     _refuse_missing(store, feed, question, wanted, streams)
     for stream in streams.values():
         stream.slices.sort(key=lambda part: (part.key.day, part.key.grouped))
@@ -113,30 +144,32 @@ def missing_days(stream: Stream, from_ns: int, to_ns: int) -> list[str]:
     return [day for day in (day_of(ns) for ns in range(first, last + 1, step)) if day not in have]
 
 
-def _keys(
-    store: Store, feed: str, question: Question, wanted: Sequence[tuple[str | None, str]]
-) -> Iterator[SegmentKey]:
+_Wanted = dict[tuple[str | None, str], None]
+"""(exchange or None for any, symbol) in the order of the question; empty: all."""
+
+
+def _keys(store: Store, feed: str, question: Question, wanted: _Wanted) -> Iterator[SegmentKey]:
     """Yield the keys that may answer: the symbols' own segments, and every group's."""
+    symbols = {symbol for _, symbol in wanted} | set(GROUPS)
     for key in store.find(
-        feed=feed, type=question.type, exchange=question.exchange,
+        feed=feed, type=question.type, exchange=question.exchange, symbol=symbols if wanted else None,
         from_ns=question.from_ns, to_ns=question.to_ns,
     ):  # fmt: skip
-        if key.grouped or not wanted or any(_fits(key.exchange, key.symbol, want) for want in wanted):
+        if key.grouped or _fits(key.exchange, key.symbol, wanted):
             yield key
 
 
-def _directory(segment: Segment) -> Iterable[tuple[str, int, int]]:
+def _slices(store: Store, key: SegmentKey, *, opened: bool) -> Iterator[tuple[str, Slice]]:
+    """Yield (symbol, slice) of a segment; it is opened if that is asked for or its symbols are not known."""
+    if not (opened or key.grouped):
+        yield key.symbol, Slice(key)
+        return
+    segment = store.open(key)
     symbols = segment.footer.symbols
     starts, counts = symbols["row"].tolist(), symbols["rows"].tolist()
-    return [
-        (name, start, start + count)
-        for name, start, count in zip(segment.footer.names, starts, counts, strict=True)
-    ]
-
-
-def _slice(segment: Segment, key: SegmentKey, start: int, stop: int) -> Slice:
-    first, last = segment.footer.first_ns, segment.footer.last_ns
-    return Slice(key, start, stop, first, last, segment.fingerprint, segment.file_bytes)
+    for symbol, start, count in zip(segment.footer.names, starts, counts, strict=True):
+        if count:
+            yield symbol, Slice(key, Contents.of(segment, start, start + count))
 
 
 def _wanted(text: str, exchange: str | None) -> tuple[str | None, str]:
@@ -149,19 +182,16 @@ def _wanted(text: str, exchange: str | None) -> tuple[str | None, str]:
     return name, symbol
 
 
-def _fits(exchange: str, symbol: str, want: tuple[str | None, str]) -> bool:
-    return want[0] in (None, exchange) and want[1] == symbol
+def _fits(exchange: str, symbol: str, wanted: _Wanted) -> bool:
+    return not wanted or (exchange, symbol) in wanted or (None, symbol) in wanted
 
 
 def _refuse_missing(
-    store: Store,
-    feed: str,
-    question: Question,
-    wanted: Sequence[tuple[str | None, str]],
-    found: dict[tuple[str, str], Stream],
+    store: Store, feed: str, question: Question, wanted: _Wanted, streams: dict[tuple[str, str], Stream]
 ) -> None:
+    found = {*streams, *((None, symbol) for _, symbol in streams)}
     for exchange, symbol in wanted:
-        if not any(_fits(*name, (exchange, symbol)) for name in found):
+        if (exchange, symbol) not in found:
             have = sorted(
                 {key.symbol for key in store.find(feed=feed, type=question.type, exchange=exchange)}
             )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tickreel.errors import CorruptionError, FailedError, UsageError
-from tickreel.scan.plan import Slice, Stream
+from tickreel.scan.plan import Contents, Slice, Stream
 from tickreel.schema import RECORD_TYPES, Kind, RecordType
 from tickreel.store.catalog import Store
 from tickreel.store.reader import Segment
@@ -76,32 +76,12 @@ class StreamReader:
     def pieces(self) -> Iterator[Piece]:
         """Yield where the rows are, in order of time; only times at the edges of the range are decoded."""
         for part in self._stream.slices:
-            if self._outside(part):
+            if part.contents is not None and _outside(part.contents, self._from, self._to):
                 continue
             segment = open_slice(self._store, part)
-            for block in _touched(segment, part, self._from, self._to):
-                rows = self._rows(segment, part, block)
-                if rows.start < rows.stop:
-                    yield Piece(segment, block, rows, self._stream.exchange, self._stream.symbol)
-
-    def _outside(self, part: Slice) -> bool:
-        return (self._to is not None and part.first_ns >= self._to) or (
-            self._from is not None and part.last_ns < self._from
-        )
-
-    def _rows(self, segment: Segment, part: Slice, block: int) -> slice:
-        """Return the rows of a block that are the slice's and in the range of time."""
-        first, count = int(segment.blocks["row"][block]), int(segment.blocks["rows"][block])
-        start, stop = max(part.start - first, 0), min(part.stop - first, count)
-        low, high = int(segment.blocks["first_ns"][block]), int(segment.blocks["last_ns"][block])
-        late = self._from is not None and low < self._from
-        early = self._to is not None and high >= self._to
-        if late or early:
-            times = segment.read(self._record.time, block)[start:stop]
-            begin = int(np.searchsorted(times, self._from)) if self._from is not None else 0
-            end = int(np.searchsorted(times, self._to)) if self._to is not None else len(times)
-            start, stop = start + begin, start + end
-        return slice(start, stop)
+            found = contents(segment, part, self._stream.symbol)
+            for block, rows in row_ranges(segment, found, self._from, self._to):
+                yield Piece(segment, block, rows, self._stream.exchange, self._stream.symbol)
 
     def _read(self, piece: Piece) -> Block:
         if self._buffers is None:
@@ -124,14 +104,32 @@ class StreamReader:
 
 
 def open_slice(store: Store, part: Slice) -> Segment:
-    """Open the segment of a slice; FailedError if it is no longer the one that was planned."""
+    """Open the segment of a slice; FailedError if it is no longer the one that was opened for the plan."""
     try:
         segment = store.open(part.key)
     except FileNotFoundError:
         raise FailedError(f"{part.key} was removed while it was being read; run again") from None
-    if segment.fingerprint != part.fingerprint:
+    if part.contents is not None and segment.fingerprint != part.contents.fingerprint:
         raise FailedError(f"{part.key} was replaced while it was being read; run again")
     return segment
+
+
+def contents(segment: Segment, part: Slice, symbol: str) -> Contents:
+    """Return where a slice's rows are in its open segment."""
+    return part.contents or Contents.of(segment, *(segment.symbol_rows(symbol) or (0, 0)))
+
+
+def row_ranges(
+    segment: Segment, found: Contents, from_ns: int | None, to_ns: int | None
+) -> Iterator[tuple[int, slice]]:
+    """Yield (block, rows of it) that are a slice's and in the range of time, in order, none empty.
+
+    Only times of blocks at the edges of the range are decoded.
+    """
+    for block in _touched(segment, found, from_ns, to_ns):
+        rows = _rows(segment, found, block, from_ns, to_ns)
+        if rows.start < rows.stop:
+            yield block, rows
 
 
 def check_columns(record: RecordType, columns: Sequence[str] | None) -> tuple[str, ...]:
@@ -142,16 +140,37 @@ def check_columns(record: RecordType, columns: Sequence[str] | None) -> tuple[st
     return tuple(columns) if columns else record.names
 
 
-def _touched(segment: Segment, part: Slice, from_ns: int | None, to_ns: int | None) -> Iterator[int]:
+def _outside(found: Contents, from_ns: int | None, to_ns: int | None) -> bool:
+    return (to_ns is not None and found.first_ns >= to_ns) or (
+        from_ns is not None and found.last_ns < from_ns
+    )
+
+
+def _touched(segment: Segment, found: Contents, from_ns: int | None, to_ns: int | None) -> Iterator[int]:
     """Yield the blocks that hold rows of the slice and may hold rows of the time range."""
     blocks = segment.blocks
     if not len(blocks):
         return
     size = segment.footer.block_rows
-    for block in range(part.start // size, -(-part.stop // size)):
+    for block in range(found.start // size, -(-found.stop // size)):
         if block >= len(blocks):
-            raise CorruptionError(f"{segment.path}: rows up to {part.stop} where {segment.rows} are")
+            raise CorruptionError(f"{segment.path}: rows up to {found.stop} where {segment.rows} are")
         after = to_ns is not None and int(blocks["first_ns"][block]) >= to_ns
         before = from_ns is not None and int(blocks["last_ns"][block]) < from_ns
         if not (after or before):
             yield block
+
+
+def _rows(segment: Segment, found: Contents, block: int, from_ns: int | None, to_ns: int | None) -> slice:
+    """Return the rows of a block that are the slice's and in the range of time."""
+    first, count = int(segment.blocks["row"][block]), int(segment.blocks["rows"][block])
+    start, stop = max(found.start - first, 0), min(found.stop - first, count)
+    low, high = int(segment.blocks["first_ns"][block]), int(segment.blocks["last_ns"][block])
+    late = from_ns is not None and low < from_ns
+    early = to_ns is not None and high >= to_ns
+    if late or early:
+        times = segment.read(segment.record.time, block)[start:stop]
+        begin = int(np.searchsorted(times, from_ns)) if from_ns is not None else 0
+        end = int(np.searchsorted(times, to_ns)) if to_ns is not None else len(times)
+        start, stop = start + begin, start + end
+    return slice(start, stop)

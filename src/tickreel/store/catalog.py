@@ -4,11 +4,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tickreel.errors import CorruptionError, LockedError, UsageError, disk_error
+from tickreel.errors import CorruptionError, InputError, LockedError, UsageError, disk_error
 from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store import disk, names
 from tickreel.store.reader import Segment
@@ -107,16 +108,18 @@ class Store:
         feed: str | None = None,
         type: str | None = None,
         exchange: str | None = None,
-        symbol: str | None = None,
+        symbol: str | Collection[str] | None = None,
         from_ns: int | None = None,
         to_ns: int | None = None,
     ) -> Iterator[SegmentKey]:
         """Yield the keys that match, sorted (types in schema order); what is left out matches all.
 
-        symbol  an ordinary symbol or a group's name; symbols inside groups are `scan`'s business
+        symbol  ordinary symbols or groups' names, one or many: no other's folder is looked into;
+                symbols inside groups are `scan`'s business
         Raises UsageError for a folder or file that the store cannot have made; links and names
         that begin with a dot are passed over.
         """
+        wanted = {symbol} if isinstance(symbol, str) else symbol
         for feed_name in self.feeds() if feed is None else [names.check_feed(feed)]:
             base = self.root / feed_name
             types = _folders(base) if feed_name in _folders(self.root) else []
@@ -125,10 +128,9 @@ class Store:
                     continue
                 for exchange_name, exchange_path in _exchanges(base / type_name):
                     if exchange in (None, exchange_name):
-                        for name, grouped, path in _symbols(exchange_path):
-                            if symbol in (None, name):
-                                for day in _days(path, from_ns, to_ns):
-                                    yield SegmentKey(feed_name, type_name, exchange_name, name, day, grouped)
+                        for name, grouped, path in _symbols(exchange_path, wanted):
+                            for day in _days(path, from_ns, to_ns):
+                                yield SegmentKey(feed_name, type_name, exchange_name, name, day, grouped)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator["WritingStore"]:
@@ -238,14 +240,39 @@ def _exchanges(path: Path) -> list[tuple[str, Path]]:
     return sorted((_decoded(path, name, names.decode_exchange), path / name) for name in _folders(path))
 
 
-def _symbols(path: Path) -> list[tuple[str, bool, Path]]:
-    """Return (symbol or group's name, is it a group, folder) of an exchange's folder, sorted."""
+def _symbols(path: Path, wanted: Collection[str] | None) -> list[tuple[str, bool, Path]]:
+    """Return (symbol or group's name, is it a group, folder) of an exchange's folder, sorted.
+
+    Those that are wanted are asked for by name, so that thousands of others cost nothing.
+    """
+    if wanted is not None:
+        named = [(name, True, name) for name in wanted if name in GROUPS]
+        named += [(name, False, folder) for name in wanted if (folder := _folder_of(name))]
+        places = sorted((name, grouped, path / folder) for name, grouped, folder in named)
+        return [place for place in places if _is_folder(place[2])]
     found = []
     for name in _folders(path):
         grouped = name in GROUPS
         symbol = name if grouped else _decoded(path, name, names.decode_symbol)
         found.append((symbol, grouped, path / name))
     return sorted(found)
+
+
+def _folder_of(symbol: str) -> str:
+    """Return the folder name of an ordinary symbol; "" if no symbol can have that name."""
+    try:
+        return names.encode_symbol(symbol)
+    except InputError:
+        return ""
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise disk_error(error, f"looking at {path}") from error
 
 
 def _decoded(path: Path, name: str, decode: Callable[[str], str]) -> str:

@@ -127,6 +127,10 @@ class Segment:
             self._decode(place, block, integers)
         return integers, scale
 
+    def release(self) -> None:
+        """Let go of the buffer that decoding keeps; the next read makes another."""
+        self._scratch = None
+
     def chunk_bytes(self, column: str, block: int) -> memoryview:
         """Return the verified bytes of a chunk as they lie in the file."""
         return self._chunk(self._index[column], block)

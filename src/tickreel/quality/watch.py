@@ -1,0 +1,33 @@
+"""Builds the order book of a symbol's day by the rules of docs/BOOKS.md, and looks at it after every message."""
+
+import numpy as np
+
+from tickreel.books.book import Book
+from tickreel.books.book_kernel import BookRows, BookState
+from tickreel.quality.content_kernel import BEST
+from tickreel.quality.contents import Best
+from tickreel.quality.figures import Figures
+from tickreel.quality.watch_kernel import WATCH, see_last, watch_rows
+
+
+class Watch:
+    """Takes rows in storage order, gives figures; it begins unknown, without the book of the day before."""
+
+    def __init__(self) -> None:
+        self._book = Book()
+        self._best = np.zeros(1, BEST)
+        self._watch = np.zeros(1, WATCH)
+
+    def add(self, rows: BookRows, scale: int, start: int, stop: int) -> None:
+        """Apply rows[start:stop], whose prices are integers x 10^-scale. InputError as `Book.apply`."""
+
+        def apply(book: BookState, rows: BookRows, factor: int, start: int, stop: int) -> int:
+            return watch_rows(book, rows, factor, start, stop, self._best, self._watch)
+
+        self._book.apply_with(apply, rows, scale, start, stop)
+
+    def finish(self) -> Figures:
+        """Return the figures of the symbol."""
+        see_last(self._book.state, self._best, self._watch)
+        found = {name: self._best[name][0].item() for name in Best.NAMES}
+        return found | {name: self._watch[name][0].item() for name in WATCH.names or ()}
