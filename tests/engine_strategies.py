@@ -191,3 +191,22 @@ def obey(ctx, what, quantity, limit):
         ctx.cancel(int(quantity))
     elif what == CANCEL_ALL:
         ctx.cancel_all()
+
+
+class Watcher(Wild):
+    """Wild, with an eye on the book: all that it sees of it goes into orders and into a sum."""
+
+    seen: float = 0.0
+    messages: int = 0
+
+    def on_book(self, book, ctx):
+        self.messages += 1
+        if book.bid_levels > 0 and book.ask_levels > 0:
+            self.seen += book.mid + book.spread * 2.0 + book.bid + book.ask * 3.0
+        self.seen += book.bid_amount + book.ask_amount * 2.0 + book.bid_levels + book.ask_levels * 7
+        if book.bid_levels > 2:
+            self.seen += book.bid_price_at(2) + book.bid_amount_at(1) + book.bid_amount_at(99)
+        if book.ask_levels > 1:
+            self.seen += book.ask_price_at(1) - book.ask_amount_at(1)
+        self.seen += book.bid_depth(3) - book.ask_depth(2)
+        act(self, ctx, 1.0 + (ctx.now_ns & 3) + self.seen % 1.0)

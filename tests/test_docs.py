@@ -319,7 +319,7 @@ def test_the_shorter_lines_are_lines_of_the_documents() -> None:
 @pytest.mark.long
 def test_the_strategy_of_add_a_strategy_runs_compiled_and_plain(workshop, monkeypatch) -> None:
     folder, _ = workshop
-    ((_, code),) = blocks("docs/ADD_A_STRATEGY.md", "python")
+    (_, code), *_ = blocks("docs/ADD_A_STRATEGY.md", "python")
     (folder / "reversion.py").write_text(code)
     monkeypatch.chdir(folder)
     found = []

@@ -118,7 +118,8 @@ def rules() -> list[str]:
 def test_every_rule_has_a_scenario_and_every_scenario_a_rule():
     numbered = rules()
     assert len(numbered) == len(set(numbered)) > 20
-    assert {file.name.split("_")[0] for file in FILES} == set(numbered)
+    # C8 speaks of books, which these tables do not hold: tests/test_engine_books.py.
+    assert {file.name.split("_")[0] for file in FILES} == set(numbered) - {"C8"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

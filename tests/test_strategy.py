@@ -129,10 +129,13 @@ def test_a_value_that_does_not_fit_is_refused(name, text):
         convert_parameter(Declared, name, text)
 
 
-@pytest.mark.parametrize("name", ["on_book", "on_ticker", "on_liquidation"])
+@pytest.mark.parametrize("name", ["on_ticker", "on_liquidation"])
 def test_callbacks_of_later_versions_say_so(name):
     strategy = type("Early", (Strategy,), {name: lambda self, event, ctx: None})
-    with pytest.raises(StrategyError, match=rf"Early\.{name}: this version replays trades; use on_trade"):
+    with pytest.raises(
+        StrategyError,
+        match=rf"Early\.{name}: this version replays trades and order books; use on_trade or on_book",
+    ):
         callbacks_of(strategy)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tickreel.simulate.account import AccountSettings, Summary
 from tickreel.simulate.strategy import callbacks_of, fields_of, parameters_of
 from tickreel.units import parse_duration
+from twin_book import L2, TwinBook
 
 MOST_ORDERS = 64
 DUST = Fraction(1, 2**40)
@@ -80,6 +81,42 @@ class Outcome:
     summary: Summary | None = None
 
 
+class TwinView:
+    def __init__(self, book: TwinBook) -> None:
+        self._bids, self._asks = book.bids(), book.asks()
+
+    bid = property(lambda self: self.bid_price_at(0))
+    ask = property(lambda self: self.ask_price_at(0))
+    bid_amount = property(lambda self: self.bid_amount_at(0))
+    ask_amount = property(lambda self: self.ask_amount_at(0))
+    mid = property(lambda self: (self.bid + self.ask) / 2)
+    spread = property(lambda self: self.ask - self.bid)
+    bid_levels = property(lambda self: len(self._bids))
+    ask_levels = property(lambda self: len(self._asks))
+
+    @staticmethod
+    def _of(levels: list[tuple[float, float]], level: int) -> tuple[float, float]:
+        return levels[level] if 0 <= level < len(levels) else (float("nan"), 0.0)
+
+    def bid_price_at(self, level: int) -> float:
+        return self._of(self._bids, level)[0]
+
+    def ask_price_at(self, level: int) -> float:
+        return self._of(self._asks, level)[0]
+
+    def bid_amount_at(self, level: int) -> float:
+        return self._of(self._bids, level)[1]
+
+    def ask_amount_at(self, level: int) -> float:
+        return self._of(self._asks, level)[1]
+
+    def bid_depth(self, levels: int) -> float:
+        return float(sum(amount for _, amount in self._bids[:levels]))
+
+    def ask_depth(self, levels: int) -> float:
+        return float(sum(amount for _, amount in self._asks[:levels]))
+
+
 class TwinContext:
     def __init__(self, twin: "Twin") -> None:
         self._twin = twin
@@ -131,6 +168,7 @@ class Twin:
         self.me = SimpleNamespace(**{**values, **parameters})
         self.ctx = TwinContext(self)
         self.clock, self.price, self.next_timer = 0, 0.0, None
+        self.last_ns = 0
         self.cash = self.known_cash = round(Fraction(settings.capital) * 10**9)
         self.position = self.known_position = 0.0
         self.sent = self.pushed = 0
@@ -139,14 +177,23 @@ class Twin:
         self.marks: list[tuple[int, float, float]] = []
         self.out = Outcome()
 
-    def play(self, trades: list[TwinTrade]) -> Outcome:
-        for number, trade in enumerate(trades):
-            if number == 0:
-                self.begin(trade)
-            self.row(trade)
+    def play(self, trades: list[TwinTrade], changes: list[L2] | None = None) -> Outcome:
+        changes = changes or []
+        messages = sorted({change.local_ns for change in changes}) if "on_book" in self.callbacks else []
+        # Of equal times the trades come first.
+        events = [(trade.local_ns, 0, number, trade) for number, trade in enumerate(trades)]
+        events += [(when, 1, 0, None) for when in messages]
+        for when, _, number, trade in sorted(events, key=lambda event: event[:3]):
+            if trade is not None:
+                if number == 0:
+                    self.begin(trade)
+                self.row(trade)
+                self.last_ns = when
+            elif trades and when >= trades[0].local_ns:
+                self.message(TwinBook().play(changes, when))
         if trades:
             self.call("on_end")
-        self.expire(trades[-1].local_ns if trades else 0)
+        self.expire(self.last_ns)
         self.out.samples = samples(self.settings.capital, self.marks, self.bounds)
         self.out.summary = summary(self, trades)
         return self.out
@@ -191,6 +238,12 @@ class Twin:
         equity = self.cash / 1e9 + self.position * self.settings.multiplier * trade.price
         self.marks.append((trade.local_ns, equity, self.position))
         self.call("on_trade", trade)
+
+    def message(self, book: TwinBook) -> None:
+        if book.sides is not None:
+            self.pass_time(book.last_ns)
+            self.clock = self.last_ns = book.last_ns
+            self.call("on_book", TwinView(book))
 
     def pass_time(self, now: int) -> None:
         """Do all that happens before `now` at the venue, and up to `now` at the strategy, in order of time."""
@@ -386,7 +439,7 @@ def summary(twin: Twin, trades: list[TwinTrade]) -> Summary:
     return Summary(
         events=len(trades),
         first_ns=first.local_ns,
-        last_ns=last.local_ns,
+        last_ns=twin.last_ns,
         first_price=first.price,
         last_price=last.price,
         equity=twin.marks[-1][1] if trades else round(Fraction(twin.settings.capital) * 10**9) / 1e9,
@@ -402,5 +455,5 @@ def summary(twin: Twin, trades: list[TwinTrade]) -> Summary:
         wins=sum(result > 0 for result in results),
         gross_profit_nanos=sum(result for result in results if result > 0),
         gross_loss_nanos=-sum(result for result in results if result <= 0),
-        in_position_ns=time_in_position(out.fills, last.local_ns),
+        in_position_ns=time_in_position(out.fills, twin.last_ns),
     )

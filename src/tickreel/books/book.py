@@ -79,7 +79,7 @@ class Book:
             row = kernel(self.state, rows, factor, row, stop)
             if self.state.state[k.STATUS] != k.NO_ROOM:
                 return
-            self._make_room()
+            self.make_room()
 
     def close(self) -> None:
         """End the message at hand: what is seen from here on is the book after it."""
@@ -118,15 +118,15 @@ class Book:
             ladder = (self.state.bids, self.state.asks)[side]
             done += ladders.write_levels(ladder, keys[done:], amounts[done:], keep_zero)
             if done < len(keys):
-                self._make_room()
+                self.make_room()
 
     def _levels(self, ladder: Ladder, depth: int | None, sign: int) -> Levels:
         there = int(ladder.state[ladders.LEVELS])
         keys, amounts = read_levels(ladder, there if depth is None else min(depth, there))
         return Levels(from_integers(sign * keys, self.scale).to_floats(), amounts)
 
-    def _make_room(self) -> None:
-        """Drop empty pages, or double the room where there are few."""
+    def make_room(self) -> None:
+        """After the kernel said NO_ROOM: drop empty pages, or double the room where few are empty."""
         state = self.state
         touched = state.touched
         if state.state[k.TOUCHED] == len(touched):

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from tickreel.books.book import Book
+from tickreel.books.book_kernel import BookRows
 from tickreel.errors import FailedError, StrategyError, UsageError
 from tickreel.simulate import records as r
 from tickreel.simulate.compile import Engine
@@ -81,6 +83,7 @@ class AccountRun:
     """A strategy with an account of its own over one instrument.
 
     bounds  int64[n], sampling boundaries, ascending; the first at or before the first row
+    book    for strategies with on_book: what changes are applied to, on the scale of their prices
     """
 
     def __init__(
@@ -90,8 +93,10 @@ class AccountRun:
         parameters: dict[str, Any],
         settings: AccountSettings,
         bounds: np.ndarray,
+        book: Book | None = None,
     ) -> None:
         settings.check()
+        self._book = book
         self._strategy = strategy
         self._engine = engine
         self._state = make_state(strategy, parameters)
@@ -129,15 +134,47 @@ class AccountRun:
         row, stop = 0, len(rows.local_ns)
         while row < stop:
             row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop)
-            if self._world.account[0].status == r.NO_ROOM:
-                self._drain(sink)
-                self._make_room()
-                self._world.account[0].status = r.GOING
-            elif self._world.account[0].status != r.GOING:
-                raise self._failure()
+            self._go_on(sink)
+
+    def feed_events(self, rows: r.Rows, changes: BookRows, sink: Sink) -> None:
+        """Play some trades and changes of the book; none that follow are of an earlier time.
+
+        changes  prices in the book's own ticks; a message may go on in the next call
+        """
+        assert self._book is not None
+        cursor = np.zeros(2, np.int64)
+        while cursor[0] < len(rows.local_ns) or cursor[1] < len(changes.local_ns):
+            book = self._book
+            self._call(
+                self._engine.play, self._state, self._world, rows, self._bounds,
+                book.state, changes, 10.0**book.scale, cursor,
+            )  # fmt: skip
+            self._go_on(sink)
+
+    def _go_on(self, sink: Sink) -> None:
+        """Make what room the kernel stopped for; raise FailedError if it stopped for anything else."""
+        account = self._world.account[0]
+        if account.status == r.NO_ROOM:
+            self._drain(sink)
+            self._make_room()
+        elif account.status == r.NO_BOOK_ROOM and self._book is not None:
+            self._book.make_room()
+        elif account.status != r.GOING:
+            raise self._failure()
+        account.status = r.GOING
+
+    def _see_last_message(self, sink: Sink) -> None:
+        """Show the message that no later event has ended."""
+        if self._book is not None:
+            while not self._call(
+                self._engine.look, self._state, self._world, self._bounds,
+                self._book.state, 10.0**self._book.scale, r.FAR,
+            ):  # fmt: skip
+                self._go_on(sink)
 
     def finish(self, sink: Sink) -> tuple[Summary, np.ndarray]:
         """End the run; return what it did and the samples (records.SAMPLE_OUT[n])."""
+        self._see_last_message(sink)
         self._drain(sink)
         self._make_room()
         self._call(self._engine.end, self._state, self._world, self._bounds)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 
 from tickreel.errors import StrategyError
+from tickreel.simulate.book_view import BookView
 from tickreel.simulate.context import Context
 from tickreel.simulate.reach import arguments_of, definition_of
 from tickreel.simulate.records import Fill, Trade
@@ -15,6 +16,7 @@ _OFFERED = {
     "ctx": tuple(name for name in vars(Context) if name[0] != "_" and name not in Context.__slots__),
     "trade": Trade._fields,
     "fill": Fill._fields,
+    "book": tuple(name for name in vars(BookView) if name[0] != "_" and name not in BookView.__slots__),
 }
 _INSTEAD: dict[type[ast.AST], str] = {
     ast.List: "a list cannot be made: use numbers, a tuple or a StateArray(n) of the class",

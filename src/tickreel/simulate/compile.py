@@ -20,6 +20,8 @@ class Engine:
     """The loop made for one strategy. `fields`: what of a trade must be decoded beside price and time."""
 
     run: Callable[..., int]
+    play: Callable[..., None]
+    look: Callable[..., bool]
     end: Callable[..., None]
     fields: frozenset[str]
     key: str
@@ -43,10 +45,12 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
 
         callbacks = {name: _compiled(function, {}) for name, function in callbacks.items()}
     run = compiler.specialised(engine_kernel, "run", callbacks, key)
+    play = compiler.specialised(engine_kernel, "play", callbacks, key)
+    look = compiler.specialised(engine_kernel, "look", callbacks, key)
     end = compiler.specialised(engine_kernel, "end", callbacks, key)
     if isinstance(run, FunctionType):
-        run, end = _on_fields(run), _on_fields(end)
-    return Engine(run, end, columns_read(callbacks_of(strategy)), code)
+        run, play, look, end = map(_on_fields, (run, play, look, end))
+    return Engine(run, play, look, end, columns_read(callbacks_of(strategy)), code)
 
 
 class _Fields:

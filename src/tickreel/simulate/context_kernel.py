@@ -19,7 +19,8 @@ from numba.extending import (
     type_callable,
 )
 
-from tickreel.simulate import context
+from tickreel.simulate import book_view, context
+from tickreel.simulate.book_view import BookView
 from tickreel.simulate.context import Context
 
 _TYPED = {"strict": False, "jit_options": {"_nrt": False, "nogil": True, "error_model": "numpy"}}
@@ -110,3 +111,64 @@ def _cancel(self, order_id):
 @overload_method(ContextType, "cancel_all", **_TYPED)
 def _cancel_all(self):
     return Context.cancel_all
+
+
+class BookViewType(types.Type):
+    """numba's type of a BookView over ladders of this type."""
+
+    def __init__(self, bids, asks):
+        self.bids, self.asks = bids, asks
+        super().__init__(name=f"BookView({bids}, {asks})")
+
+
+@register_model(BookViewType)
+class BookViewModel(models.StructModel):
+    def __init__(self, dmm, fe_type):
+        members = [("bids", fe_type.bids), ("asks", fe_type.asks), ("power", types.float64)]
+        super().__init__(dmm, fe_type, members)
+
+
+for _name in BookView.__slots__:
+    make_attribute_wrapper(BookViewType, _name, _name)
+
+
+@type_callable(BookView)
+def _type_book_view(_):
+    def typer(bids, asks, power):
+        return BookViewType(bids, asks)
+
+    return typer
+
+
+@lower_builtin(BookView, types.BaseNamedTuple, types.BaseNamedTuple, types.Float)
+def _make_book_view(compiler, builder, signature, arguments):
+    struct = cgutils.create_struct_proxy(signature.return_type)(compiler, builder)
+    struct.bids, struct.asks, struct.power = arguments
+    return impl_ret_borrowed(compiler, builder, signature.return_type, struct._getvalue())
+
+
+for _helper in (book_view.price_of, book_view.amount_of, book_view.key_at, book_view.depth_of):
+    register_jitable(_helper)
+
+
+def _share_book_property(name):
+    body = getattr(BookView, name).fget
+
+    @overload_attribute(BookViewType, name, **_TYPED)
+    def _typed(self):
+        return body
+
+
+def _share_book_method(name):
+    body = getattr(BookView, name)
+
+    @overload_method(BookViewType, name, **_TYPED)
+    def _typed(self, count):
+        return body
+
+
+for _name, _member in vars(BookView).items():
+    if isinstance(_member, property):
+        _share_book_property(_name)
+    elif not _name.startswith("_") and callable(_member):
+        _share_book_method(_name)

@@ -1,4 +1,4 @@
-"""The engine's loop over trades: clocks, venue, account and callbacks, one row after the other.
+"""The engine's loop over trades and order books: clocks, venue, account and callbacks, in order of time.
 
 Plain functions: `compile.build` puts a strategy's callbacks in the place of those below and
 compiles the whole. Rule numbers are those of docs/SEMANTICS.md.
@@ -6,16 +6,22 @@ compiles the whole. Rule numbers are those of docs/SEMANTICS.md.
 
 import numpy as np
 
+from tickreel.books import book_kernel as books
+from tickreel.simulate.book_view import BookView
 from tickreel.simulate.context import Context
 from tickreel.simulate.matching_kernel import arrive_until, expire_orders, meet_row, pop_answer
-from tickreel.simulate.records import FAR, GOING, MAX_ORDERS, NO_ROOM, Fill, Trade
+from tickreel.simulate.records import FAR, GOING, MAX_ORDERS, NO_BOOK_ROOM, NO_ROOM, Fill, Trade
 
 
 def on_start(self, ctx):
-    """Replaced by the strategy's own, as are the four below."""
+    """Replaced by the strategy's own, as are the five below."""
 
 
 def on_trade(self, trade, ctx):
+    pass
+
+
+def on_book(self, book, ctx):
     pass
 
 
@@ -90,6 +96,58 @@ def run(state, world, rows, bounds, start, stop):
         instrument.trades += row - start
         instrument.last_ns = rows.local_ns[row - 1]
     return row
+
+
+def play(state, world, rows, bounds, book, changes, power, cursor):
+    """Play trades and changes of the book in order of time, of equal times the trades first.
+
+    book     books.BookState, whose ticks are 1 / power; changes books.BookRows in the same ticks
+    cursor   int64[2]: the next trade and the next change, moved on
+    A message is looked at when an event of a later time, or the end of the run, shows that it is whole.
+    It stops early, with account.status set, as `run` does, or for want of room in the book.
+    """
+    account = world.account[0]
+    trades, count = rows.local_ns.shape[0], changes.local_ns.shape[0]
+    while account.status == GOING and (cursor[0] < trades or cursor[1] < count):
+        next_ns = changes.local_ns[cursor[1]] if cursor[1] < count else FAR
+        if cursor[0] < trades and rows.local_ns[cursor[0]] <= next_ns:
+            if look(state, world, bounds, book, power, rows.local_ns[cursor[0]]):
+                stop = cursor[0] + 1
+                while stop < trades and rows.local_ns[stop] <= next_ns:
+                    stop += 1
+                cursor[0] = run(state, world, rows, bounds, cursor[0], stop)
+        elif look(state, world, bounds, book, power, next_ns):
+            stop = cursor[1] + 1
+            while stop < count and changes.local_ns[stop] == next_ns:
+                stop += 1
+            cursor[1] = books.apply(book, changes, 1, cursor[1], stop)
+            if book.state[books.STATUS] != books.GOING:
+                account.status = NO_BOOK_ROOM
+
+
+def look(state, world, bounds, book, power, now):
+    """End the book's message if it is of a time before `now`, and show it; False if the run has to stop.
+
+    Rule C8: nothing is shown before the first trade, nor before the first snapshot.
+    """
+    account = world.account[0]
+    if not book.state[books.OPEN] or book.state[books.LAST_NS] >= now:
+        return True
+    if account.started == 0 or book.state[books.KNOWN] != books.WHOLE:
+        books.close_message(book)
+        return True
+    when = book.state[books.LAST_NS]
+    ctx = Context(world.account, world.instruments, world.orders, 0)
+    sample_until(world, bounds, when)
+    deliver_until(state[0], ctx, world, when)
+    if account.status == GOING and not has_room(world):
+        account.status = NO_ROOM
+    if account.status != GOING:
+        return False
+    books.close_message(book)
+    account.now_ns = world.instruments[0].last_ns = when
+    on_book(state[0], BookView(book.bids, book.asks, power), ctx)
+    return account.status == GOING
 
 
 def begin(me, ctx, account, instrument, rows, row):

@@ -154,7 +154,7 @@ FILLED, CANCELLED, REJECTED, EXPIRED = 2, 3, 4, 5
 NO_REASON, NO_CASH, NO_SHORT, BAD_QUANTITY, BAD_PRICE, _, RUN_ENDED, BY_STRATEGY, SHORT_TOO_LARGE = range(9)
 
 # What the kernel returns in account.status when it stops before the end of the rows.
-GOING, NO_ROOM, TOO_MANY_ORDERS, MONEY_OVERFLOW = range(4)
+GOING, NO_ROOM, TOO_MANY_ORDERS, MONEY_OVERFLOW, NO_BOOK_ROOM = range(5)
 
 
 class World(NamedTuple):

@@ -10,13 +10,14 @@ from tickreel.errors import StrategyError, UsageError
 CALLBACKS = {
     "on_start": ("self", "ctx"),
     "on_trade": ("self", "trade", "ctx"),
+    "on_book": ("self", "book", "ctx"),
     "on_fill": ("self", "fill", "ctx"),
     "on_timer": ("self", "ctx"),
     "on_end": ("self", "ctx"),
 }
 """The callbacks that the engine knows and their arguments; only those that a strategy defines are called."""
 
-_LATER = ("on_book", "on_ticker", "on_liquidation")
+_LATER = ("on_ticker", "on_liquidation")
 _DTYPES = {float: np.dtype("f8"), int: np.dtype("i8"), bool: np.dtype("?")}
 
 
@@ -55,6 +56,7 @@ class Strategy:
 
     on_start(self, ctx), on_end(self, ctx)    at the first and after the last event of the run
     on_trade(self, trade, ctx)                for each trade, after the orders that it fills
+    on_book(self, book, ctx)                  for each message of the order book, when it is whole
     on_fill(self, fill, ctx)                  when the answer to an order reaches the strategy
     on_timer(self, ctx)                       at multiples of `timer`
 
@@ -94,7 +96,9 @@ def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
     """Return the callbacks that a strategy defines. StrategyError if there is none, or one not known."""
     for name in dir(strategy):
         if name in _LATER:
-            raise StrategyError(f"{strategy.__name__}.{name}: this version replays trades; use on_trade")
+            raise StrategyError(
+                f"{strategy.__name__}.{name}: this version replays trades and order books; use on_trade or on_book"
+            )
         if name.startswith("on_") and name not in CALLBACKS:
             raise StrategyError(f"{strategy.__name__}.{name} is none of {', '.join(CALLBACKS)}")
     found = {name: getattr(strategy, name) for name in CALLBACKS if hasattr(strategy, name)}
