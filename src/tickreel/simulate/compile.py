@@ -49,7 +49,7 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
     look = compiler.specialised(engine_kernel, "look", callbacks, key)
     end = compiler.specialised(engine_kernel, "end", callbacks, key)
     if isinstance(run, FunctionType):
-        run, play, look, end = map(_on_fields, (run, play, look, end))
+        run, play, look, end = (_on_fields(one) for one in (run, play, look, end))
     return Engine(run, play, look, end, columns_read(callbacks_of(strategy)), code)
 
 
