@@ -67,6 +67,6 @@ class Conventions:
             f"equity every {self.interval} at {self.time_zone} boundaries, simple returns, "
             f"{self.periods:.6g} periods a year, risk-free {self.risk_free * 100:.6g} % a year "
             f"divided by the periods, ddof {self.ddof}, whole periods only, "
-            f"at least {self.min_samples} of them; annual return over {DAYS_PER_YEAR} calendar days, "
+            f"at least {self.min_samples} of them; annual return over {DAYS_PER_YEAR} days of the exact time, "
             f"from {LEAST_DAYS_FOR_A_YEAR} days on"
         )

@@ -17,6 +17,7 @@ from tickreel.measure import (
     hold_return,
     performance,
     portfolio_performance,
+    within,
 )
 from tickreel.report.view import Coverage, RunView, SymbolView
 from tickreel.runs.contracts import notes_of
@@ -54,6 +55,8 @@ class SymbolRecord(msgspec.Struct):
     missing_days: list[str] = []
     instrument: dict[str, dict[str, str]] = {}
     notes: list[str] = []
+    range_ns: tuple[int, int] | None = None
+    """What its figures speak of, half-open; None if it had no trade."""
 
     @property
     def name(self) -> str:
@@ -251,10 +254,11 @@ class RunResult:
             in_position_ns=summary.in_position_ns, total_ns=max(summary.last_ns - summary.first_ns, 0),
         )  # fmt: skip
         hold = hold_return(summary.first_price, summary.last_price)
-        account = Account(equity["time_ns"], equity["equity"], summary.max_drawdown, trading, hold)
+        times, curve = equity["time_ns"], equity["equity"]
+        account = Account(times, curve, summary.max_drawdown, trading, hold, symbol.range_ns)
         self._accounts[symbol.name] = account
         self.symbols[symbol.name] = performance(
-            account.times_ns, account.equity, account.drawdown,
+            *within(times, curve, symbol.range_ns), account.drawdown,
             trading=trading, buy_and_hold=hold, conventions=self.conventions,
         )  # fmt: skip
 
