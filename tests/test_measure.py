@@ -428,3 +428,8 @@ def test_spikes_of_a_million_points_survive() -> None:
     assert (np.diff(kept_times) > 0).all()
     with pytest.raises(UsageError, match="points: 3"):
         downsample(times, values, 3)
+
+
+def test_conventions_in_brief_say_all_that_a_sharpe_ratio_rests_on() -> None:
+    brief = Conventions(interval_ns=NS_PER_DAY // 24, periods_per_year=252, risk_free=0.02).brief()
+    assert brief == "simple returns of 1h (UTC), 252 periods a year, ddof 1, risk-free 2 % a year"

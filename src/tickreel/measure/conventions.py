@@ -61,6 +61,13 @@ class Conventions:
         """The interval as text: "1d"."""
         return format_duration(self.interval_ns)
 
+    def brief(self) -> str:
+        """Return what a Sharpe ratio needs to be read, as a short line."""
+        return (
+            f"simple returns of {self.interval} ({self.time_zone}), {self.periods:.6g} periods a year, "
+            f"ddof {self.ddof}, risk-free {self.risk_free * 100:.6g} % a year"
+        )
+
     def text(self) -> str:
         """Return all of it as one line."""
         return (

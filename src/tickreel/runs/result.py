@@ -225,6 +225,7 @@ class RunResult:
             },
             "symbols": [self._symbol_view(symbol) for symbol in record.symbols],
             "settings": record.settings,
+            "sharpe": self.conventions.brief(),
             "conventions": self._conventions(),
         }  # fmt: skip
 
@@ -268,7 +269,7 @@ class RunResult:
             return found[0]
         names = ", ".join(s.name for s in self.record.symbols if s.summary is not None)
         what = "failed" if found and found[0].summary is None else "is not one symbol of this run"
-        raise UsageError(f"{symbol!r} {what}; it has {names}")
+        raise UsageError(f"{symbol!r} {what}; " + (f"it has {names}" if names else "all of them failed"))
 
     def _columns(self, type: str, symbol: str) -> dict[str, np.ndarray]:
         record = self._record_of(symbol)
