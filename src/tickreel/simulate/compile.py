@@ -45,15 +45,17 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
     fields = columns_read(callbacks)
     if not (jit and compiler.compiles()):
         plain = interpreted(callbacks)
-        loops = (on_fields(compiler.specialised(engine_kernel, entry, plain, None)) for entry in _ENTRIES)
-        return Engine(*loops, fields, code)
+        run, play, look, end = (
+            on_fields(compiler.specialised(engine_kernel, entry, plain, None)) for entry in _ENTRIES
+        )
+        return Engine(run, play, look, end, fields, code)
     from tickreel.simulate import context_kernel  # noqa: F401 - teaches numba what ctx is
 
     remake = Remake(_compiled)
     machine = {name: remake.function(function) for name, function in callbacks.items()}  # type: ignore[arg-type]
     key = f"{compiler.kernels_key()}-{own}-{code}"
-    loops = (compiler.specialised(engine_kernel, entry, machine, key) for entry in _ENTRIES)
-    return Engine(*loops, fields, code)
+    run, play, look, end = (compiler.specialised(engine_kernel, entry, machine, key) for entry in _ENTRIES)
+    return Engine(run, play, look, end, fields, code)
 
 
 def strategy_key(strategy: type[Strategy]) -> str:

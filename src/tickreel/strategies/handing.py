@@ -118,16 +118,9 @@ def _fields(strategy: type[Strategy]) -> str:
     parameters = parameters_of(strategy)
     lines = [f"timer = {strategy.timer!r}"]
     for name, (_, shape, default) in fields_of(strategy).items():
-        value = f"StateArray({shape[0]})" if shape else _plain(default)
+        value = f"StateArray({shape[0]})" if shape else repr(default)
         lines.append(f"{name} = {f'Param({value})' if name in parameters else value}")
     return "\n".join(lines)
-
-
-def _plain(value: Any) -> str:
-    """Return Python of a number, text or tuple; inf and nan are words of _WORDS."""
-    if type(value) is tuple:
-        return "(" + "".join(f"{_plain(item)}, " for item in value) + ")"
-    return repr(value)
 
 
 def _array(value: np.ndarray) -> str:
@@ -205,9 +198,7 @@ class _Hands:
         """Return Python of a value that compiled code may use."""
         value = getattr(value, "py_func", value)
         if isinstance(value, ModuleType):
-            return f"{'spaces' if is_users(value) else 'module'}" + (
-                f"[{value.__name__!r}]" if is_users(value) else f"({value.__name__!r})"
-            )
+            return f"spaces[{value.__name__!r}]" if is_users(value) else f"module({value.__name__!r})"
         if isinstance(value, Enum):
             return f"{self._value(user, what, type(value))}[{value.name!r}]"
         if type(value) in _BUILTINS:
