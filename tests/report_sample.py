@@ -164,6 +164,7 @@ def _run(rows: list[SymbolView], accounts: list[Account], days: int, conventions
             "clock": "local",
             "order latency": "0",
         },
+        "sharpe": conventions.brief(),
         "conventions": [
             conventions.text(),
             "A market order fills at the first trade strictly later than its arrival.",

@@ -23,6 +23,7 @@ from tickreel.measure import (
     performance,
     portfolio_performance,
     trading_of,
+    within,
 )
 from tickreel.units import NS_PER_DAY, parse_time
 
@@ -237,14 +238,39 @@ def test_a_missing_boundary_repeats_the_sample_and_a_part_of_a_period_is_left_ou
     assert close(with_part.total_return, (1 + full.total_return) * 2 - 1)
 
 
-def test_samples_closer_than_the_interval_give_no_risk_figures() -> None:
+def test_samples_closer_than_the_interval_count_at_its_boundaries() -> None:
     hourly = START + np.arange(200, dtype=np.int64) * (NS_PER_DAY // 24)
     found = performance(hourly, np.linspace(100, 120, 200))
     assert found.sharpe is None
-    assert found.reasons["sharpe"] == "0 whole periods of 1d; 30 are needed"
+    assert found.reasons["sharpe"] == "8 whole periods of 1d; 30 are needed"
 
 
 # What is not defined -----------------------------------------------------------------------
+
+
+def test_only_intervals_wholly_inside_count_and_the_rest_counts_for_the_return() -> None:
+    hour = NS_PER_DAY // 24
+    times = START + np.arange(41, dtype=np.int64) * NS_PER_DAY
+    equity = curve([1, -2, 3, 0, 0, 4, -1, 2] * 5)
+    begin, end = int(times[0]) + 5 * hour, int(times[-1]) - 3 * hour
+    found = performance(*within(times, equity, (begin, end)))
+    whole = performance(times[1:-1], equity[1:-1])
+    assert found.periods == whole.periods == 38
+    assert (found.sharpe, found.volatility) == (whole.sharpe, whole.volatility)
+    assert found.total_return == equity[-1] / equity[0] - 1
+    days = 40 - 8 / 24
+    assert close(found.annual_return, (1 + found.total_return) ** (365 / days) - 1)
+
+
+def test_a_curve_says_the_same_whatever_its_grid_covers() -> None:
+    short = (days(41), curve([1, -2, 3, 0, 0, 4, -1, 2] * 5))
+    times = START + np.arange(-30, 80, dtype=np.int64) * NS_PER_DAY
+    wide = np.concatenate((np.full(30, short[1][0]), short[1], np.full(39, short[1][-1])))
+    range_ns = (START + 7, START + 39 * NS_PER_DAY + 5)
+    assert performance(*within(times, wide, range_ns)) == performance(*within(*short, range_ns))
+    account = Account(times, wide, None, Trading(), None, range_ns)
+    later = account._replace(range_ns=(START + NS_PER_DAY, START + 50 * NS_PER_DAY))
+    assert portfolio_performance([account, later])[2].periods == 49
 
 
 def test_what_is_not_defined_is_none_with_a_reason() -> None:
@@ -402,3 +428,8 @@ def test_spikes_of_a_million_points_survive() -> None:
     assert (np.diff(kept_times) > 0).all()
     with pytest.raises(UsageError, match="points: 3"):
         downsample(times, values, 3)
+
+
+def test_conventions_in_brief_say_all_that_a_sharpe_ratio_rests_on() -> None:
+    brief = Conventions(interval_ns=NS_PER_DAY // 24, periods_per_year=252, risk_free=0.02).brief()
+    assert brief == "simple returns of 1h (UTC), 252 periods a year, ddof 1, risk-free 2 % a year"

@@ -84,6 +84,24 @@ def test_a_symbol_that_fails_stops_no_other(market_store: Store, tmp_path: Path)
         result.raise_failed()
 
 
+def test_a_run_in_which_all_failed_says_so(market_store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "beyond.py"
+    file.write_text(
+        "from tickreel import StateArray, Strategy\n"
+        "class Beyond(Strategy):\n"
+        "    window = StateArray(3)\n"
+        "    def on_trade(self, trade, ctx):\n"
+        "        self.window[-4] = 1.0\n"
+    )
+    result = tickreel.backtest(
+        f"{file}:Beyond", store=market_store.root, symbols="ETHUSDT", workers=1, jit=False
+    )
+    assert "an index of a StateArray lies outside of it" in result.failed["binance-futures:ETHUSDT"][0]
+    assert "left out of all sums" in repr(result).replace("\n", " ")
+    with pytest.raises(UsageError, match="'ETHUSDT' failed; all of them failed"):
+        result.equity("ETHUSDT")
+
+
 def test_a_damaged_segment_fails_its_symbol_alone(market_files: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "tape")
     import_files(store, [str(market_files)], ImportSettings(workers=1))
@@ -146,6 +164,9 @@ def test_results_speak_for_themselves(market_store: Store) -> None:
     result = tickreel.backtest("momentum", store=market_store.root)
     assert "Average return" in repr(result)
     assert "LINKUSDT" in repr(result)
+    assert "Sharpe: simple returns of 1d (UTC), 365 periods a year, ddof 1, risk-free 0 % a year" in repr(
+        result
+    )
     assert result._repr_html_().lstrip().startswith("<")
     times, equity = result.equity()
     assert times.dtype == np.int64

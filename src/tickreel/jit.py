@@ -60,6 +60,11 @@ def kernels_key() -> str:
     return digest.hexdigest()[:24]
 
 
+def compiles() -> bool:
+    """Return whether functions become machine code: not with NUMBA_DISABLE_JIT=1."""
+    return not numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+
+
 F = TypeVar("F", bound=Callable)
 
 

@@ -61,12 +61,19 @@ class Conventions:
         """The interval as text: "1d"."""
         return format_duration(self.interval_ns)
 
+    def brief(self) -> str:
+        """Return what a Sharpe ratio needs to be read, as a short line."""
+        return (
+            f"simple returns of {self.interval} ({self.time_zone}), {self.periods:.6g} periods a year, "
+            f"ddof {self.ddof}, risk-free {self.risk_free * 100:.6g} % a year"
+        )
+
     def text(self) -> str:
         """Return all of it as one line."""
         return (
             f"equity every {self.interval} at {self.time_zone} boundaries, simple returns, "
             f"{self.periods:.6g} periods a year, risk-free {self.risk_free * 100:.6g} % a year "
             f"divided by the periods, ddof {self.ddof}, whole periods only, "
-            f"at least {self.min_samples} of them; annual return over {DAYS_PER_YEAR} calendar days, "
+            f"at least {self.min_samples} of them; annual return over {DAYS_PER_YEAR} days of the exact time, "
             f"from {LEAST_DAYS_FOR_A_YEAR} days on"
         )

@@ -75,8 +75,9 @@ def performance(
     equity        float64[n]
     drawdown      deepest at event resolution as the engine saw it; None if it was not measured
     buy_and_hold  last price / first price - 1 (`hold_return`); None if there was no price
-    A boundary without a sample repeats the sample before it; a period shorter than the interval
-    (at either end) counts for the return, not for volatility, Sharpe and Sortino.
+    Periods lie between multiples of the interval since 1970 UTC; a boundary without a sample repeats the one
+    before it. What is left before the first and after the last boundary counts for the returns of the whole
+    and of months, not for volatility, Sharpe and Sortino.
     Raises UsageError if the arrays do not fit together.
     """
     _check(times_ns, equity)
@@ -159,9 +160,9 @@ def _period_returns(times_ns: I64, equity: F64, conventions: Conventions) -> _Re
     ruined = np.flatnonzero(equity <= 0)
     if len(ruined):
         return f"equity is {equity[ruined[0]]:.6g} at {format_time(int(times_ns[ruined[0]]))}"
-    periods = np.diff(times_ns) // conventions.interval_ns
-    whole = periods >= 1
-    return _Returns(equity[1:][whole] / equity[:-1][whole] - 1.0, int(periods.sum()))
+    boundary = times_ns % conventions.interval_ns == 0
+    samples, periods = equity[boundary], np.diff(times_ns[boundary]) // conventions.interval_ns
+    return _Returns(samples[1:] / samples[:-1] - 1.0, int(periods.sum()))
 
 
 def _enough(returns: _Returns | str, conventions: Conventions) -> _Returns | str:

@@ -17,13 +17,28 @@ I64 = npt.NDArray[np.int64]
 
 class Account(NamedTuple):
     """One account: its samples (the first is the initial capital), its deepest drawdown at event
-    resolution, what it did, and buy-and-hold beside it."""
+    resolution, what it did, buy-and-hold beside it, and the range [begin, end) that its figures speak of."""
 
     times_ns: I64
     equity: F64
     drawdown: float | None
     trading: Trading
     buy_and_hold: float | None
+    range_ns: tuple[int, int] | None = None
+
+
+def within(times_ns: I64, equity: F64, range_ns: tuple[int, int] | None) -> tuple[I64, F64]:
+    """Return a curve from `begin` to `end`, with the samples between; the range holds all that happened.
+
+    So a curve says the same whatever else the grid of its samples has to cover. None: unchanged.
+    """
+    if range_ns is None:
+        return times_ns, equity
+    inside = (times_ns > range_ns[0]) & (times_ns < range_ns[1])
+    return (
+        np.concatenate(([range_ns[0]], times_ns[inside], [range_ns[1]])),
+        np.concatenate((equity[:1], equity[inside], equity[-1:])),
+    )
 
 
 def add_curves(curves: Sequence[tuple[I64, F64]]) -> tuple[I64, F64]:
@@ -57,14 +72,15 @@ def portfolio_performance(
 
     Buy-and-hold puts each account's capital into its own symbol; capital without a price stays cash.
     Drawdown at event resolution is known for a single account only: several are not marked
-    together between samples.
+    together between samples. The figures speak of the time from the first range's begin to the last one's end.
     """
     times_ns, equity = add_curves([(account.times_ns, account.equity) for account in accounts])
     capital = float(equity[0])
     held = [(float(a.equity[0]), a.buy_and_hold) for a in accounts if a.buy_and_hold is not None]
+    ranges = [account.range_ns for account in accounts if account.range_ns]
+    whole = (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else None
     figures = performance(
-        times_ns,
-        equity,
+        *within(times_ns, equity, whole),
         accounts[0].drawdown if len(accounts) == 1 else None,
         trading=Trading.total(account.trading for account in accounts),
         buy_and_hold=sum(part * gain for part, gain in held) / capital if held and capital > 0 else None,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tickreel.report.figures import number
 from tickreel.report.view import RunView, SymbolView
-from tickreel.units import format_time
+from tickreel.units import NS_PER_S, format_time
 
 
 class KeyFigure(NamedTuple):
@@ -46,9 +46,9 @@ def trades_per_second(view: RunView) -> float | None:
 
 
 def time_range(view: RunView) -> str:
-    """Return "2024-01-01 to 2024-07-01", with the time of day where it is not midnight."""
-    ends = [format_time(view["from_ns"]), format_time(view["to_ns"])]
-    return " to ".join(end.removesuffix("T00:00:00Z") for end in ends)
+    """Return "2024-01-01 to 2024-07-01", with the time of day, in seconds, where it is not midnight."""
+    ends = (format_time(view[name] // NS_PER_S * NS_PER_S) for name in ("from_ns", "to_ns"))
+    return " to ".join(end.removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z") for end in ends)
 
 
 def speed(view: RunView) -> str:

@@ -22,7 +22,7 @@ _STYLES = {"gain": "green", "loss": "red", "": ""}
 
 def run_table(view: RunView, limit: int = 10) -> RenderableType:
     """Return the headline figures, the `limit` best symbols and up to `limit` errors."""
-    parts: list[RenderableType] = [_headline(view)]
+    parts: list[RenderableType] = [_headline(view), Text(f"Sharpe: {plain(view['sharpe'])}", style="dim")]
     best = [row for row in ranked(view) if row_return(row) is not None]
     if best and limit > 0:
         parts += [Text(), _best(best, limit)]
@@ -74,7 +74,8 @@ def _cells(metrics: Performance | None) -> list[Text]:
 
 def _errors(rows: list[SymbolView], limit: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    table.title = Text(f"Errors ({len(rows):,} of the symbols failed)", style="bold red")
+    left_out = "with their capital they are left out of all sums above"
+    table.title = Text(f"Errors ({len(rows):,} of the symbols failed; {left_out})", style="bold red")
     table.add_column("symbol")
     table.add_column("exchange", style="dim")
     table.add_column("error")

@@ -50,6 +50,7 @@ class RunView(TypedDict):
 
     source   where the trades are from if that must be seen at once, e.g. "synthetic data, seed 7"
     trades   market trades replayed; workers  processes used
+    sharpe   the conventions behind every Sharpe ratio, one line
     created  when the run ended, as text; command  the line that makes it again
     """
 
@@ -66,4 +67,5 @@ class RunView(TypedDict):
     portfolio: PortfolioView
     symbols: list[SymbolView]
     settings: dict[str, str]
+    sharpe: str
     conventions: list[str]

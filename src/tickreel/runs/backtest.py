@@ -5,9 +5,10 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,21 @@ import numpy as np
 
 import tickreel
 from tickreel.compute import Numbers, Outcome, Task, make_executor
-from tickreel.errors import DiskError, UsageError
+from tickreel.errors import DiskError, StrategyError, UsageError
 from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
 from tickreel.runs.folder import RunFolder
+from tickreel.runs.grid import Grid, plan_grid, range_of
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
 from tickreel.runs.task import SymbolTask
 from tickreel.scan.plan import Question, Stream, missing_days, plan
 from tickreel.simulate.account import AccountRun
 from tickreel.simulate.compile import build
-from tickreel.simulate.strategy import Strategy, convert_parameter, make_state
+from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, parameters_of
 from tickreel.store.catalog import Store
+from tickreel.strategies.fresh import refuse_within_load
 from tickreel.strategies.load import StrategyRef, load, reference
 from tickreel.units import NS_PER_DAY, parse_duration, parse_time
-
-MAX_SAMPLES = 10_000_000
 
 OnProgress = Callable[[str, Numbers], None]
 """Called with (exchange:symbol, {"trades"}) while a symbol runs, {"done": 1} at its end."""
@@ -73,6 +74,7 @@ def backtest(
     A symbol that fails is in `result.failed` and stops no other. Raises UsageError, InputError,
     StrategyError; results are the same for any number of workers.
     """
+    refuse_within_load()
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
     settings = RunSettings(
         feed=feed, exchange=exchange, symbols=names,
@@ -111,27 +113,23 @@ def run_backtest(
         "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
     )
     streams = plan(store, question, opened=True)
-    grid = _grid(streams, settings)
+    grid = plan_grid(streams, settings)
     contracts, refused = _contracts(store, streams, settings)
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
         on_plan(streams)
     with RunFolder.create(out) as folder:
         tasks = [
-            _task(store, stream, contracts[stream.name], ref, settings, parameters, grid, folder.path)
+            _task(store, stream, contracts[stream.name], ref, code, settings, parameters, grid, folder.path)
             for stream in streams
             if stream.name in contracts
         ]
         outcomes = _run(tasks, settings, on_progress or (lambda name, numbers: None))
         records = [_record(stream, outcomes.get(stream.name), contracts, refused) for stream in streams]
-        from_ns = settings.from_ns if settings.from_ns is not None else grid[0]
-        to_ns = settings.to_ns if settings.to_ns is not None else grid[0] + grid[1] * (grid[2] - 1)
-        for symbol, stream in zip(records, streams, strict=True):
-            symbol.missing_days = missing_days(stream, from_ns, to_ns)
-            symbol.days = len({part.key.day for part in stream.slices})
+        whole = _ranges(records, streams, settings)
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
-            from_ns=from_ns, to_ns=to_ns, code=code, settings=settings.shown(),
+            from_ns=whole[0], to_ns=whole[1], code=code, settings=_shown(strategy, settings, parameters),
             capital=settings.capital, conventions=asdict(conventions), symbols=records,
             wall_seconds=time.perf_counter() - began, workers=_workers(settings, len(tasks)),
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), machine=_machine(),
@@ -140,28 +138,14 @@ def run_backtest(
 
 
 def _known(strategy: type[Strategy], settings: RunSettings) -> Iterable[tuple[str, Any]]:
+    taken = [name for name in parameters_of(strategy) if name in signature(backtest).parameters]
+    if taken:
+        raise StrategyError(
+            f"{strategy.__name__}.{taken[0]}: a setting of every run has that name, so backtest() could not tell"
+            f" them apart; give the parameter another one, e.g. my_{taken[0]}"
+        )
     make_state(strategy, settings.parameters)  # refuses a name that is no parameter
     return settings.parameters.items()
-
-
-def _grid(streams: list[Stream], settings: RunSettings) -> tuple[int, int, int]:
-    """Return (first boundary, interval, boundaries) of the equity samples, the same for all symbols."""
-    every = settings.every_ns
-    if every < 1:
-        raise UsageError("--every: equity is sampled at an interval above 0, e.g. 1d")
-    first = min(stream.first_ns for stream in streams)
-    last = max(stream.last_ns for stream in streams)
-    start = max(first, settings.from_ns) if settings.from_ns is not None else first
-    end = min(last + 1, settings.to_ns) if settings.to_ns is not None else last + 1
-    if settings.from_ns is not None and settings.to_ns is not None:
-        start, end = settings.from_ns, settings.to_ns
-    begin = start // every * every
-    count = -(-(end - begin) // every) + 1
-    if count > MAX_SAMPLES:
-        raise UsageError(
-            f"--every gives {count:,} equity samples a symbol, at most {MAX_SAMPLES:,}: widen it"
-        )
-    return begin, every, max(count, 2)
 
 
 def _warm_up(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> str:
@@ -194,13 +178,14 @@ def _task(
     stream: Stream,
     contract: Contract,
     ref: StrategyRef,
+    code: str,
     settings: RunSettings,
     parameters: dict[str, Any],
-    grid: tuple[int, int, int],
+    grid: Grid,
     folder: Path,
 ) -> Task:
     task = SymbolTask(
-        store=str(store.root), stream=stream, strategy=ref, parameters=parameters,
+        store=str(store.root), stream=stream, strategy=ref, code=code, parameters=parameters,
         capital=settings.capital, fee=settings.fee, latency_ns=settings.latency_ns,
         allow_short=settings.allow_short, from_ns=settings.from_ns, to_ns=settings.to_ns,
         multiplier=contract.multiplier, grid=grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,
@@ -234,6 +219,24 @@ def _record(
         record.error, record.error_type = outcome.error, outcome.error_type
         record.traceback = outcome.traceback
     return record
+
+
+def _ranges(records: list[SymbolRecord], streams: list[Stream], settings: RunSettings) -> tuple[int, int]:
+    """Note each symbol's range of time and its days without data; return the range of all together."""
+    first_ns, last_ns = (min(one.first_ns for one in streams), max(one.last_ns for one in streams))
+    asked = range_of(first_ns, last_ns, settings)
+    for symbol, stream in zip(records, streams, strict=True):
+        symbol.missing_days = missing_days(stream, settings.from_ns or asked[0], settings.to_ns or asked[1])
+        symbol.days = len({part.key.day for part in stream.slices})
+        if symbol.summary and symbol.summary["events"]:
+            symbol.range_ns = range_of(symbol.summary["first_ns"], symbol.summary["last_ns"], settings)
+    ranges = [symbol.range_ns for symbol in records if symbol.range_ns]
+    return (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else asked
+
+
+def _shown(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> dict[str, str]:
+    """Return the settings as text, with every parameter of the strategy, set or not."""
+    return replace(settings, parameters={**parameters_of(strategy), **parameters}).shown()
 
 
 def _workers(settings: RunSettings, tasks: int) -> int:

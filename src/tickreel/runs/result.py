@@ -17,6 +17,7 @@ from tickreel.measure import (
     hold_return,
     performance,
     portfolio_performance,
+    within,
 )
 from tickreel.report.view import Coverage, RunView, SymbolView
 from tickreel.runs.contracts import notes_of
@@ -54,6 +55,8 @@ class SymbolRecord(msgspec.Struct):
     missing_days: list[str] = []
     instrument: dict[str, dict[str, str]] = {}
     notes: list[str] = []
+    range_ns: tuple[int, int] | None = None
+    """What its figures speak of, half-open; None if it had no trade."""
 
     @property
     def name(self) -> str:
@@ -222,6 +225,7 @@ class RunResult:
             },
             "symbols": [self._symbol_view(symbol) for symbol in record.symbols],
             "settings": record.settings,
+            "sharpe": self.conventions.brief(),
             "conventions": self._conventions(),
         }  # fmt: skip
 
@@ -251,10 +255,11 @@ class RunResult:
             in_position_ns=summary.in_position_ns, total_ns=max(summary.last_ns - summary.first_ns, 0),
         )  # fmt: skip
         hold = hold_return(summary.first_price, summary.last_price)
-        account = Account(equity["time_ns"], equity["equity"], summary.max_drawdown, trading, hold)
+        times, curve = equity["time_ns"], equity["equity"]
+        account = Account(times, curve, summary.max_drawdown, trading, hold, symbol.range_ns)
         self._accounts[symbol.name] = account
         self.symbols[symbol.name] = performance(
-            account.times_ns, account.equity, account.drawdown,
+            *within(times, curve, symbol.range_ns), account.drawdown,
             trading=trading, buy_and_hold=hold, conventions=self.conventions,
         )  # fmt: skip
 
@@ -264,7 +269,7 @@ class RunResult:
             return found[0]
         names = ", ".join(s.name for s in self.record.symbols if s.summary is not None)
         what = "failed" if found and found[0].summary is None else "is not one symbol of this run"
-        raise UsageError(f"{symbol!r} {what}; it has {names}")
+        raise UsageError(f"{symbol!r} {what}; " + (f"it has {names}" if names else "all of them failed"))
 
     def _columns(self, type: str, symbol: str) -> dict[str, np.ndarray]:
         record = self._record_of(symbol)

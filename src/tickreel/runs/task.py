@@ -1,18 +1,21 @@
 """One symbol's run: the task of a worker. Plain data in, small plain data out; the rest goes to files."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from tickreel.runs.grid import Grid, boundaries
 from tickreel.scan.plan import Stream
 from tickreel.scan.read import StreamReader
 from tickreel.schema import RECORD_TYPES
 from tickreel.simulate.account import AccountRun, AccountSettings
-from tickreel.simulate.compile import build
+from tickreel.simulate.compile import Engine, build
 from tickreel.simulate.records import Rows
+from tickreel.simulate.strategy import Strategy
 from tickreel.store.catalog import Store
 from tickreel.store.format import BLOCK_ROWS, Meta
 from tickreel.store.names import encode_exchange, encode_symbol
@@ -24,11 +27,15 @@ _PROGRESS_ROWS = 1 << 20
 
 
 class SymbolTask(msgspec.Struct, frozen=True):
-    """What a worker needs to run one symbol. `grid`: (first boundary, interval, boundaries), ns."""
+    """What a worker needs to run one symbol.
+
+    code  fingerprint of the strategy that the run began with
+    """
 
     store: str
     stream: Stream
     strategy: StrategyRef
+    code: str
     parameters: dict[str, float | int | bool]
     capital: float
     fee: float
@@ -37,7 +44,7 @@ class SymbolTask(msgspec.Struct, frozen=True):
     multiplier: float
     from_ns: int | None
     to_ns: int | None
-    grid: tuple[int, int, int]
+    grid: Grid
     folder: str
     batch_rows: int | None
     jit: bool
@@ -46,12 +53,9 @@ class SymbolTask(msgspec.Struct, frozen=True):
 def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
     """Run a strategy over one symbol; write its orders, fills, postings and equity; return its summary."""
     task = msgspec.convert(arguments, SymbolTask)
-    strategy = load(task.strategy)
-    engine = build(strategy, jit=task.jit)
+    strategy, engine = _prepared(task.strategy, task.code, task.jit)
     settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
-    start, step, count = task.grid
-    bounds = start + step * np.arange(count, dtype=np.int64)
-    run = AccountRun(strategy, engine, dict(task.parameters), settings, bounds)
+    run = AccountRun(strategy, engine, dict(task.parameters), settings, boundaries(task.grid))
     with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
         done = reported = 0
         for rows in _rows(task, engine.fields):
@@ -65,6 +69,13 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
         outputs.finish()
     progress(trades=done)
     return summary._asdict()
+
+
+@lru_cache(maxsize=1)
+def _prepared(ref: StrategyRef, code: str, jit: bool) -> tuple[type[Strategy], Engine]:
+    """Return strategy and engine; those of the symbol before where their code is the same."""
+    strategy = load(ref, code)
+    return strategy, build(strategy, jit=jit)
 
 
 def output_path(folder: Path, type: str, exchange: str, symbol: str) -> Path:

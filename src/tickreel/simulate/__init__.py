@@ -8,6 +8,8 @@
     money_kernel     exact money
     check            a strategy's text, before it is compiled
     reach, compile   a strategy class to an engine in machine code
+    remake           functions of the user's made anew, with all that they call
+    interpret        the same engine as plain Python, which computes as machine code does
     explain          an error of the compiler as a line of the user's
     account          AccountRun: feeds blocks to the engine, hands out what it writes
 

@@ -41,6 +41,8 @@ class AccountSettings:
             )
         if not -0.1 < self.fee < 0.1:
             raise UsageError(f"fee {self.fee!r}: a fraction of notional between -0.1 and 0.1, e.g. 0.0004")
+        if self.allow_short not in (True, False):
+            raise UsageError(f"allow_short {self.allow_short!r}: True or False")
         if not 0 <= self.latency_ns < NS_PER_DAY:
             raise UsageError(f"latency {self.latency_ns} ns: 0 or more and less than a day")
         if not 0.0 < self.multiplier < math.inf:
@@ -197,7 +199,7 @@ class AccountRun:
         except IndexError as error:
             when = format_time(int(self._world.account[0].now_ns))
             raise StrategyError(
-                f"{self._strategy.__name__} at {when}: {error}: an index of a StateArray, or ctx[k], is too large;"
+                f"{self._strategy.__name__} at {when}: {error}: an index of a StateArray lies outside of it, or ctx[k] is none;"
                 " run with --no-jit (jit=False) to see the line"
             ) from error
         except Exception as error:

@@ -4,6 +4,7 @@ import ast
 import builtins
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from tickreel.errors import StrategyError
 from tickreel.simulate.book_view import BookView
@@ -36,7 +37,7 @@ _INSTEAD: dict[type[ast.AST], str] = {
 
 def check(strategy: type[Strategy]) -> None:
     """Raise StrategyError naming the line of the first thing that cannot be, and what to write instead."""
-    fields = frozenset(fields_of(strategy))
+    fields = fields_of(strategy)
     for name, function in callbacks_of(strategy).items():
         _signature(strategy, name, function)
         definition = definition_of(function)
@@ -65,7 +66,7 @@ def _signature(strategy: type[Strategy], name: str, function: Callable) -> None:
         )
 
 
-def _complaint(node: ast.AST, known: dict[str, str], strategy: type[Strategy], fields: frozenset[str]) -> str:
+def _complaint(node: ast.AST, known: dict[str, str], strategy: type[Strategy], fields: dict[str, Any]) -> str:
     """Return what is wrong with a piece of a callback, or "".
 
     known  argument's name -> what it stands for
@@ -80,7 +81,27 @@ def _complaint(node: ast.AST, known: dict[str, str], strategy: type[Strategy], f
         for argument in node.args:
             if isinstance(argument, ast.Name) and argument.id in known:
                 return f"print takes numbers and text, not {argument.id}: print its fields"
+    if (
+        isinstance(node, ast.Assign)
+        and any(map(_is_slice, node.targets))
+        and _is_array(node.value, known, fields)
+    ):
+        return (
+            "an array cannot be put into a slice: write a loop, `for i in range(n - 1): self.prices[i] ="
+            " self.prices[i + 1]`, or better keep a ring, `self.prices[self.seen % n] = trade.price`"
+        )
     return _INSTEAD.get(type(node), "")
+
+
+def _is_slice(node: ast.expr) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice)
+
+
+def _is_array(node: ast.expr, known: dict[str, str], fields: dict[str, Any]) -> bool:
+    """Return whether a value is a slice, or a StateArray as a whole."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return known.get(node.value.id) == "self" and bool(fields.get(node.attr, (0, ()))[1])
+    return _is_slice(node)
 
 
 def _not_a_field(strategy: type[Strategy], name: str) -> str:

@@ -32,6 +32,8 @@ def explain(error: BaseException, strategy: type[Strategy]) -> StrategyError:
 
 _HINTS = (
     (r"NRT required", "it makes a list, an array or text while it runs: use numbers or a StateArray(n) of the class"),
+    (r"Function\(<(?:built-in )?function _?(?:npy_)?(max|min)\b",
+     "write {0}(...) as plain Python has it, without np and not as a method: {0}(self.prices)"),
     (r"Unknown attribute '(\w+)' of type Module\(<module '([\w.]+)'",
      "{1}.{0} cannot be reached through its module: write `from {1} import {0}`"),
     (r"Unknown attribute '(\w+)' of type (\w+)", "a {1} has no {0}"),

@@ -5,12 +5,14 @@ import dis
 import hashlib
 import inspect
 import itertools
-import textwrap
+import linecache
+import threading
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,8 @@ ALL_FIELDS = frozenset({"price", "amount", "side", "exchange_ns", "local_ns"})
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), np.generic, Enum)
 _LIBRARIES = ("numpy", "math", "cmath", "numba", "operator")
 _SENDS = ("buy", "sell")
+_PARSING = threading.Lock()
+"""ast.parse of Python 3.11 counts its depth for all threads in one place, and linecache is one too."""
 
 
 def source_key(functions: list[Callable]) -> str:
@@ -52,20 +56,59 @@ def columns_read(callbacks: dict[str, Callable]) -> frozenset[str]:
     return frozenset(found) & ALL_FIELDS
 
 
+class Source(NamedTuple):
+    """Where a function's text is: the `place`th piece of code of a file, and the file's text."""
+
+    file: str
+    text: str
+    place: int
+
+
+def source_of(function: Callable) -> Source | None:
+    """Return the text of a function, or None if none can be had that compiles to the very same code.
+
+    That is so at a prompt, for text given to `exec`, and for a file that was changed since.
+    """
+    code = function.__code__
+    with _PARSING:
+        linecache.checkcache(code.co_filename)
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    try:
+        codes = codes_of(code.co_filename, text)
+    except (SyntaxError, ValueError):
+        return None
+    for place, other in enumerate(codes):
+        if _named(other) == _named(code) and _digest(other) == _digest(code):
+            return Source(code.co_filename, text, place)
+    return None
+
+
+@lru_cache(maxsize=16)
+def codes_of(file: str, text: str) -> list[CodeType]:
+    """Return all code of a text, that of functions inside it included, in an order of its own."""
+    codes = [compile(text, file, "exec", dont_inherit=True)]
+    for code in codes:
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return codes
+
+
 def definition_of(function: Callable) -> ast.FunctionDef | None:
     """Return the syntax of a function with the line numbers of its file, or None if it cannot be had."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+    source = source_of(function)
+    if source is None or hasattr(function, "__wrapped__"):
         return None
-    if (
-        len(tree.body) != 1
-        or not isinstance(tree.body[0], ast.FunctionDef)
-        or hasattr(function, "__wrapped__")
-    ):
-        return None
-    ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
-    return tree.body[0]
+    for node in ast.walk(_syntax_of(source.text)):
+        if isinstance(node, ast.FunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if (node.name, first) == _named(function.__code__):
+                return node
+    return None
+
+
+@lru_cache(maxsize=16)
+def _syntax_of(text: str) -> ast.Module:
+    with _PARSING:
+        return ast.parse(text)
 
 
 def arguments_of(definition: ast.FunctionDef) -> list[str]:
@@ -143,6 +186,16 @@ def _walk(values: list[Any], digest: "hashlib._Hash", seen: set[int]) -> None:
                 value = outer.get(name, function.__globals__.get(name))
                 digest.update(".".join((name, *taken)).encode())
                 _value(name, _member(value, taken), function, digest, seen)
+
+
+def _named(code: CodeType) -> tuple[str, int]:
+    return code.co_name, code.co_firstlineno
+
+
+def _digest(code: CodeType) -> bytes:
+    digest = hashlib.sha256()
+    _code(code, digest)
+    return digest.digest()
 
 
 def _code(code: CodeType, digest: "hashlib._Hash") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tickreel.errors import StrategyError, UsageError
+from tickreel.units import parse_duration
 
 CALLBACKS = {
     "on_start": ("self", "ctx"),
@@ -72,24 +73,29 @@ def fields_of(strategy: type[Strategy]) -> dict[str, tuple[np.dtype, tuple[int, 
 
     Raises StrategyError naming the attribute that is neither.
     """
-    found: dict[str, tuple[np.dtype, tuple[int, ...], Any]] = {}
+    values: dict[str, Any] = {}
     for owner in reversed(strategy.__mro__):
         if owner in (object, Strategy):
             continue
-        for name, value in vars(owner).items():
-            if name.startswith("__") or name == "timer" or callable(value) or isinstance(value, property):
-                continue
-            found[name] = _field(strategy, name, value)
+        values |= vars(owner)
         for name in vars(owner).get("__annotations__", {}):
             if name not in vars(owner):
                 raise StrategyError(f"{strategy.__name__}.{name} has no value; write {name}: float = 0.0")
-    return found
+    return {
+        name: _field(strategy, name, value)
+        for name, value in values.items()
+        if not (name.startswith("__") or name == "timer" or callable(value) or isinstance(value, property))
+    }
 
 
 def parameters_of(strategy: type[Strategy]) -> dict[str, Any]:
     """Return name -> default of the parameters; one that a subclass sets to a plain value is none."""
     values = {name: value for owner in reversed(strategy.__mro__) for name, value in vars(owner).items()}
-    return {name: value.default for name, value in values.items() if isinstance(value, Param)}
+    return {
+        name: _as_annotated(strategy, name, value.default)
+        for name, value in values.items()
+        if isinstance(value, Param)
+    }
 
 
 def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
@@ -104,8 +110,11 @@ def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
     found = {name: getattr(strategy, name) for name in CALLBACKS if hasattr(strategy, name)}
     if not found:
         raise StrategyError(f"{strategy.__name__} has no callback; define on_trade(self, trade, ctx)")
-    if "on_timer" in found and not strategy.timer:
-        raise StrategyError(f'{strategy.__name__}.on_timer is never called; set timer = "1m" in the class')
+    if "on_timer" in found and parse_duration(strategy.timer or 0, f"{strategy.__name__}.timer") < 1:
+        raise StrategyError(
+            f"{strategy.__name__}.on_timer is never called with timer = {strategy.timer!r};"
+            ' set timer = "1m" in the class'
+        )
     return found
 
 
@@ -151,10 +160,25 @@ def convert_parameter(strategy: type[Strategy], name: str, value: Any) -> float 
 def _field(strategy: type[Strategy], name: str, value: Any) -> tuple[np.dtype, tuple[int, ...], Any]:
     if isinstance(value, StateArray):
         return _DTYPES[float], (value.length,), 0.0
-    default = value.default if isinstance(value, Param) else value
+    default = _as_annotated(strategy, name, value.default if isinstance(value, Param) else value)
     if type(default) not in _DTYPES:
         raise StrategyError(
             f"{strategy.__name__}.{name} is a {type(default).__name__}; parameters and state are float, int,"
             " bool or StateArray(n)"
         )
     return _DTYPES[type(default)], (), default
+
+
+def _as_annotated(strategy: type[Strategy], name: str, default: Any) -> Any:
+    """Return a default as its annotation says, `last: float = 0` as 0.0; StrategyError if they contradict."""
+    owners = (owner for owner in strategy.__mro__ if name in vars(owner).get("__annotations__", {}))
+    said = next((owner.__annotations__[name] for owner in owners), None)
+    kind = {"float": float, "int": int, "bool": bool}.get(getattr(said, "__name__", str(said)))
+    if kind is float and type(default) is int:
+        return float(default)
+    if kind is not None and type(default) in _DTYPES and type(default) is not kind:
+        raise StrategyError(
+            f"{strategy.__name__}.{name}: {kind.__name__} = {default!r} contradicts itself; write"
+            f" {name}: {type(default).__name__} = {default!r}, or a value that is {kind.__name__}"
+        )
+    return default
