@@ -33,7 +33,7 @@ def demo(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """The main job: trade files of 15 symbols and half a year into a store, momentum over all of them, a report.
+    """Turn trade files into a report of a run: the main job.
 
     The market is made up unless --files names a folder of real files.
     """
@@ -95,7 +95,10 @@ def synth(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a made-up market as Tardis trade files: seeded, the same bytes for the same settings."""
+    """Write a made-up market as Tardis trade files.
+
+    Seeded: the same bytes for the same settings.
+    """
     from tickreel.cli.output import print_json
     from tickreel.synth.market import DEMO_SYMBOLS
 

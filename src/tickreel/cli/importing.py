@@ -37,7 +37,7 @@ def import_(
     from tickreel.ingest.importer import ImportSettings, import_files
     from tickreel.store.catalog import Store
 
-    settings = ImportSettings(feed, split_list(types), strict, replace, workers)
+    settings = ImportSettings(feed, split_list(types, "--types"), strict, replace, workers)
     with progress_bars(not (json or quiet)) as bars:
         show = ImportProgress(bars)
         summary = import_files(

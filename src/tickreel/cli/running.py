@@ -21,7 +21,7 @@ from tickreel.cli.options import (
     store_path,
     time_option,
 )
-from tickreel.cli.output import Bars, note, print_json, print_rich, progress_bars
+from tickreel.cli.output import Bars, print_json, print_rich, progress_bars
 from tickreel.errors import UsageError
 
 
@@ -110,6 +110,8 @@ def parameters(words: list[str]) -> dict[str, str]:
         name, equals, value = word.partition("=")
         if not (equals and name and value):
             raise UsageError(f"--set {word!r}: write NAME=VALUE, e.g. --set threshold=0.002")
+        if name.strip() in found:
+            raise UsageError(f"--set {name.strip()} is given twice; give each parameter one value")
         found[name.strip()] = value.strip()
     return found
 
@@ -162,9 +164,8 @@ def report_run(result: Any, *, json: bool, quiet: bool) -> None:
     if json:
         print_json({"path": str(result.path), "report": str(result.report), **result.document()})
         return
+    print_rich(run_table(result.view()))
     if not quiet:
-        print_rich(run_table(result.view()))
         for line in result.notes():
             note(line)
-        note("")
     typer.echo(f"report: {result.report}")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tickreel.report.figures import number
 from tickreel.report.view import RunView, SymbolView
-from tickreel.units import format_time
+from tickreel.units import counted, format_time
 
 
 class KeyFigure(NamedTuple):
@@ -76,7 +76,7 @@ def key_figures(view: RunView) -> list[KeyFigure]:
     average = average_return(view)
     orders = number(metrics.orders if metrics else None, "count")
     return [
-        KeyFigure("Average return", number(average, "gain"), _plural(measured, "symbol"), tone(average)),
+        KeyFigure("Average return", number(average, "gain"), counted(measured, "symbol"), tone(average)),
         figure("Portfolio return", "total_return", "gain", "sum of all accounts"),
         figure("Buy & hold", "buy_and_hold", "gain", "same capital, no fees"),
         figure("Sharpe", "sharpe", "ratio", "portfolio, a year"),
@@ -85,7 +85,7 @@ def key_figures(view: RunView) -> list[KeyFigure]:
         KeyFigure("Trades", number(view["trades"], "count"), f"in {view['wall_seconds']:,.3g} s", ""),
         figure("Fills", "fills", "count", f"of {orders} orders"),
         KeyFigure(
-            "Errors", number(errors, "count"), f"of {_plural(count, 'symbol')}", "loss" if errors else ""
+            "Errors", number(errors, "count"), f"of {counted(count, 'symbol')}", "loss" if errors else ""
         ),
     ]
 
@@ -95,7 +95,3 @@ def tone(value: float | None) -> str:
     if value is None or value == 0:
         return ""
     return "gain" if value > 0 else "loss"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -18,7 +18,7 @@ import tickreel
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, UsageError
 from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
-from tickreel.runs.folder import RunFolder
+from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
 from tickreel.runs.task import SymbolTask
@@ -103,6 +103,7 @@ def run_backtest(
     command  the line that makes the run again; source  what must be said of the data, e.g. synthetic
     """
     began = time.perf_counter()
+    check_out(out)
     strategy = load(ref)
     parameters = {name: convert_parameter(strategy, name, v) for name, v in _known(strategy, settings)}
     settings.account()
