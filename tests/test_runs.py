@@ -228,6 +228,49 @@ def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
             read_toml(file)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latency = 5", "latency is 5; a text with its unit"),
+        ("from = 2024", "from is 2024; a date"),
+        ("from = 09:30:00", "from is .*; a date"),
+        ("to = 1704100000", "to is 1704100000; a date"),
+        ("every = 1.5", "every is 1.5; a text with its unit"),
+        ("latency = '5 parsecs'", "latency: '5 parsecs' is not a duration"),
+        ("latancy = '5ms'", r"'latancy' is no setting; did you mean latency\?"),
+        ("sets = {}", r"'sets' is no setting; did you mean set\? known are .* set,"),
+        ("workers = 0", "workers is 0; 1 or more"),
+        ("capital = 'much'", "capital is 'much'; a number belongs there"),
+        ("allow_short = 1", "allow_short is 1; true or false belongs there"),
+        ("symbols = []", "symbols is .*not empty"),
+        ("symbols = 'A'", "symbols is 'A'; a list of texts"),
+    ],
+)
+def test_a_toml_file_is_refused_by_key(tmp_path: Path, text, message) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=rf"run\.toml: {message}"):
+        read_toml(file)
+
+
+@pytest.mark.parametrize(
+    ("timer", "message"),
+    [
+        ("60", "a duration is a text"),
+        ("'0'", "above 0"),
+        ("'10us'", "up to 25,920,000,000 calls of on_timer"),
+    ],
+)
+def test_a_timer_that_would_never_end_is_refused(market_store: Store, tmp_path: Path, timer, message) -> None:
+    file = tmp_path / "timed.py"
+    file.write_text(
+        f"from tickreel import Strategy\nclass Timed(Strategy):\n    timer = {timer}\n"
+        "    def on_timer(self, ctx):\n        ctx.close()\n"
+    )
+    with pytest.raises(StrategyError, match=message):
+        tickreel.backtest(str(file), store=market_store.root, jit=False)
+
+
 def test_a_script_that_defines_its_strategy_runs_once(market_store: Store, tmp_path: Path) -> None:
     """No guard needed: the workers get the class, not the script."""
     script = tmp_path / "script.py"

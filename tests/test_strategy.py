@@ -146,7 +146,7 @@ def test_unknown_callbacks_no_callback_and_a_timer_that_never_rings():
         callbacks_of(type("Empty", (Strategy,), {}))
     with pytest.raises(StrategyError, match=r'Silent\.on_timer is never called; set timer = "1m"'):
         callbacks_of(type("Silent", (Strategy,), {"on_timer": lambda self, ctx: None}))
-    with pytest.raises(UsageError, match="timer: 'soon' is not a duration"):
+    with pytest.raises(StrategyError, match=r"Soon\.timer: 'soon' is not a duration"):
         strategy = type("Soon", (Strategy,), {"on_timer": lambda self, ctx: None, "timer": "soon"})
         AccountRun(strategy, engine(Momentum, False), {}, AccountSettings(), np.zeros(0, np.int64))
 

@@ -36,7 +36,7 @@ def _lasting(stream: Any, descriptor: int) -> io.TextIOWrapper:
 
 
 class _Lasting(io.FileIO):
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:

@@ -16,7 +16,7 @@ import numpy as np
 
 import tickreel
 from tickreel.compute import Numbers, Outcome, Task, make_executor
-from tickreel.errors import DiskError, UsageError
+from tickreel.errors import DiskError, StrategyError, UsageError
 from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
 from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
@@ -25,12 +25,14 @@ from tickreel.runs.task import SymbolTask
 from tickreel.scan.plan import Question, Stream, missing_days, plan
 from tickreel.simulate.account import AccountRun
 from tickreel.simulate.compile import build
-from tickreel.simulate.strategy import Strategy, convert_parameter, make_state
+from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, timer_ns
 from tickreel.store.catalog import Store
 from tickreel.strategies.load import StrategyRef, load, reference
-from tickreel.units import NS_PER_DAY, parse_duration, parse_time
+from tickreel.units import NS_PER_DAY, format_duration, parse_duration, parse_time
 
 MAX_SAMPLES = 10_000_000
+MAX_TIMERS = 1_000_000_000
+"""Calls of on_timer a symbol; more would go on for minutes in machine code and for ever in plain Python."""
 
 OnProgress = Callable[[str, Numbers], None]
 """Called with (exchange:symbol, {"trades"}) while a symbol runs, {"done": 1} at its end."""
@@ -64,8 +66,9 @@ def backtest(
 
     strategy    "momentum", "my.py:Momentum" or a class derived from tickreel.Strategy
     store       folder of the store; else TICKREEL_STORE, else ./tape
-    start, end  half-open range of local time: ISO text (UTC), date, datetime or ns
-    fee         fraction of notional; latency one way, e.g. "5ms"; every: equity sampling, e.g. "1h"
+    start, end  half-open range of local time: ISO text (UTC), date, datetime, or a whole number: ns
+    fee         fraction of notional
+    latency     one way, e.g. "5ms"; every: equity sampling, e.g. "1h"; a whole number is ns
     instruments  TOML file of contract facts that win over the store's (docs/INSTRUMENTS.md)
     out         folder for orders, fills, equity, metrics and report; None: a temporary one that
                 lives as long as the result
@@ -114,6 +117,7 @@ def run_backtest(
     streams = plan(store, question, opened=True)
     grid = _grid(streams, settings)
     contracts, refused = _contracts(store, streams, settings)
+    _check_timer(strategy, grid)
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
         on_plan(streams)
@@ -149,7 +153,7 @@ def _grid(streams: list[Stream], settings: RunSettings) -> tuple[int, int, int]:
     """Return (first boundary, interval, boundaries) of the equity samples, the same for all symbols."""
     every = settings.every_ns
     if every < 1:
-        raise UsageError("--every: equity is sampled at an interval above 0, e.g. 1d")
+        raise UsageError("every: equity is sampled at an interval above 0, e.g. 1d")
     first = min(stream.first_ns for stream in streams)
     last = max(stream.last_ns for stream in streams)
     start = max(first, settings.from_ns) if settings.from_ns is not None else first
@@ -160,9 +164,20 @@ def _grid(streams: list[Stream], settings: RunSettings) -> tuple[int, int, int]:
     count = -(-(end - begin) // every) + 1
     if count > MAX_SAMPLES:
         raise UsageError(
-            f"--every gives {count:,} equity samples a symbol, at most {MAX_SAMPLES:,}: widen it"
+            f"every: {format_duration(every)} gives {count:,} equity samples a symbol, at most"
+            f" {MAX_SAMPLES:,}: widen it"
         )
     return begin, every, max(count, 2)
+
+
+def _check_timer(strategy: type[Strategy], grid: tuple[int, int, int]) -> None:
+    _, every, count = grid
+    calls = every * (count - 1) // (timer_ns(strategy) or every)
+    if calls > MAX_TIMERS:
+        raise StrategyError(
+            f"{strategy.__name__}.timer = {strategy.timer!r} is up to {calls:,} calls of on_timer over this range,"
+            f" at most {MAX_TIMERS:,}: widen it, or shorten the range"
+        )
 
 
 def _warm_up(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> str:
@@ -211,7 +226,8 @@ def _task(
 
 def _run(tasks: list[Task], settings: RunSettings, on_progress: OnProgress) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    with make_executor(_workers(settings, len(tasks))) as executor:
+    # Plain Python stays in the main thread: Ctrl-C stops it there, and a debugger is at home.
+    with make_executor(_workers(settings, len(tasks)), in_thread=settings.jit) as executor:
         for outcome in executor.run(tasks, on_progress=on_progress):
             if not outcome.ok and isinstance(outcome.as_error(), DiskError):
                 raise outcome.as_error()

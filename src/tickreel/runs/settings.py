@@ -1,8 +1,10 @@
 """What a run is asked to do, from arguments or a TOML file."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,20 @@ _TOML = {
 }
 
 
+_KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
+    "time": ((str, date, datetime), "a date, or a date with its time such as 2024-01-31T09:30:00 (UTC),"),
+    "duration": ((str,), 'a text with its unit such as "5ms"'),
+    str: ((str,), "a text"),
+    float: ((float,), "a number"),
+    int: ((int,), "a whole number"),
+    bool: ((bool,), "true or false"),
+    list: ((list,), 'a list of texts such as ["BTCUSDT"], not empty,'),
+    dict: ((dict,), "a table of NAME = VALUE"),
+}
+"""Kind -> (types that TOML may give, what to say of any other). No bare number is a time: of what unit?"""
+_PARSERS: dict[Any, Callable[[Any, str], int]] = {"time": parse_time, "duration": parse_duration}
+
+
 def read_toml(path: Path) -> tuple[str | None, str | None, RunSettings]:
     """Return (strategy, store, settings) of a TOML file; what it leaves out has its default.
 
@@ -107,8 +123,10 @@ def read_toml(path: Path) -> tuple[str | None, str | None, RunSettings]:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _TOML:
-            known = ", ".join(["strategy", "store", *_TOML])
-            raise InputError(f"{path}: {key!r} is no setting; known are {known}")
+            known = ["strategy", "store", *_TOML]
+            close = get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InputError(f"{path}: {key!r} is no setting; {hint}known are {', '.join(known)}")
         name, kind = _TOML[key]
         values[name] = _convert(path, key, value, kind)
     return strategy, store, RunSettings(**values)
@@ -122,16 +140,20 @@ def merged(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
 
 
 def _convert(path: Path, key: str, value: Any, kind: Any) -> Any:
-    if kind == "time":
-        return parse_time(value, f"{path}: {key}")
-    if kind == "duration":
-        return parse_duration(value, f"{path}: {key}")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{path}: {key} is {value!r}, a {kind.__name__} belongs there")
-    if kind is list:
-        if not all(isinstance(item, str) for item in value):
-            raise InputError(f"{path}: {key} is {value!r}, a list of texts belongs there")
-        return tuple(value)
-    return value
+    if kind is float and type(value) is int:
+        value = float(value)
+    accepted, words = _KINDS[kind]
+    if type(value) not in accepted or (kind is list and not _texts(value)):
+        raise InputError(f"{path}: {key} is {value!r}; {words} belongs there")
+    if kind is int and value < 1:
+        raise InputError(f"{path}: {key} is {value!r}; 1 or more belongs there")
+    if kind in _PARSERS:
+        try:
+            return _PARSERS[kind](value, f"{path}: {key}")
+        except UsageError as error:
+            raise InputError(str(error)) from None
+    return tuple(value) if kind is list else value
+
+
+def _texts(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(item, str) and item for item in value)

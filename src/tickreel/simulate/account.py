@@ -13,8 +13,8 @@ from tickreel.errors import FailedError, StrategyError, UsageError
 from tickreel.simulate import records as r
 from tickreel.simulate.compile import Engine
 from tickreel.simulate.explain import compiling, explain
-from tickreel.simulate.strategy import Strategy, make_state
-from tickreel.units import NS_PER_DAY, format_time, parse_duration
+from tickreel.simulate.strategy import Strategy, make_state, timer_ns
+from tickreel.units import NS_PER_DAY, format_time
 
 _OUT_ROWS = 8_192
 _ANSWERS = 1_024
@@ -119,7 +119,7 @@ class AccountRun:
         account.fee_rate, account.latency_ns = settings.fee, settings.latency_ns
         account.allow_short = int(settings.allow_short)
         self._world.instruments[0].multiplier = settings.multiplier
-        account.timer_ns = parse_duration(strategy.timer, "timer") if strategy.timer else 0
+        account.timer_ns = timer_ns(strategy)
         account.next_timer_ns = account.next_due_ns = r.FAR
 
     def warm_up(self) -> None:

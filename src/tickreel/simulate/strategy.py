@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tickreel.errors import StrategyError, UsageError
+from tickreel.units import parse_duration
 
 CALLBACKS = {
     "on_start": ("self", "ctx"),
@@ -106,6 +107,24 @@ def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
         raise StrategyError(f"{strategy.__name__} has no callback; define on_trade(self, trade, ctx)")
     if "on_timer" in found and not strategy.timer:
         raise StrategyError(f'{strategy.__name__}.on_timer is never called; set timer = "1m" in the class')
+    return found
+
+
+def timer_ns(strategy: type[Strategy]) -> int:
+    """Return the distance of two calls of on_timer, ns; 0 without a timer. Raises StrategyError."""
+    if not strategy.timer:
+        return 0
+    where = f"{strategy.__name__}.timer"
+    if not isinstance(strategy.timer, str):
+        raise StrategyError(f'{where} = {strategy.timer!r}: a duration is a text with its unit, e.g. "60s"')
+    try:
+        found = parse_duration(strategy.timer, where)
+    except UsageError as error:
+        raise StrategyError(str(error)) from None
+    if found < 1:
+        raise StrategyError(
+            f"{where} = {strategy.timer!r}: a timer's distance is above 0; leave it out for none"
+        )
     return found
 
 
