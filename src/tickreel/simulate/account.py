@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from types import FunctionType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from tickreel.books.book_kernel import BookRows
 from tickreel.errors import FailedError, StrategyError, UsageError
 from tickreel.simulate import records as r
 from tickreel.simulate.compile import Engine
-from tickreel.simulate.explain import compiling, explain
+from tickreel.simulate.explain import compiling, explain, raised
 from tickreel.simulate.strategy import Strategy, make_state, timer_ns
 from tickreel.units import NS_PER_DAY, format_time
 
@@ -194,16 +195,12 @@ class AccountRun:
     def _call(self, function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except IndexError as error:
-            when = format_time(int(self._world.account[0].now_ns))
-            raise StrategyError(
-                f"{self._strategy.__name__} at {when}: {error}: an index of a StateArray, or ctx[k], is too large;"
-                " run with --no-jit (jit=False) to see the line"
-            ) from error
         except Exception as error:
             if compiling(error):
                 raise explain(error, self._strategy) from error
-            raise
+            plain = isinstance(self._engine.run, FunctionType)
+            when = format_time(int(self._world.account[0].now_ns))
+            raise raised(error, self._strategy, when, plain=plain) from error
 
     def _drain(self, sink: Sink) -> None:
         world = self._world
