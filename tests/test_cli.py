@@ -134,7 +134,7 @@ def test_run_prints_a_table_and_writes_a_report(
     config = tmp_path / "run.toml"
     config.write_text(f'strategy = "momentum"\nstore = "{market_store.root}"\nfee = 0.001\n')
     code, result = document(capfd, "run", "--config", config, "--out", tmp_path / "c")
-    assert (code, result["settings"]["fee"]) == (0, "0.001 of notional")
+    assert (code, result["settings"]["fee"]) == (0, 0.001)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import tickreel
 from tickreel.errors import InputError, StrategyError, UsageError
 from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.report.payload import page_data
 from tickreel.runs.backtest import run_backtest
 from tickreel.runs.result import RunResult
 from tickreel.runs.settings import RunSettings, merged, read_toml
@@ -128,7 +130,18 @@ def test_the_run_folder_is_whole_or_absent(market_store: Store, tmp_path: Path) 
     again = RunResult.open(tmp_path / "a")
     assert again.metrics == result.metrics
     run = json.loads((tmp_path / "a" / "run.json").read_text())
-    assert run["settings"]["fee"] == "0.0004 of notional"
+    assert run["settings"] == {
+        "feed": "tardis", "exchange": None, "symbols": ["binance-futures:ETHUSDT"],
+        "from_ns": 1_704_067_200_000_000_000, "to_ns": 1_704_326_400_000_000_000,
+        "capital": 100_000.0, "fee": 0.0004, "latency_ns": 0, "allow_short": False,
+        "every_ns": 86_400_000_000_000, "periods": None, "risk_free": 0.0, "set": {},
+    }  # fmt: skip
+    shown = result.view()["settings"]
+    assert (shown["feed"], shown["fee"], shown["from"]) == (
+        "tardis",
+        "0.0004 of notional",
+        "2024-01-01T00:00:00Z",
+    )
     assert run["symbols"][0]["data"] == result.record.symbols[0].data
 
 
@@ -153,6 +166,36 @@ def test_results_speak_for_themselves(market_store: Store) -> None:
     assert equity[0] == 300_000.0
     with pytest.raises(UsageError, match="FOO"):
         result.fills("FOO")
+
+
+def test_values_of_parameters_are_recorded_as_numbers(market_store: Store) -> None:
+    settings = RunSettings(symbols=("LINKUSDT",), parameters={"threshold": "0.002"}, jit=False, workers=1)
+    assert run_backtest(market_store, MOMENTUM, settings).record.settings["set"] == {"threshold": 0.002}
+
+
+def test_refused_orders_and_days_without_data_are_told(market_store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "greedy.py"
+    file.write_text(
+        "from tickreel import Strategy\nclass Greedy(Strategy):\n    n: int = 0\n"
+        "    def on_trade(self, trade, ctx):\n        self.n += 1\n"
+        "        if self.n < 4:\n            ctx.buy(1e9)\n"
+        "        elif self.n == 4:\n            ctx.sell(1.0)\n"
+    )
+    result = tickreel.backtest(
+        str(file), store=market_store.root, symbols="LINKUSDT", jit=False,
+        start="2023-11-10", end="2024-01-04",
+    )  # fmt: skip
+    refused = {"not enough cash": 3, "short not allowed": 1}
+    assert result.document()["symbols"][0]["refused_orders"] == refused
+    table = repr(result)
+    assert re.search(r"Refused orders +4 +not enough cash \(3\), short not allowed \(1\)", table)
+    assert "data on 3 of 55 days; the others count as returns of 0" in table
+    page = result.report.read_text("utf-8")
+    assert "data on 3 of 55 days" in page
+    assert "not enough cash (3)" in page
+    months = page_data(result.view())["symbols"]["months"][0]
+    assert (months[:2], months[2]) == ([None, None], 0)
+    assert result.symbols["binance-futures:LINKUSDT"].months["2023-12"] == 0.0
 
 
 def test_equity_can_be_sampled_at_any_interval(market_store: Store) -> None:

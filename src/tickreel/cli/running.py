@@ -23,6 +23,7 @@ from tickreel.cli.options import (
 )
 from tickreel.cli.output import Bars, print_json, print_rich, progress_bars
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 
 def run(
@@ -149,8 +150,8 @@ class RunProgress:
 
     def plan(self, streams: list[Any]) -> None:
         self._rows = {stream.name: stream.rows for stream in streams}
-        unit = f"{sum(self._rows.values()):,} trades of {len(streams):,} symbols"
-        self._bars.begin("backtest", sum(self._rows.values()), unit=unit)
+        # Not the trades: their number in a part of a day is known when they have been read.
+        self._bars.begin("backtest", sum(self._rows.values()), unit=counted(len(streams), "symbol"))
 
     def progress(self, name: str, numbers: dict[str, Any]) -> None:
         self._done[name] = self._rows[name] if "done" in numbers else numbers["trades"]

@@ -31,7 +31,7 @@ def summary_html(view: RunView) -> str:
         for row in best
     )
     return (
-        f"<div><p><strong>{text(view['strategy'])}</strong>, {text(time_range(view))} UTC</p>{source}"
+        f"<div><p><strong>{text(view['strategy'])}</strong>, {text(time_range(view))}</p>{source}"
         f"<table><thead>{_row('th', (label for label, _ in headline))}</thead>"
         f"<tbody>{_row('td', (value for _, value in headline))}</tbody></table>"
         f"<table><thead>{_row('th', ['Symbol', *_COLUMNS.values()])}</thead><tbody>{table}</tbody></table>"

@@ -1,5 +1,7 @@
 """The few facts of a run that every output opens with."""
 
+import re
+from collections import Counter
 from typing import NamedTuple
 
 from tickreel.report.figures import number
@@ -46,9 +48,9 @@ def trades_per_second(view: RunView) -> float | None:
 
 
 def time_range(view: RunView) -> str:
-    """Return "2024-01-01 to 2024-07-01", with the time of day where it is not midnight."""
+    """Return "2024-01-01 to 2024-07-01 UTC", with the time of day where it is not midnight."""
     ends = [format_time(view["from_ns"]), format_time(view["to_ns"])]
-    return " to ".join(end.removesuffix("T00:00:00Z") for end in ends)
+    return " to ".join(end.removesuffix("T00:00:00Z").removesuffix("Z") for end in ends) + " UTC"
 
 
 def speed(view: RunView) -> str:
@@ -84,10 +86,40 @@ def key_figures(view: RunView) -> list[KeyFigure]:
         figure("Fees", "fees", "money", "settlement currency"),
         KeyFigure("Trades", number(view["trades"], "count"), f"in {view['wall_seconds']:,.3g} s", ""),
         figure("Fills", "fills", "count", f"of {orders} orders"),
+        *_refused(view),
+        *_sparse(view),
         KeyFigure(
             "Errors", number(errors, "count"), f"of {counted(count, 'symbol')}", "loss" if errors else ""
         ),
     ]
+
+
+def _refused(view: RunView) -> list[KeyFigure]:
+    """Return how many orders were refused, by reason, most first; nothing if none was."""
+    reasons: Counter[str] = Counter()
+    for row in view["symbols"]:
+        reasons.update(row["refused"])
+    if not reasons:
+        return []
+    note = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
+    return [KeyFigure("Refused orders", number(reasons.total(), "count"), note, "loss")]
+
+
+def _sparse(view: RunView) -> list[KeyFigure]:
+    """Return on how many days there was data; nothing if there was some on all of them."""
+    covered = [row["coverage"] for row in view["symbols"] if row["coverage"]]
+    asked, found = (sum(one[name] for one in covered) for name in ("days_asked", "days_with_data"))
+    if found >= asked:
+        return []
+    of = f", {counted(len(covered), 'symbol')} added up" if len(covered) > 1 else ""
+    note = f"data on {found:,} of {asked:,} days{of}; the others count as returns of 0"
+    return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "loss")]
+
+
+def last_line(error: str) -> str:
+    """Return the line of a traceback that says what happened, without the module of the error's class."""
+    line = error.strip().rsplit("\n", 1)[-1]
+    return re.sub(r"^(?:\w+\.)+(\w+)(?=:|$)", r"\1", line)
 
 
 def tone(value: float | None) -> str:

@@ -136,7 +136,11 @@ def run_backtest(
             symbol.days = len({part.key.day for part in stream.slices})
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
-            from_ns=from_ns, to_ns=to_ns, code=code, settings=settings.shown(),
+            from_ns=from_ns, to_ns=to_ns, code=code,
+            settings=settings.recorded(
+                feed=streams[0].feed, from_ns=from_ns, to_ns=to_ns, set=parameters,
+                symbols=[stream.name for stream in streams],
+            ),
             capital=settings.capital, conventions=asdict(conventions), symbols=records,
             wall_seconds=time.perf_counter() - began, workers=_workers(settings, len(tasks)),
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), machine=_machine(),
@@ -246,7 +250,8 @@ def _record(
     contract = contracts[stream.name]
     record.instrument, record.notes = contract.facts, contract.notes
     if outcome.ok:
-        record.summary = outcome.value
+        record.summary = outcome.value["summary"]
+        record.refused = outcome.value["refused"]
     else:
         record.error, record.error_type = outcome.error, outcome.error_type
         record.traceback = outcome.traceback

@@ -53,23 +53,43 @@ class RunSettings:
     def conventions(self) -> Conventions:
         return Conventions(self.every_ns, self.periods, self.risk_free)
 
-    def shown(self) -> dict[str, str]:
-        """Return name -> text of the settings that a result depends on."""
-        text = {
-            "feed": self.feed or "primary",
-            "exchange": self.exchange or "all",
-            "symbols": ", ".join(self.symbols) or "all",
-            "from": "first event" if self.from_ns is None else format_time(self.from_ns),
-            "to": "last event" if self.to_ns is None else format_time(self.to_ns),
-            "capital": f"{self.capital:,.12g} for each symbol",
-            "fee": f"{self.fee:.12g} of notional",
-            "latency": f"{format_duration(self.latency_ns)} one way",
-            "clock": "local",
-            "shorts": "allowed" if self.allow_short else "not allowed",
-            "equity every": format_duration(self.every_ns),
-            "instruments": self.instruments or "as the store has them",
-        }
-        return text | {f"set {name}": f"{value!r}" for name, value in self.parameters.items()}
+    def recorded(self, **resolved: Any) -> dict[str, Any]:
+        """Return what a result depends on, as plain values under the names of the options.
+
+        resolved  what the run made of what was left out: feed, from_ns, to_ns, set
+        """
+        names = (
+            "exchange",
+            "symbols",
+            "capital",
+            "fee",
+            "latency_ns",
+            "allow_short",
+            "every_ns",
+            "periods",
+            "risk_free",
+            "instruments",
+        )
+        return {name: getattr(self, name) for name in names} | resolved
+
+
+def shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> text for people of the settings that run.json keeps."""
+    text = {
+        "feed": settings["feed"],
+        "exchange": settings["exchange"] or "all",
+        "symbols": ", ".join(settings["symbols"]) or "all",
+        "from": format_time(settings["from_ns"]),
+        "to": format_time(settings["to_ns"]),
+        "capital": f"{settings['capital']:,.12g} for each symbol",
+        "fee": f"{settings['fee']:.12g} of notional",
+        "latency": f"{format_duration(settings['latency_ns'])} one way",
+        "clock": "local",
+        "shorts": "allowed" if settings["allow_short"] else "not allowed",
+        "equity every": format_duration(settings["every_ns"]),
+        "instruments": settings["instruments"] or "as the store has them",
+    }
+    return text | {f"set {name}": f"{value!r}" for name, value in settings["set"].items()}
 
 
 _TOML = {
