@@ -232,6 +232,11 @@ def test_a_range_of_time_is_half_open(market_store: Store) -> None:
         ({"threshold": "high"}, "threshold"),
         ({"workers": 0}, "workers"),
         ({"store": "/nowhere"}, "no store"),
+        ({"symbol": "BTCUSDT"}, r"did you mean symbols=\.\.\.\?"),
+        (
+            {"symbols": "BTCUSDT", "start": "2030-01-01"},
+            "BTCUSDT is in tardis/trades, but has no rows in that time",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_by_name(market_store: Store, settings, message) -> None:
@@ -249,8 +254,8 @@ def test_strategies_are_found_or_refused(market_store: Store, tmp_path: Path) ->
     with pytest.raises(StrategyError, match=r"broken\.py:3"):
         tickreel.backtest(f"{broken}:X", store=market_store.root)
     empty = tmp_path / "empty.py"
-    empty.write_text("X = 1\n")
-    with pytest.raises(StrategyError, match="no class X"):
+    empty.write_text("from tickreel import Strategy\nclass Y(Strategy):\n    pass\n")
+    with pytest.raises(StrategyError, match="no class X derived from .*; it has Y"):
         tickreel.backtest(f"{empty}:X", store=market_store.root)
 
 

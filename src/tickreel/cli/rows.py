@@ -127,7 +127,11 @@ def bar_rows(
 
 def bar_table(found: Iterable[dict[str, Any]]) -> None:
     names = ("exchange", "symbol", *(BAR.names or ()))
-    columns = [(name, "right" if name in BAR.names[1:] else "left") for name in names]  # type: ignore[index]
+    heads = {"start_ns": "start"}
+    columns = [
+        (heads.get(name, name), "right" if name in BAR.names[1:] else "left")  # type: ignore[index]
+        for name in names
+    ]
     rows = [tuple(_bar_text(name, bar[name]) for name in names) for bar in found]
     print_table(columns, rows)
 
@@ -200,4 +204,7 @@ def _text(value: Any, kind: Kind | None) -> str:
 
 
 def _bar_text(name: str, value: Any) -> str:
-    return format_time(value) if name == "start_ns" else _text(value, None)
+    """Return a cell for people: sums of floats with the 12 digits that rounding leaves alone."""
+    if name == "start_ns":
+        return format_time(value).removesuffix(":00Z").removesuffix("Z")
+    return float_text(float(f"{value:.12g}")) if isinstance(value, float) else str(value)

@@ -113,7 +113,7 @@ def _sparse(view: RunView) -> list[KeyFigure]:
         return []
     of = f", {counted(len(covered), 'symbol')} added up" if len(covered) > 1 else ""
     note = f"data on {found:,} of {asked:,} days{of}; the others count as returns of 0"
-    return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "loss")]
+    return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "")]
 
 
 def last_line(error: str) -> str:

@@ -1,5 +1,6 @@
 """backtest(): a strategy over the symbols of a store, all cores, into a run folder."""
 
+import inspect
 import os
 import platform
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from tickreel.runs.task import SymbolTask
 from tickreel.scan.plan import Question, Stream, missing_days, plan
 from tickreel.simulate.account import AccountRun
 from tickreel.simulate.compile import build
-from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, timer_ns
+from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, parameters_of, timer_ns
 from tickreel.store.catalog import Store
 from tickreel.strategies.load import StrategyRef, load, reference
 from tickreel.units import NS_PER_DAY, format_duration, parse_duration, parse_time
@@ -77,6 +79,8 @@ def backtest(
     StrategyError; results are the same for any number of workers.
     """
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    ref = reference(strategy)
+    _check_names(load(ref), parameters)
     settings = RunSettings(
         feed=feed, exchange=exchange, symbols=names,
         from_ns=None if start is None else parse_time(start, "start"),
@@ -87,7 +91,17 @@ def backtest(
         instruments=None if instruments is None else os.fspath(instruments),
     )  # fmt: skip
     place = Store.existing(store or os.environ.get("TICKREEL_STORE") or "tape")
-    return run_backtest(place, reference(strategy), settings, out=Path(out) if out else None)
+    return run_backtest(place, ref, settings, out=Path(out) if out else None)
+
+
+def _check_names(strategy: type[Strategy], parameters: dict[str, Any]) -> None:
+    """Raise UsageError for a parameter that is none and is called almost like a setting of `backtest`."""
+    own = [name for name in inspect.signature(backtest).parameters if name not in ("strategy", "parameters")]
+    for name in set(parameters) - set(parameters_of(strategy)):
+        if close := get_close_matches(name, own, 1):
+            raise UsageError(
+                f"backtest({name}=...): {strategy.__name__} has no parameter {name!r}; did you mean {close[0]}=...?"
+            )
 
 
 def run_backtest(
@@ -262,7 +276,7 @@ def _workers(settings: RunSettings, tasks: int) -> int:
     from tickreel.compute import usable_cores
 
     if settings.workers is not None and settings.workers < 1:
-        raise UsageError(f"--workers {settings.workers}: 1 or more")
+        raise UsageError(f"workers {settings.workers}: 1 or more")
     return max(1, min(settings.workers or usable_cores(), tasks))
 
 

@@ -80,17 +80,22 @@ def load(ref: StrategyRef) -> type[Strategy]:
         module = _run_file(Path(ref.file)) if ref.file else _run_source(ref.source)
         found, where = getattr(module, ref.name, None), ref.file or "the code handed over"
     if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise StrategyError(f"{where} has no class {ref.name} derived from tickreel.Strategy")
+        have = "" if ref.module else f"; it has {', '.join(_classes(module)) or 'none'}"
+        raise StrategyError(f"{where} has no class {ref.name} derived from tickreel.Strategy{have}")
     return found
 
 
-def _only_class(file: Path) -> str:
-    module = _run_file(file)
-    names = [
+def _classes(module: ModuleType) -> list[str]:
+    """Return the names of the strategies that a module defines."""
+    return [
         name
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
     ]
+
+
+def _only_class(file: Path) -> str:
+    names = _classes(_run_file(file))
     if len(names) != 1:
         found = ", ".join(names) or "none"
         raise UsageError(f"{file} has {len(names)} strategies ({found}); name one as {file.name}:NAME")
