@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -255,7 +256,7 @@ def test_strategies_are_found_or_refused(market_store: Store, tmp_path: Path) ->
         tickreel.backtest(f"{broken}:X", store=market_store.root)
     empty = tmp_path / "empty.py"
     empty.write_text("from tickreel import Strategy\nclass Y(Strategy):\n    pass\n")
-    with pytest.raises(StrategyError, match="no class X derived from .*; it has Y"):
+    with pytest.raises(StrategyError, match=r"no class X derived from .*; it has Y"):
         tickreel.backtest(f"{empty}:X", store=market_store.root)
 
 
@@ -317,6 +318,36 @@ def test_a_timer_that_would_never_end_is_refused(market_store: Store, tmp_path: 
     )
     with pytest.raises(StrategyError, match=message):
         tickreel.backtest(str(file), store=market_store.root, jit=False)
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_a_strategy_that_never_comes_back(market_store: Store, tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "from tickreel import Strategy\nclass Endless(Strategy):\n    n: int = 0\n"
+        "    def on_trade(self, trade, ctx):\n        print('begun')\n"
+        "        while trade.price > 0.0:\n            self.n += 1\n"
+    )
+    words = [
+        "run",
+        "endless.py",
+        "--store",
+        str(market_store.root),
+        "--workers",
+        "1",
+        "--quiet",
+        "--out",
+        "run",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tickreel", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert "interrupted; run the same command again" in process.stderr.read()
+    assert [path.name for path in tmp_path.iterdir() if path.name != "endless.py"] == []
+    process.stderr.close()
 
 
 def test_a_script_that_defines_its_strategy_runs_once(market_store: Store, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
     engine_kernel    the loop: clocks, venue, account, callbacks
     matching_kernel  what an order meets, what a fill posts
     money_kernel     exact money
-    check            a strategy's text, before it is compiled
+    check, mistakes  a strategy's text, before it is compiled: names, and what would mean something else
     reach, compile   a strategy class to an engine in machine code
     explain          an error of the compiler as a line of the user's
     account          AccountRun: feeds blocks to the engine, hands out what it writes
