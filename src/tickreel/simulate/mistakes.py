@@ -117,7 +117,18 @@ class _Reader:
         if not isinstance(called, ast.Attribute):
             return False
         if isinstance(called.value, ast.Name) and called.value.id == "math":
-            return called.attr not in ("floor", "ceil", "trunc", "isnan", "isinf", "isfinite", "gcd", "comb")
+            return called.attr not in (
+                "floor",
+                "ceil",
+                "trunc",
+                "isnan",
+                "isinf",
+                "isfinite",
+                "gcd",
+                "comb",
+                "isqrt",
+                "factorial",
+            )
         if isinstance(called.value, ast.Name) and called.value.id in ("np", "numpy"):
             return called.attr in ("floor", "ceil", "sqrt", "exp", "log", "float64", "mean", "std")
         return self._is_array(called.value) and called.attr in ("mean", "sum", "min", "max", "std", "var")
