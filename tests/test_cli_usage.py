@@ -152,9 +152,10 @@ def test_whoever_listens_the_exit_code_is_the_command_s(market_store: Store, tmp
 
 
 def test_without_a_command_the_help_is_printed(market_store: Store, tmp_path: Path) -> None:
-    done = shell("$T", market_store, tmp_path)
-    assert (done.returncode, done.stderr) == (2, "")
-    assert "Commands:" in done.stdout
+    for words in ("$T", "$T instruments"):
+        done = shell(words, market_store, tmp_path)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert "Commands:" in done.stdout
 
 
 def test_the_help_cuts_no_sentence() -> None:

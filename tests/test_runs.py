@@ -135,7 +135,7 @@ def test_the_run_folder_is_whole_or_absent(market_store: Store, tmp_path: Path) 
         "feed": "tardis", "exchange": None, "symbols": ["binance-futures:ETHUSDT"],
         "from_ns": 1_704_067_200_000_000_000, "to_ns": 1_704_326_400_000_000_000,
         "capital": 100_000.0, "fee": 0.0004, "latency_ns": 0, "allow_short": False,
-        "every_ns": 86_400_000_000_000, "periods": None, "risk_free": 0.0, "set": {},
+        "every_ns": 86_400_000_000_000, "periods": None, "risk_free": 0.0, "instruments": None, "set": {},
     }  # fmt: skip
     shown = result.view()["settings"]
     assert (shown["feed"], shown["fee"], shown["from"]) == (

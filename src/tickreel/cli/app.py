@@ -68,6 +68,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except TickreelError as error:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json)
     except _Complaint as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message())
+            return 2
         return _fail(_complaint(error), "UsageError", 2, as_json)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(words)

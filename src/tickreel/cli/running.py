@@ -21,7 +21,7 @@ from tickreel.cli.options import (
     store_path,
     time_option,
 )
-from tickreel.cli.output import Bars, print_json, print_rich, progress_bars
+from tickreel.cli.output import Bars, note, print_json, print_rich, progress_bars
 from tickreel.errors import UsageError
 from tickreel.units import counted
 
