@@ -165,6 +165,12 @@ def hold_lock(arguments, progress):
     ctypes.PyDLL(None).sleep(60)
 
 
+def sleep_foreign(arguments, progress):
+    """Sit in a foreign call that lets go of the interpreter's lock, as machine code does."""
+    _tell_pid(arguments)
+    ctypes.CDLL(None).sleep(60)
+
+
 def spin_deaf(arguments, progress):
     """Spin without the signal by which the kernel tells that the parent is gone."""
     signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -134,7 +134,7 @@ def test_run_prints_a_table_and_writes_a_report(
     config = tmp_path / "run.toml"
     config.write_text(f'strategy = "momentum"\nstore = "{market_store.root}"\nfee = 0.001\n')
     code, result = document(capfd, "run", "--config", config, "--out", tmp_path / "c")
-    assert (code, result["settings"]["fee"]) == (0, "0.001 of notional")
+    assert (code, result["settings"]["fee"]) == (0, 0.001)
 
 
 @pytest.mark.parametrize(
@@ -258,8 +258,12 @@ def test_demo_and_synth(tmp_path: Path, capfd, monkeypatch) -> None:
     code, out, err = call(capfd, "demo", "--files", tmp_path / "files", "--out", tmp_path / "own")
     assert code == 0
     assert "synthetic" not in out
+    assert document(capfd, "ls")[1]["entries"][0]["days"] == 2, "the usual store, which stays"
+    code, _, err = call(capfd, "demo", "--files", tmp_path / "files", "--scale", 1)
+    assert (code, "--scale are of the made-up market" in err) == (2, True)
     code, result = document(capfd, "demo", "--scale", 0.002, "--out", tmp_path / "demo")
     assert code == 0
+    assert document(capfd, "ls")[1]["entries"][0]["feed"] == "tardis", "nothing made up gets into it"
     assert len(result["symbols"]) == 15
     assert result["source"].startswith("synthetic")
     assert "synthetic" in (tmp_path / "demo" / "report.html").read_text("utf-8")

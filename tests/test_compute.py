@@ -24,7 +24,11 @@ from tickreel.compute.worker import _Worker
 from tickreel.errors import InputError, TaskError, UsageError
 
 HERE = str(Path(__file__).parent)
-EVERY = {"serial": 1, "two processes": 2}
+EVERY = {
+    "serial": {"workers": 1},
+    "in a thread": {"workers": 1, "in_thread": True},
+    "two processes": {"workers": 2},
+}
 
 
 def task(name, arguments=None, id=None, **more):
@@ -46,13 +50,13 @@ def by_id(outcomes):
 @pytest.fixture(params=EVERY, scope="module")
 def executor(request):
     """One for many tests: none may leave a trace in it."""
-    with make_executor(EVERY[request.param]) as made:
+    with make_executor(**EVERY[request.param]) as made:
         yield made
 
 
 @pytest.fixture(params=EVERY)
 def own_executor(request):
-    with make_executor(EVERY[request.param]) as made:
+    with make_executor(**EVERY[request.param]) as made:
         yield made
 
 
@@ -574,6 +578,22 @@ def test_ctrl_c_ends_all_within_a_second_and_only_the_parent_says_so(tmp_path):
         assert not any(lives(pid) for pid in pids)
         assert parent.returncode == -signal.SIGINT
         assert (out, err.count("KeyboardInterrupt"), err.count("Traceback")) == ("", 1, 1)
+
+
+def test_ctrl_c_ends_a_wait_for_machine_code_in_a_thread(tmp_path):
+    """A foreign call stands for machine code: neither gives the interpreter a turn."""
+    waiting = """
+        import sys
+        from tickreel.compute import Task, make_executor
+        with make_executor(1, in_thread=True) as executor:
+            list(executor.run([Task("one", "compute_tasks:sleep_foreign", {"file": sys.argv[1]})]))
+    """
+    with script(tmp_path, waiting) as process:
+        file = tmp_path / "pids"
+        assert wait_until(lambda: file.exists() and file.read_text().strip(), 10)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=2)
+        assert process.returncode == -signal.SIGINT
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the signal masks are read from /proc")

@@ -366,7 +366,7 @@ binance,XUSDT,1704412800000000,1704412800002000,2,buy,0,0.5
 binance,XUSDT,1704412800000000,1704412800003000,3,,10,0.5
 """
 
-BOOK = """\
+TRADED_BOOK = """\
 exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount
 binance-futures,BTCUSDT,1704067200000000,1704067200000001,true,bid,10,0.5
 binance-futures,BTCUSDT,1704067200000000,1704067200000001,true,ask,11,0.5
@@ -377,7 +377,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     """Return the JSON documents of some calls of a command."""
     store = folder / "tape"
     book = folder / "binance-futures_incremental_book_L2_2024-01-01_BTCUSDT.csv"
-    book.write_text(BOOK)
+    book.write_text(TRADED_BOOK)
     with quiet_call("import", files, book, "--store", store):
         pass
     (folder / "flooding.py").write_text(FLOODING)

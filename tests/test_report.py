@@ -203,7 +203,7 @@ def test_the_terminal_and_the_notebook_are_not_steered() -> None:
     assert "[bold red]markup[/bold red]" in shown
     fragment = summary_html(view)
     assert {tag for tag, _ in Page(fragment).elements} <= {
-        *("div", "p", "strong", "table", "thead", "tbody", "tr", "th", "td")
+        *("div", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "svg", "polyline", "span")
     }
     fragment.encode("utf-8")
 
@@ -359,7 +359,8 @@ def test_a_run_with_nothing_measured_has_a_page(failing: int) -> None:
     assert "no symbol was measured" in page.text
     assert average_return(view) is None
     assert "Symbols tested" in printed(view)
-    assert summary_html(view).startswith("<div>")
+    assert summary_html(view).startswith("<div ")
+    assert "<svg" not in summary_html(view)
 
 
 # Words -----------------------------------------------------------------------------------------
@@ -430,4 +431,14 @@ def test_the_notebook_fragment_names_the_best(view: RunView) -> None:
     assert f"{best['symbol']} ({best['exchange']})" in fragment
     assert number(average_return(view), "gain") in fragment
     assert "1000PEPEUSDT (bybit)" in fragment and "synthetic data, seed 7" in fragment
-    assert len(fragment) < 10_000
+    assert len(fragment) < 30_000
+
+
+def test_the_notebook_fragment_shows_the_curve_within_its_frame() -> None:
+    for view in (sample_view(3, 182), sample_view(1, 1, failing=0), sample_view(2, 3_000)):
+        (points,) = re.findall(r'<polyline points="([^"]+)"', summary_html(view))
+        places = [tuple(map(float, point.split(","))) for point in points.split()]
+        assert 2 <= len(places) <= 402
+        assert (places[0][0], places[-1][0]) == (0.0, 720.0)
+        assert all(0.0 <= y <= 180.0 for _, y in places)
+        assert {min(y for _, y in places), max(y for _, y in places)} == {4.0, 176.0}

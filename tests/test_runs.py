@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import tickreel
 from tickreel.errors import InputError, StrategyError, UsageError
 from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.report.payload import page_data
 from tickreel.runs.backtest import run_backtest
 from tickreel.runs.result import RunResult
 from tickreel.runs.settings import RunSettings, merged, read_toml
@@ -146,7 +149,18 @@ def test_the_run_folder_is_whole_or_absent(market_store: Store, tmp_path: Path) 
     again = RunResult.open(tmp_path / "a")
     assert again.metrics == result.metrics
     run = json.loads((tmp_path / "a" / "run.json").read_text())
-    assert run["settings"]["fee"] == "0.0004 of notional"
+    assert run["settings"] == {
+        "feed": "tardis", "exchange": None, "symbols": ["binance-futures:ETHUSDT"],
+        "from_ns": 1_704_067_200_000_000_000, "to_ns": 1_704_326_400_000_000_000,
+        "capital": 100_000.0, "fee": 0.0004, "latency_ns": 0, "allow_short": False,
+        "every_ns": 86_400_000_000_000, "periods": None, "risk_free": 0.0, "instruments": None, "set": {},
+    }  # fmt: skip
+    shown = result.view()["settings"]
+    assert (shown["feed"], shown["fee"], shown["from"]) == (
+        "tardis",
+        "0.0004 of notional",
+        "2024-01-01T00:00:00Z",
+    )
     assert run["symbols"][0]["data"] == result.record.symbols[0].data
 
 
@@ -174,6 +188,36 @@ def test_results_speak_for_themselves(market_store: Store) -> None:
     assert equity[0] == 300_000.0
     with pytest.raises(UsageError, match="FOO"):
         result.fills("FOO")
+
+
+def test_values_of_parameters_are_recorded_as_numbers(market_store: Store) -> None:
+    settings = RunSettings(symbols=("LINKUSDT",), parameters={"threshold": "0.002"}, jit=False, workers=1)
+    assert run_backtest(market_store, MOMENTUM, settings).record.settings["set"] == {"threshold": 0.002}
+
+
+def test_refused_orders_and_days_without_data_are_told(market_store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "greedy.py"
+    file.write_text(
+        "from tickreel import Strategy\nclass Greedy(Strategy):\n    n: int = 0\n"
+        "    def on_trade(self, trade, ctx):\n        self.n += 1\n"
+        "        if self.n < 4:\n            ctx.buy(1e9)\n"
+        "        elif self.n == 4:\n            ctx.sell(1.0)\n"
+    )
+    result = tickreel.backtest(
+        str(file), store=market_store.root, symbols="LINKUSDT", jit=False,
+        start="2023-11-10", end="2024-01-04",
+    )  # fmt: skip
+    refused = {"not enough cash": 3, "short not allowed": 1}
+    assert result.document()["symbols"][0]["refused_orders"] == refused
+    table = repr(result)
+    assert re.search(r"Refused orders +4 +not enough cash \(3\), short not allowed \(1\)", table)
+    assert "data on 3 of 55 days; the others count as returns of 0" in table
+    page = result.report.read_text("utf-8")
+    assert "data on 3 of 55 days" in page
+    assert "not enough cash (3)" in page
+    months = page_data(result.view())["symbols"]["months"][0]
+    assert (months[:2], months[2]) == ([None, None], 0)
+    assert result.symbols["binance-futures:LINKUSDT"].months["2023-12"] == 0.0
 
 
 def test_equity_can_be_sampled_at_any_interval(market_store: Store) -> None:
@@ -210,6 +254,11 @@ def test_a_range_of_time_is_half_open(market_store: Store) -> None:
         ({"threshold": "high"}, "threshold"),
         ({"workers": 0}, "workers"),
         ({"store": "/nowhere"}, "no store"),
+        ({"symbol": "BTCUSDT"}, r"did you mean symbols=\.\.\.\?"),
+        (
+            {"symbols": "BTCUSDT", "start": "2030-01-01"},
+            "BTCUSDT is in tardis/trades, but has no rows in that time",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_by_name(market_store: Store, settings, message) -> None:
@@ -227,8 +276,8 @@ def test_strategies_are_found_or_refused(market_store: Store, tmp_path: Path) ->
     with pytest.raises(StrategyError, match=r"broken\.py:3"):
         tickreel.backtest(f"{broken}:X", store=market_store.root)
     empty = tmp_path / "empty.py"
-    empty.write_text("X = 1\n")
-    with pytest.raises(StrategyError, match="no class X"):
+    empty.write_text("from tickreel import Strategy\nclass Y(Strategy):\n    pass\n")
+    with pytest.raises(StrategyError, match=r"no class X derived from .*; it has Y"):
         tickreel.backtest(f"{empty}:X", store=market_store.root)
 
 
@@ -247,6 +296,79 @@ def test_a_toml_file_sets_what_options_do_not(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(InputError, match=message):
             read_toml(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latency = 5", "latency is 5; a text with its unit"),
+        ("from = 2024", "from is 2024; a date"),
+        ("from = 09:30:00", "from is .*; a date"),
+        ("to = 1704100000", "to is 1704100000; a date"),
+        ("every = 1.5", "every is 1.5; a text with its unit"),
+        ("latency = '5 parsecs'", "latency: '5 parsecs' is not a duration"),
+        ("latancy = '5ms'", r"'latancy' is no setting; did you mean latency\?"),
+        ("sets = {}", r"'sets' is no setting; did you mean set\? known are .* set,"),
+        ("workers = 0", "workers is 0; 1 or more"),
+        ("capital = 'much'", "capital is 'much'; a number belongs there"),
+        ("allow_short = 1", "allow_short is 1; true or false belongs there"),
+        ("symbols = []", "symbols is .*not empty"),
+        ("symbols = 'A'", "symbols is 'A'; a list of texts"),
+    ],
+)
+def test_a_toml_file_is_refused_by_key(tmp_path: Path, text, message) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=rf"run\.toml: {message}"):
+        read_toml(file)
+
+
+@pytest.mark.parametrize(
+    ("timer", "message"),
+    [
+        ("60", "a duration is a text"),
+        ("'0'", "above 0"),
+        ("'10us'", "up to 25,920,000,000 calls of on_timer"),
+    ],
+)
+def test_a_timer_that_would_never_end_is_refused(market_store: Store, tmp_path: Path, timer, message) -> None:
+    file = tmp_path / "timed.py"
+    file.write_text(
+        f"from tickreel import Strategy\nclass Timed(Strategy):\n    timer = {timer}\n"
+        "    def on_timer(self, ctx):\n        ctx.close()\n"
+    )
+    with pytest.raises(StrategyError, match=message):
+        tickreel.backtest(str(file), store=market_store.root, jit=False)
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_a_strategy_that_never_comes_back(market_store: Store, tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "from tickreel import Strategy\nclass Endless(Strategy):\n    n: int = 0\n"
+        "    def on_trade(self, trade, ctx):\n        print('begun')\n"
+        "        while trade.price > 0.0:\n            self.n += 1\n"
+    )
+    words = [
+        "run",
+        "endless.py",
+        "--store",
+        str(market_store.root),
+        "--workers",
+        "1",
+        "--quiet",
+        "--out",
+        "run",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tickreel", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert "interrupted; run the same command again" in process.stderr.read()
+    assert [path.name for path in tmp_path.iterdir() if path.name != "endless.py"] == []
+    process.stderr.close()
 
 
 def test_a_script_that_defines_its_strategy_runs_once(market_store: Store, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_unknown_callbacks_no_callback_and_a_timer_that_never_rings():
         StrategyError, match=r'Silent\.on_timer is never called with timer = \'\'; set timer = "1m"'
     ):
         callbacks_of(type("Silent", (Strategy,), {"on_timer": lambda self, ctx: None}))
-    with pytest.raises(UsageError, match="timer: 'soon' is not a duration"):
+    with pytest.raises(StrategyError, match=r"Soon\.timer: 'soon' is not a duration"):
         strategy = type("Soon", (Strategy,), {"on_timer": lambda self, ctx: None, "timer": "soon"})
         AccountRun(strategy, engine(Momentum, False), {}, AccountSettings(), np.zeros(0, np.int64))
 
@@ -282,11 +282,124 @@ class Beyond(Strategy):
         self.count += 1
 
 
+class Raising(Strategy):
+    def on_trade(self, trade, ctx):
+        if trade.local_ns > 1:
+            raise ValueError("no such thing")
+
+
 @pytest.mark.parametrize("jit", [True, False])
-def test_an_index_out_of_bounds_stops_the_run(jit):
-    run = AccountRun(Beyond, engine(Beyond, jit), {}, AccountSettings(), np.zeros(1, np.int64))
-    with pytest.raises(StrategyError, match=r"Beyond at 1970-.*index of a StateArray lies outside.*--no-jit"):
+@pytest.mark.parametrize(
+    ("strategy", "message", "line"),
+    [
+        (Beyond, "IndexError: .*index of a StateArray lies outside", "self.window[self.count] = trade.price"),
+        (Raising, "ValueError: no such thing", 'raise ValueError("no such thing")'),
+    ],
+)
+def test_an_error_of_a_strategy_has_its_class_its_time_and_in_plain_python_its_line(
+    strategy, message, line, jit
+):
+    run = AccountRun(strategy, engine(strategy, jit), {}, AccountSettings(), np.zeros(1, np.int64))
+    with pytest.raises(StrategyError, match=f"{strategy.__name__} at 1970-.*{message}") as caught:
         run.feed(ROWS, Pages())
+    plain = not jit or os.environ.get("NUMBA_DISABLE_JIT") == "1"
+    assert ("--no-jit" in str(caught.value)) != plain
+    if plain:
+        number = 1 + [text.strip() for text in Path(__file__).read_text().splitlines()].index(line)
+        assert str(caught.value).startswith(f"{__file__}:{number}: ")
+
+
+def test_an_assertion_shows_its_class_and_line(user):
+    text = "class Mine(Strategy):\n    def on_trade(self, trade, ctx):\n        assert trade.local_ns < 2\n"
+    strategy = user(mine=text).Mine
+    run = AccountRun(strategy, build(strategy, jit=False), {}, AccountSettings(), np.zeros(1, np.int64))
+    with pytest.raises(StrategyError, match=r"mine\.py:7: Mine at 1970-01-01T.*2Z: AssertionError$"):
+        run.feed(ROWS, Pages())
+
+
+MISTAKES = {
+    "a side as text": ("if trade.side == 'buy': ctx.buy(1.0)", r"compares a number with text.*side is \+1"),
+    "by another name": (
+        "side = trade.side\n        if side != 'sell': ctx.buy(1.0)",
+        "compares a number with text",
+    ),
+    "among texts": ("if trade.side in ('buy', 'Buy'): ctx.buy(1.0)", "compares a number with text"),
+    "a constant": ("if trade.side == BUY: ctx.buy(1.0)", "compares a number with text"),
+    "in a helper": ("if bought(trade): ctx.buy(1.0)", r"trade\.side == 'buy' compares a number with text"),
+    "a float into an int": (
+        "self.count = trade.price",
+        r"puts a float into int self\.count.*count: float = 0\.0",
+    ),
+    "a quotient": ("self.count = self.count / 2", "puts a float into int"),
+    "added": ("self.count += trade.amount", "puts a float into int"),
+    "through a local": ("x = max(trade.price, 1)\n        self.count = x", "puts a float into int"),
+    "of an array": ("self.count = self.window[:2].mean()", "puts a float into int"),
+    "into a bool": ("self.on = ctx.equity", "puts a float into bool"),
+    "a parameter": ("self.size = 4", r"self\.size is a parameter, which a run does not change"),
+    "a parameter, added to": ("self.size += 1", r"self\.size is a parameter"),
+    "the position": ("ctx.position = 5", r"ctx\.position cannot be set: it follows from orders"),
+    "the trade": ("trade.price = 5.0", r"trade\.price cannot be set: it is what happened"),
+    "nothing bought": ("ctx.buy()", r"write ctx\.buy\(quantity\) or .*; here it is ctx\.buy\(\)"),
+    "text bought": ("ctx.buy('1')", r"write ctx\.buy\(quantity\) or .*; here it is ctx\.buy\('1'\)"),
+    "too much": ("ctx.sell(1.0, 2.0, 3.0)", r"write ctx\.sell\(quantity\)"),
+    "another name": ("ctx[0].buy(amount=1.0)", r"write ctx\.buy\(quantity\)"),
+    "no brackets": ("ctx.close", r"ctx\.close does nothing without brackets: write ctx\.close\(\)"),
+    "brackets": ("if ctx.flat(): ctx.buy(1.0)", r"ctx\.flat is a value: leave out the brackets"),
+    "an f-string": ("print(f'{trade.price}')", "an f-string cannot be made: print takes text and numbers"),
+}
+MISTAKEN = """
+import math
+
+BUY = "buy"
+
+def bought(trade):
+    return trade.side == "buy"
+
+class Mine(Strategy):
+    size = Param(2.0)
+    window = StateArray(3)
+    count: int = 0
+    on: bool = False
+    last: float = 0.0
+
+    def on_trade(self, trade, ctx):
+        {line}
+"""
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_what_would_mean_something_else_is_refused(case, user):
+    line, message = MISTAKES[case]
+    module = user(mine=MISTAKEN.format(line=line))
+    with pytest.raises(StrategyError, match=rf"mine\.py:\d+: .*{message}"):
+        build(module.Mine, jit=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "self.count = int(trade.price)",
+        "self.count = math.floor(trade.price)",
+        "self.count += trade.side",
+        "self.count = trade.local_ns // 1000",
+        "self.last = trade.side",
+        "self.on = trade.price > self.last",
+        "self.window[self.count % 3] = trade.price",
+        "ctx.buy(1.0, limit=trade.price) if BUY == 'buy' else ctx.cancel_all()",
+        "ctx[0].sell(quantity=1.0)",
+        "print('at', trade.price)",
+    ],
+)
+def test_what_is_right_is_not_refused(line, user):
+    assert build(user(mine=MISTAKEN.format(line=line)).Mine, jit=False).key
+
+
+def test_arguments_in_another_order_are_refused(user):
+    module = user(mine="class Mine(Strategy):\n    def on_trade(self, ctx, trade): pass\n")
+    with pytest.raises(
+        StrategyError, match=r"takes \(self, ctx, trade\); write def on_trade\(self, trade, ctx\)"
+    ):
+        build(module.Mine)
 
 
 def test_fields_may_have_names_of_numpy_s_methods():

@@ -197,6 +197,21 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["BTCUSDT.csv.gz"]
 
 
+def test_the_task_overwrites_nothing_but_the_same_bytes(tmp_path):
+    arguments = {"seed": 1, "exchange": "binance-futures", "symbol": "ETHUSDT", "scale": 0.03}
+    arguments |= {"days": [DAY], "root": str(tmp_path)}
+    done = write_days_task(arguments, lambda **_: None)
+    path = day_path(SMALL, "ETHUSDT", DAY, tmp_path)
+    before = path.stat()
+    assert write_days_task(arguments, lambda **_: None) == done
+    assert path.stat().st_ino == before.st_ino
+    path.write_bytes(b"real")
+    with pytest.raises(UsageError, match=r"ETHUSDT\.csv\.gz is already there with other contents"):
+        write_days_task(arguments, lambda **_: None)
+    assert path.read_bytes() == b"real"
+    assert [entry.name for entry in path.parent.iterdir()] == ["ETHUSDT.csv.gz"]
+
+
 def test_the_task_writes_what_write_day_writes(tmp_path):
     days = days_from(DAY, 3)
     seen = []

@@ -68,9 +68,9 @@ _DISK_ERRNOS = {
     errno.ENOSPC: "make room and run the same command again",
     errno.EDQUOT: "raise the quota or make room, and run the same command again",
     errno.EIO: "the disk failed: check it before you write to it again",
-    errno.EROFS: "the file system is read-only: choose another --store",
-    errno.EACCES: "give this user the right to write there, or choose another --store",
-    errno.EPERM: "give this user the right to write there, or choose another --store",
+    errno.EROFS: "the file system is read-only: choose another place",
+    errno.EACCES: "give this user the right to that, or choose another place",
+    errno.EPERM: "give this user the right to that, or choose another place",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
 }

@@ -122,6 +122,11 @@ def day_start(day: str) -> int:
     return (date.fromisoformat(day) - _EPOCH).days * NS_PER_DAY
 
 
+def counted(count: int, word: str) -> str:
+    """Return "1 row" or "1,204 rows"."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 def human_bytes(count: float) -> str:
     """Return a size for people: 1536 -> "1.5 KiB"."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -12,6 +12,8 @@ from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
 INTERRUPTED = 130
+_AGAIN = {"import": "what was reported done is kept, run the same command again to go on"}
+"""What an interrupted command leaves, where it is not nothing."""
 
 _Complaint: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """The base of all that typer says of wrong words; some versions bring their own copy of click."""
@@ -19,7 +21,6 @@ _Complaint: Any = next(base for base in typer.BadParameter.__mro__ if base.__nam
 app = typer.Typer(
     name="tickreel",
     help="Keeps and replays the market's tape: tick data in a compressed store, backtested on all cores.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,6 +51,9 @@ def _version(
     if version:
         typer.echo(f"tickreel {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -60,25 +64,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result = app(words, prog_name="tickreel", standalone_mode=False)
         sys.stdout.flush()
         # typer makes Ctrl-C a result of its own.
-        return _interrupted(as_json) if result == INTERRUPTED else int(result or 0)
+        return _interrupted(words) if result == INTERRUPTED else int(result or 0)
     except TickreelError as error:
         return _fail(str(error), type(error).__name__, error.exit_code, as_json)
     except _Complaint as error:
-        hint = "" if as_json else "; tickreel --help lists the commands"
-        return _fail(error.format_message().rstrip(".") + hint, "UsageError", 2, as_json)
-    except SystemExit as stop:
-        # typer ends the process itself when a reader has left.
-        return int(stop.code or 0)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message())
+            return 2
+        return _fail(_complaint(error), "UsageError", 2, as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(as_json)
+        return _interrupted(words)
     except OSError as error:
-        wrapped = disk_error(error, str(error.filename or "a file"))
+        wrapped = disk_error(error, str(error.filename or "writing the output"))
         return _fail(str(wrapped), type(wrapped).__name__, wrapped.exit_code, as_json)
 
 
-def _interrupted(as_json: bool) -> int:
-    message = "interrupted; what was reported done is kept, run the same command again to go on"
-    return _fail(message, "Interrupted", INTERRUPTED, as_json)
+def _complaint(error: Any) -> str:
+    """Return what typer says of wrong words as one of our own messages."""
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
+    path = getattr(getattr(error, "ctx", None), "command_path", None) or "tickreel"
+    return f"{message}{'' if message.endswith('?') else ';'} see {path} --help"
+
+
+def _interrupted(words: list[str]) -> int:
+    command = next((word for word in words if not word.startswith("-")), "")
+    rest = _AGAIN.get(command, "run the same command again: it starts from its beginning")
+    return _fail(f"interrupted; {rest}", "Interrupted", INTERRUPTED, "--json" in words)
 
 
 def _fail(message: str, kind: str, code: int, as_json: bool) -> int:

@@ -21,7 +21,10 @@ def book(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Print the order book as it stood at a time, rebuilt from incremental_book_L2."""
+    """Print an order book as it stood at a time.
+
+    It is rebuilt from incremental_book_L2.
+    """
     from tickreel.books.at import book_at
     from tickreel.store.catalog import Store
     from tickreel.units import format_time, parse_time

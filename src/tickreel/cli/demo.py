@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list
+from tickreel.cli.options import JsonOption, QuietOption, WorkersOption, split_list, store_path
 from tickreel.cli.output import note, progress_bars
 from tickreel.errors import UsageError
 
@@ -21,35 +21,53 @@ def demo(
         Path | None,
         typer.Option("--files", help="Folder of your own Tardis trade files.", show_default=False),
     ] = None,
-    store: StoreOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            help="Folder of the store [made up: a temporary one; --files: as everywhere].",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Run folder [./runs/...].", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the made-up market.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of the made-up market [1].", show_default=False)
+    ] = None,
     scale: Annotated[
-        float, typer.Option("--scale", help="Trades a day of the made-up market, 1 is 20 million in all.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            "--scale", help="Trades a day of the made-up market [1: 20 million in all].", show_default=False
+        ),
+    ] = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """The main job: trade files of 15 symbols and half a year into a store, momentum over all of them, a report.
+    """Turn trade files into a report of a run: the main job.
 
-    The market is made up unless --files names a folder of real files.
+    The market is made up, and its store removed at the end unless --store names one; nothing of it gets into
+    the usual store. With --files the files are your own: they go into the usual store, and stay there.
     """
     from tickreel.cli.importing import ImportProgress, report_import
     from tickreel.cli.running import report_run, run_strategy
     from tickreel.ingest.importer import ImportSettings, import_files
+    from tickreel.runs.folder import check_out
     from tickreel.runs.settings import RunSettings
     from tickreel.store.catalog import Store
     from tickreel.synth.market import DEMO_SYMBOLS
     from tickreel.units import parse_time
 
     show = not (json or quiet)
+    check_out(out)
+    if files is not None and (seed, scale) != (None, None):
+        raise UsageError("--seed and --scale are of the made-up market; leave them or --files out")
+    seed, scale = 1 if seed is None else seed, 1.0 if scale is None else scale
     work = Path(tempfile.mkdtemp(prefix="tickreel-demo-"))
     try:
-        place = Store(store or work / "tape")
         source = None
+        place = Store(store_path(store) if store or files else work / "tape")
         if files is None:
             files = work / "files"
             source = f"synthetic data, seed {seed}: a made-up market, no exchange ever saw these trades"
@@ -95,9 +113,13 @@ def synth(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a made-up market as Tardis trade files: seeded, the same bytes for the same settings."""
+    """Write a made-up market as Tardis trade files.
+
+    Seeded: the same bytes for the same settings.
+    """
     from tickreel.cli.output import print_json
     from tickreel.synth.market import DEMO_SYMBOLS
+    from tickreel.units import counted
 
     names = list(split_list(symbols) or DEMO_SYMBOLS)
     done = write_market(
@@ -115,7 +137,8 @@ def synth(
         print_json({"folder": str(root), "synthetic": True, "seed": seed, **done})
     elif not quiet:
         note(
-            f"{done['trades']:,} made-up trades in {done['files']:,} files, {done['bytes']:,} bytes, in {root}"
+            f"{counted(done['trades'], 'made-up trade')} in {counted(done['files'], 'file')},"
+            f" {counted(done['bytes'], 'byte')}, in {root}"
         )
 
 

@@ -37,7 +37,7 @@ def import_(
     from tickreel.ingest.importer import ImportSettings, import_files
     from tickreel.store.catalog import Store
 
-    settings = ImportSettings(feed, split_list(types), strict, replace, workers)
+    settings = ImportSettings(feed, split_list(types, "--types"), strict, replace, workers)
     with progress_bars(not (json or quiet)) as bars:
         show = ImportProgress(bars)
         summary = import_files(
@@ -125,6 +125,11 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         note(report.error)
 
 
+def _named(path: Path) -> str:
+    """Return as much of a path as tells exchange, type, day and symbol: the name alone, or the folders too."""
+    return path.name if path.name.count("_") >= 3 else "/".join(path.parts[-6:])
+
+
 def _print_findings(summary: Any) -> None:
     totals: dict[tuple[str, str], list[Any]] = {}
     for report in summary.files:
@@ -132,7 +137,7 @@ def _print_findings(summary: Any) -> None:
             continue
         for what, findings in (("set aside", report.result.set_aside), ("kept, odd", report.result.odd)):
             for kind, count, places in counts(findings):
-                row = totals.setdefault((what, kind), [0, 0, f"{Path(report.path).name}: {places}"])
+                row = totals.setdefault((what, kind), [0, 0, f"{_named(Path(report.path))}: {places}"])
                 row[0] += count
                 row[1] += 1
     if totals:

@@ -17,7 +17,7 @@ from tickreel.cli.output import note, print_json, print_table
 from tickreel.units import format_time
 
 app = typer.Typer(
-    help="Contracts: tick, lot, multiplier, fees as of a date; what a run may take for money.",
+    help="Say what contracts are, as of a date. Tick, lot, multiplier, fees; what a run may take for money.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tickreel.errors import UsageError
-from tickreel.schema import MARKET_TYPES
+from tickreel.errors import TickreelError, UsageError
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.describe import check_names
 from tickreel.store.reader import Segment
 
 
@@ -17,17 +17,18 @@ def listing(
     symbols: tuple[str, ...],
     days: bool,
 ) -> list[dict[str, Any]]:
-    """Return one entry per symbol (per symbol and day with `days`), sorted; symbols inside groups too."""
-    if type is not None and type not in MARKET_TYPES:
-        raise UsageError(f"--type {type}: known are {', '.join(MARKET_TYPES)}")
-    if feed is not None and feed not in store.feeds():
-        raise UsageError(f"--feed {feed}: the store has {', '.join(store.feeds()) or 'none'}")
+    """Return one entry per symbol (per symbol and day with `days`), sorted; symbols inside groups too.
+
+    A segment that cannot be opened counts as a day without rows, with its error in `damaged`; one of a
+    group stands under the group's name.
+    """
+    check_names(store, feed=feed, type=type, exchange=exchange)
     entries: dict[tuple[str, ...], dict[str, Any]] = {}
     missing = dict.fromkeys(symbols)
     for key in store.find(feed=feed, type=type, exchange=exchange):
         if symbols and not (key.grouped or _named(key.exchange, key.symbol) & set(symbols)):
             continue
-        segment = store.open(key)
+        segment, damage = _opened(store, key)
         for symbol, rows in _symbols(key, segment):
             found = _named(key.exchange, symbol) & set(symbols)
             if symbols and not found:
@@ -39,10 +40,12 @@ def listing(
             entry["to"] = key.day
             entry["days"] += 1
             entry["rows"] += rows
-            # A group's bytes are shared out by rows.
-            entry["bytes"] += (
-                round(segment.file_bytes * rows / segment.rows) if segment.rows else segment.file_bytes
-            )
+            entry["damaged"] += damage
+            if segment is None:
+                entry["bytes"] += store.path(key).stat().st_size
+            else:  # a group's bytes are shared out by rows
+                share = rows / segment.rows if segment.rows else 1
+                entry["bytes"] += round(segment.file_bytes * share)
     if missing:
         raise UsageError(
             f"{', '.join(missing)}: not in the store; tickreel ls without --symbols lists what is"
@@ -54,7 +57,17 @@ def _named(exchange: str, symbol: str) -> set[str]:
     return {symbol, f"{exchange}:{symbol}"}
 
 
-def _symbols(key: SegmentKey, segment: Segment) -> list[tuple[str, int]]:
+def _opened(store: Store, key: SegmentKey) -> tuple[Segment | None, list[str]]:
+    """Return the segment, or None with what is wrong with it."""
+    try:
+        return store.open(key), []
+    except TickreelError as error:
+        return None, [str(error)]
+
+
+def _symbols(key: SegmentKey, segment: Segment | None) -> list[tuple[str, int]]:
+    if segment is None:
+        return [(key.symbol, 0)]
     counts = segment.footer.symbols["rows"].tolist()
     found = list(zip(segment.footer.names, counts, strict=True))
     return found or [(key.symbol, 0)]
@@ -64,5 +77,5 @@ def _entry(key: SegmentKey, symbol: str) -> dict[str, Any]:
     return {
         "feed": key.feed, "type": key.type, "exchange": key.exchange, "symbol": symbol,
         "group": key.symbol if key.grouped else None,
-        "from": key.day, "to": key.day, "days": 0, "rows": 0, "bytes": 0,
+        "from": key.day, "to": key.day, "days": 0, "rows": 0, "bytes": 0, "damaged": [],
     }  # fmt: skip

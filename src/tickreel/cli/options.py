@@ -1,10 +1,12 @@
 """Options that many commands share, each with its help text, written once."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tickreel.errors import UsageError
 from tickreel.units import parse_time
 
 StoreOption = Annotated[
@@ -43,14 +45,26 @@ WorkersOption = Annotated[
 
 
 def store_path(store: str | None) -> str:
-    """Return the store's folder: the option, else TICKREEL_STORE, else ./tape."""
-    return store or os.environ.get("TICKREEL_STORE") or "tape"
+    """Return the store's folder: the option, else TICKREEL_STORE, else ./tape. UsageError where a file is."""
+    path = Path(store or os.environ.get("TICKREEL_STORE") or "tape").absolute()
+    place = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not place.is_dir():
+        raise UsageError(f"--store {path}: {place} is a file; a store is a folder")
+    return str(path)
 
 
 def time_option(text: str | None, name: str) -> int | None:
     return None if text is None else parse_time(text, name)
 
 
-def split_list(text: str | None) -> tuple[str, ...]:
-    """Return the parts of "A,B" without blanks."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+def split_list(text: str | None, name: str = "--symbols") -> tuple[str, ...]:
+    """Return the parts of "A,B" without blanks, () for an option that was not given.
+
+    A list of nothing is refused: for most commands it would mean everything.
+    """
+    if text is None:
+        return ()
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise UsageError(f"{name} {text!r} names nothing: write A,B, or leave the option out for all")
+    return parts

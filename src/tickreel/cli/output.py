@@ -2,16 +2,34 @@
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 import typer
 
+_IN_MEMORY_BYTES = 1 << 24
+
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output."""
     typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
+
+
+def print_json_rows(head: dict[str, Any], name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Print one document: `head`, and under `name` a list of any length.
+
+    It is put together on disk, so that memory stays bounded and an error on the way leaves no half of it.
+    """
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as document:
+        document.write(msgspec.json.encode(head)[:-1] + b"," + msgspec.json.encode(name) + b":[")
+        for number, row in enumerate(rows):
+            document.write((b",\n" if number else b"\n") + msgspec.json.encode(row))
+        document.write(b"\n]}\n")
+        document.seek(0)
+        for line in document:
+            sys.stdout.write(line.decode())
 
 
 def error_document(message: str, kind: str, code: int) -> None:

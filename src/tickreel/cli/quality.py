@@ -50,8 +50,9 @@ def quality(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Report gaps, clocks, ids, prices and books per symbol and day, and the days that are missing.
+    """Report how good the data is, per symbol and day.
 
+    Gaps, clocks, ids, prices and books, and the days that are missing.
     Every symbol is looked for with every type on every day of the range.
     """
     from tickreel.quality.survey import Asked, survey
@@ -62,7 +63,7 @@ def quality(
 
     place = Store.existing(store_path(store))
     asked = Asked(
-        feed, exchange, split_list(symbols), split_list(types), time_option(start, "--from"),
+        feed, exchange, split_list(symbols), split_list(types, "--types"), time_option(start, "--from"),
         time_option(to, "--to"), None if gap is None else parse_duration(gap, "--gap"),
     )  # fmt: skip
     with progress_bars(not (json or quiet)) as bars:

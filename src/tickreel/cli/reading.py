@@ -1,8 +1,8 @@
 """`tickreel ls`, `show` and `bars`: what the store holds."""
 
-import os
 import sys
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -22,8 +22,11 @@ from tickreel.cli.options import (
     store_path,
     time_option,
 )
-from tickreel.cli.output import print_json, print_table
+from tickreel.cli.output import note, note_error, print_json, print_json_rows, print_table
 from tickreel.errors import UsageError
+
+TABLE_ROWS = 20
+"""Rows of a table where no --limit is given."""
 
 
 class Format(StrEnum):
@@ -33,8 +36,10 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Rows at most; 0 is all.")]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", help="How to print the rows [that of --out, else table].", show_default=False),
+]
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="File to write [standard output].", show_default=False)
 ]
@@ -52,27 +57,31 @@ def ls(
     days: Annotated[bool, typer.Option("--days", help="One line per day.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
-) -> None:
-    """List what the store holds: feeds, types, exchanges, symbols, days, rows, bytes."""
+) -> int:
+    """List the symbols of the store, with days, rows, bytes."""
     from tickreel.cli.listing import listing
     from tickreel.store.catalog import Store
     from tickreel.units import human_bytes
 
     place = Store.existing(store_path(store))
     rows = listing(place, feed=feed, type=type, exchange=exchange, symbols=split_list(symbols), days=days)
+    damaged = [problem for row in rows for problem in row["damaged"]]
     if json:
         print_json({"store": str(place.root), "primary": place.primary(), "entries": rows})
-        return
+        return 1 if damaged else 0
     table = [
         (
             row["feed"] + ("*" if row["feed"] == place.primary() else ""), row["type"], row["exchange"],
             row["symbol"], row["from"], row["to"], f"{row['days']:,}", f"{row['rows']:,}",
-            human_bytes(row["bytes"]),
+            human_bytes(row["bytes"]), f"{len(row['damaged']):,} damaged" if row["damaged"] else "",
         )
         for row in rows
     ]  # fmt: skip
-    left = [(name, "left") for name in ("feed", "type", "exchange", "symbol", "from", "to")]
-    print_table([*left, ("days", "right"), ("rows", "right"), ("size", "right")], table)
+    left = [(name, "left") for name in ("feed", "type", "exchange", "symbol", "first day", "last day")]
+    print_table([*left, *((name, "right") for name in ("days", "rows", "size", ""))], table)
+    for problem in damaged:
+        note_error(problem)
+    return 1 if damaged else 0
 
 
 def show(
@@ -83,8 +92,11 @@ def show(
     type: TypeOption = "trades",
     start: FromOption = None,
     to: ToOption = None,
-    format: FormatOption = Format.TABLE,
-    limit: LimitOption = 20,
+    format: FormatOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=0, help="Rows at most; 0 is all [20 of a table].", show_default=False),
+    ] = None,
     out: OutOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -94,9 +106,12 @@ def show(
     from tickreel.scan.plan import Question, plan
     from tickreel.store.catalog import Store
 
-    types = tuple(dict.fromkeys(split_list(type))) or (type,)
-    if len(types) > 1 and not json and format in (Format.CSV, Format.PARQUET):
-        raise UsageError(f"--format {format}: a file of one --type; {type} goes with table, jsonl and --json")
+    types = tuple(dict.fromkeys(split_list(type, "--type")))
+    chosen = _chosen_format(format, out, json=json)
+    if len(types) > 1 and not json and chosen in (Format.CSV, Format.PARQUET):
+        raise UsageError(f"--format {chosen}: a file of one --type; {type} goes with table, jsonl and --json")
+    if limit is None:
+        limit = TABLE_ROWS if chosen is Format.TABLE and not json else 0
     place = Store.existing(store_path(store))
     question = Question(
         types[0], feed, exchange, split_list(symbol), time_option(start, "--from"), time_option(to, "--to")
@@ -108,14 +123,16 @@ def show(
         pieces = write.pieces(place, plan(place, question), question, limit)
         rows = write.json_rows(pieces)
     if json:
-        print_json({**shown, "rows": list(rows)})
-    elif format is Format.TABLE:
+        print_json_rows(shown, "rows", rows)
+    elif chosen is Format.TABLE:
         write.table(rows, types)
-    elif format is Format.PARQUET:
+        if limit and not quiet and (total := write.count(place, question, types)) > limit:
+            note(f"{limit:,} of {total:,} rows; --limit 0 shows all")
+    elif chosen is Format.PARQUET:
         write.parquet(pieces, types[0], _parquet_file(out))
     else:
         with _opened(out) as file:
-            write.csv(pieces, types[0], file) if format is Format.CSV else write.jsonl(rows, file)
+            write.csv(pieces, types[0], file) if chosen is Format.CSV else write.jsonl(rows, file)
 
 
 def bars(
@@ -126,18 +143,23 @@ def bars(
     symbol: SymbolOption = None,
     start: FromOption = None,
     to: ToOption = None,
-    format: FormatOption = Format.TABLE,
-    limit: LimitOption = 0,
+    format: FormatOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Bars at most; 0 is all.")] = 0,
     out: OutOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Print bars of trades: open, high, low, close, volume, buyers' volume, notional, number of trades."""
+    """Print bars of trades.
+
+    Open, high, low, close, volume, buyers' volume, notional, number of trades; times without trades have
+    no bar.
+    """
     from tickreel.cli import rows as write
     from tickreel.scan.plan import Question, plan
     from tickreel.store.catalog import Store
     from tickreel.units import parse_duration
 
+    chosen = _chosen_format(format, out, json=json)
     place = Store.existing(store_path(store))
     every_ns = parse_duration(every, "--every")
     if every_ns < 1:
@@ -145,16 +167,40 @@ def bars(
     question = Question(
         "trades", feed, exchange, split_list(symbol), time_option(start, "--from"), time_option(to, "--to")
     )
-    found = write.bar_rows(place, plan(place, question), question, every_ns, limit)
+    every_bar = write.bar_rows(place, plan(place, question), question, every_ns)
+    found = islice(every_bar, limit or None)
     if json:
-        print_json({"every_ns": every_ns, "bars": list(found)})
-    elif format is Format.TABLE:
+        print_json_rows({"every_ns": every_ns}, "bars", found)
+    elif chosen is Format.TABLE:
         write.bar_table(found)
-    elif format is Format.PARQUET:
+        if limit and not quiet and next(every_bar, None):
+            note(f"{limit:,} bars shown, there are more; --limit 0 shows all")
+    elif chosen is Format.PARQUET:
         write.bar_parquet(found, _parquet_file(out))
     else:
         with _opened(out) as file:
-            write.bar_csv(found, file) if format is Format.CSV else write.bar_jsonl(found, file)
+            write.bar_csv(found, file) if chosen is Format.CSV else write.bar_jsonl(found, file)
+
+
+def _chosen_format(format: Format | None, out: Path | None, *, json: bool) -> Format:
+    """Return how to print: as asked for, else as the file's name ends, else as a table."""
+    if json and (format or out):
+        raise UsageError(
+            "--json prints one document on standard output; leave out --format and --out, or --json"
+        )
+    if out is None:
+        return format or Format.TABLE
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file in it")
+    known = {f".{name}": name for name in (Format.CSV, Format.JSONL, Format.PARQUET)}
+    chosen = format or known.get(out.suffix.lower())
+    if chosen is None:
+        raise UsageError(f"--out {out}: name it {', '.join(f'*{end}' for end in known)}, or add --format")
+    if chosen is Format.TABLE:
+        raise UsageError("--format table goes to the screen; --out takes csv, jsonl or parquet")
+    return chosen
 
 
 def _parquet_file(out: Path | None) -> Path:
@@ -172,19 +218,24 @@ class _opened:
 
     def __enter__(self) -> IO[bytes]:
         if self._out is None:
-            return sys.stdout.buffer
-        self._file = open(self._partial(), "wb")
+            # The bare descriptor: a reader that leaves must be noticed, to end a long output.
+            self._file = open(sys.stdout.fileno(), "wb", closefd=False)
+        else:
+            self._file = open(self._partial(), "wb")
         return self._file
 
     def __exit__(self, kind: Any, *_: object) -> bool:
-        if self._out is None and kind is not None and issubclass(kind, BrokenPipeError):
-            # Whoever read our output has left, as `head` does: no error, and nobody to tell.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return True
-        if self._file is not None and self._out is not None:
+        assert self._file is not None
+        if self._out is not None:
             self._file.close()
             self._partial().unlink() if kind else self._partial().replace(self._out)
-        return False
+            return False
+        try:
+            self._file.close()
+        except BrokenPipeError as error:
+            kind = kind or type(error)
+        # Whoever read our output has left, as `head` does: no error, and nobody to tell.
+        return kind is not None and issubclass(kind, BrokenPipeError)
 
     def _partial(self) -> Path:
         assert self._out is not None

@@ -39,6 +39,13 @@ def pieces(store: Store, streams: list[Stream], question: Question, limit: int) 
                 return
 
 
+def count(store: Store, question: Question, types: Sequence[str]) -> int:
+    """Return how many rows there are in the range of time; decodes times at its edges only."""
+    questions = [replace(question, type=type) for type in types]
+    found = (piece for asked in questions for piece in pieces(store, plan(store, asked), asked, 0))
+    return sum(piece.rows.stop - piece.rows.start for piece in found)
+
+
 def csv(found: Iterable[Piece], type: str, file: IO[bytes]) -> None:
     file.write(header(RECORD_TYPES[type]))
     for piece in found:
@@ -104,10 +111,9 @@ def parquet(found: Iterable[Piece], type: str, out: Path) -> None:
 
 
 def bar_rows(
-    store: Store, streams: list[Stream], question: Question, every_ns: int, limit: int
+    store: Store, streams: list[Stream], question: Question, every_ns: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield bars as plain data, symbol after symbol, `limit` in all (0: no limit)."""
-    count = 0
+    """Yield bars as plain data, symbol after symbol."""
     for stream in streams:
         reader = StreamReader(
             store, stream, COLUMNS, from_ns=question.from_ns, to_ns=question.to_ns, reuse=True
@@ -117,14 +123,15 @@ def bar_rows(
                 yield {"exchange": stream.exchange, "symbol": stream.symbol} | dict(
                     zip(BAR.names or (), bar, strict=True)
                 )
-                count += 1
-                if count == limit:
-                    return
 
 
 def bar_table(found: Iterable[dict[str, Any]]) -> None:
     names = ("exchange", "symbol", *(BAR.names or ()))
-    columns = [(name, "right" if name in BAR.names[1:] else "left") for name in names]  # type: ignore[index]
+    heads = {"start_ns": "start"}
+    columns = [
+        (heads.get(name, name), "right" if name in BAR.names[1:] else "left")  # type: ignore[index]
+        for name in names
+    ]
     rows = [tuple(_bar_text(name, bar[name]) for name in names) for bar in found]
     print_table(columns, rows)
 
@@ -197,4 +204,7 @@ def _text(value: Any, kind: Kind | None) -> str:
 
 
 def _bar_text(name: str, value: Any) -> str:
-    return format_time(value) if name == "start_ns" else _text(value, None)
+    """Return a cell for people: sums of floats with the 12 digits that rounding leaves alone."""
+    if name == "start_ns":
+        return format_time(value).removesuffix(":00Z").removesuffix("Z")
+    return float_text(float(f"{value:.12g}")) if isinstance(value, float) else str(value)

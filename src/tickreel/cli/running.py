@@ -23,6 +23,7 @@ from tickreel.cli.options import (
 )
 from tickreel.cli.output import Bars, note, print_json, print_rich, progress_bars
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 
 def run(
@@ -110,6 +111,8 @@ def parameters(words: list[str]) -> dict[str, str]:
         name, equals, value = word.partition("=")
         if not (equals and name and value):
             raise UsageError(f"--set {word!r}: write NAME=VALUE, e.g. --set threshold=0.002")
+        if name.strip() in found:
+            raise UsageError(f"--set {name.strip()} is given twice; give each parameter one value")
         found[name.strip()] = value.strip()
     return found
 
@@ -147,8 +150,8 @@ class RunProgress:
 
     def plan(self, streams: list[Any]) -> None:
         self._rows = {stream.name: stream.rows for stream in streams}
-        unit = f"{sum(self._rows.values()):,} trades of {len(streams):,} symbols"
-        self._bars.begin("backtest", sum(self._rows.values()), unit=unit)
+        # Not the trades: their number in a part of a day is known when they have been read.
+        self._bars.begin("backtest", sum(self._rows.values()), unit=counted(len(streams), "symbol"))
 
     def progress(self, name: str, numbers: dict[str, Any]) -> None:
         self._done[name] = self._rows[name] if "done" in numbers else numbers["trades"]
@@ -162,9 +165,8 @@ def report_run(result: Any, *, json: bool, quiet: bool) -> None:
     if json:
         print_json({"path": str(result.path), "report": str(result.report), **result.document()})
         return
+    print_rich(run_table(result.view()))
     if not quiet:
-        print_rich(run_table(result.view()))
         for line in result.notes():
             note(line)
-        note("")
     typer.echo(f"report: {result.report}")

@@ -32,10 +32,13 @@ def stats(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show where the bytes are: per column the bytes per row, the codecs and the ratio."""
+    """Show where the bytes are, column by column.
+
+    Bytes per row, share, ratio and codecs.
+    """
     from tickreel.store.catalog import Store
     from tickreel.store.describe import describe, select
-    from tickreel.units import human_bytes
+    from tickreel.units import counted, human_bytes
 
     place = Store.existing(store_path(store))
     keys = select(place, feed=feed, type=type, exchange=exchange, symbols=split_list(symbols))
@@ -58,12 +61,12 @@ def stats(
             )
             for row in entry["columns"]
         ]  # fmt: skip
-        title = (
-            f"{entry['type']}: {entry['rows']:,} rows in {entry['segments']:,} segments, "
-            f"{human_bytes(entry['bytes'])}: {entry['bytes_per_row']:.3f} bytes/row with footers; "
-            f"the source files had {entry['source_bytes_per_row']:.2f}"
+        typer.echo(
+            f"{entry['type']}: {counted(entry['rows'], 'row')} in {counted(entry['segments'], 'segment')},"
+            f" {human_bytes(entry['bytes'])}: {entry['bytes_per_row']:.3f} bytes/row with footers; the source"
+            f" files had {entry['source_bytes_per_row']:.2f}"
         )
-        print_table(columns, rows, title)
+        print_table(columns, rows)
 
 
 def check(
@@ -76,15 +79,19 @@ def check(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Verify every checksum and every invariant; exit 1 if one does not hold."""
+    """Verify every checksum and every invariant.
+
+    Exit 1 if one does not hold.
+    """
     from tickreel.ingest.check import check_store
     from tickreel.store.catalog import Store
     from tickreel.store.describe import select
+    from tickreel.units import counted
 
     place = Store.existing(store_path(store))
     keys = list(select(place, feed=feed, type=type, exchange=exchange, symbols=split_list(symbols)))
     with progress_bars(not (json or quiet)) as bars:
-        bars.begin("check", len(keys), unit=f"{len(keys):,} segments")
+        bars.begin("check", len(keys), unit=counted(len(keys), "segment"))
         report = check_store(place, keys, workers=workers, on_progress=lambda done: bars.at("check", done))
     if json:
         print_json({"store": str(place.root), **report})
@@ -92,9 +99,10 @@ def check(
         for problem in report["problems"]:
             typer.echo(problem)
         if not quiet:
-            verdict = f"{len(report['problems']):,} problems" if report["problems"] else "all is well"
+            verdict = counted(len(report["problems"]), "problem") if report["problems"] else "all is well"
             note(
-                f"{report['segments']:,} segments, {report['rows']:,} rows, {report['bytes']:,} bytes: {verdict}"
+                f"{counted(report['segments'], 'segment')}, {counted(report['rows'], 'row')},"
+                f" {counted(report['bytes'], 'byte')}: {verdict}"
             )
     return 1 if report["problems"] else 0
 
@@ -114,11 +122,14 @@ def rm(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Remove days. --from and --to must be midnights: a day is kept or removed as a whole."""
+    """Remove days.
+
+    --from and --to must be midnights: a day is kept or removed as a whole.
+    """
     from tickreel.ingest.remove import remove
     from tickreel.store.catalog import Store
     from tickreel.store.describe import select
-    from tickreel.units import human_bytes
+    from tickreel.units import counted, human_bytes
 
     place = Store.existing(store_path(store))
     report = remove(
@@ -132,8 +143,9 @@ def rm(
     )  # fmt: skip
     if json:
         print_json({"store": str(place.root), **report})
-    elif not quiet:
-        for name in report["segments"]:
-            typer.echo(name)
+        return
+    for name in report["segments"]:
+        typer.echo(name)
+    if not quiet:
         what = "would be removed" if dry_run else "removed"
-        note(f"{len(report['segments']):,} segments, {human_bytes(report['bytes'])} {what}")
+        note(f"{counted(len(report['segments']), 'segment')}, {human_bytes(report['bytes'])} {what}")

@@ -11,7 +11,10 @@ from tickreel.cli.output import note, print_json, progress_bars
 
 
 def warm(workers: WorkersOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Compile everything once, e.g. while an image is built; later commands load it from the cache."""
+    """Compile everything once, for all later commands.
+
+    While an image is built, say; later commands load it from the cache.
+    """
     from tickreel.compute import Task, make_executor
 
     began = time.perf_counter()

@@ -17,7 +17,8 @@ What an executor promises, whichever it is:
 
 EXECUTORS, one file each:
 
-    serial  in this process, one at a time; cannot stop a task, so no deadline holds and a crash is its own
+    serial  in this process, one at a time; cannot stop a task, so no deadline holds and a crash is its own;
+            with `in_thread` beside the main thread, which stays free for Ctrl-C
     local   a supervised pool of processes
 
 `executor.py` holds what all do alike above `Backend`; a new executor is a new backend.

@@ -15,11 +15,12 @@ EXECUTORS: dict[str, Callable[[int], Backend]] = {
 """Name -> maker of a backend with so many workers."""
 
 
-def make_executor(workers: int | None = None, *, isolate: bool = False) -> Executor:
+def make_executor(workers: int | None = None, *, isolate: bool = False, in_thread: bool = False) -> Executor:
     """Return an executor with `workers` tasks at a time; None: one per core that this process may use.
 
     1 runs in this process, unless `isolate` asks for a process of its own, which a deadline needs and
-    which survives a crash. Raises UsageError for less than 1.
+    which survives a crash, or `in_thread` asks for a thread, so that Ctrl-C ends a wait for machine code.
+    Raises UsageError for less than 1.
     """
     count = usable_cores() if workers is None else workers
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
@@ -27,6 +28,8 @@ def make_executor(workers: int | None = None, *, isolate: bool = False) -> Execu
             f"workers: {workers!r}: expected a whole number of 1 or more, "
             f"or none for all {usable_cores()} cores"
         )
+    if count == 1 and in_thread and not isolate:
+        return Executor(SerialBackend(in_thread=True))
     name = "serial" if count == 1 and not isolate else "local"
     return Executor(EXECUTORS[name](count))
 

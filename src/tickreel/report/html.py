@@ -6,7 +6,7 @@ from tickreel.report.charts import curves_note
 from tickreel.report.figures import FIGURES
 from tickreel.report.page import asset, pairs, policy, script, text
 from tickreel.report.payload import payload
-from tickreel.report.summary import failed, key_figures, speed, time_range
+from tickreel.report.summary import failed, key_figures, last_line, speed, time_range
 from tickreel.report.view import RunView, SymbolView
 
 _SCRIPTS = ("format.js", "charts.js", "table.js", "sections.js", "report.js")
@@ -52,7 +52,7 @@ def _facts(view: RunView) -> str:
     exchanges = sorted({row["exchange"] for row in view["symbols"]})
     named = _named(exchanges, 4)
     facts = {
-        "Range": f"{time_range(view)} (UTC, end excluded)",
+        "Range": f"{time_range(view)}, end excluded",
         "Symbols": f"{len(view['symbols']):,}" + (f" on {named}" if named else ""),
         "Run": speed(view),
         "Created": f"{view['created']} by tickreel {view['version']}",
@@ -82,7 +82,7 @@ def _errors(rows: list[SymbolView]) -> str:
     room = _ERROR_CHARACTERS
     parts = []
     for error, names in groups.items():
-        last = error.strip().rsplit("\n", 1)[-1][:_LAST_LINE]
+        last = last_line(error)[:_LAST_LINE]
         shown = error if len(error) <= room else last
         room -= len(shown)
         all_of_them = f'<p class="names">{text(_named(names, 200))}</p>' if len(names) > 3 else ""

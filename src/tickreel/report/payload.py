@@ -8,7 +8,7 @@ from tickreel.report.charts import portfolio_curve, symbol_curves
 from tickreel.report.figures import FIGURES, rounded
 from tickreel.report.page import script_data
 from tickreel.report.view import Coverage, RunView
-from tickreel.units import NS_PER_DAY, day_start, format_time
+from tickreel.units import NS_PER_DAY, day_of, day_start, format_time
 
 _FIGURE_DIGITS = 9
 _MONTH_DIGITS = 6
@@ -24,6 +24,7 @@ def page_data(view: RunView) -> dict[str, Any]:
     rows, portfolio = view["symbols"], view["portfolio"]
     measured = [row["metrics"] for row in rows] + [portfolio["metrics"]]
     months = sorted({month for metrics in measured if metrics for month in metrics.months})
+    empty = [_empty_months(row["coverage"], view) for row in rows]
     texts: dict[str, int] = {}
     first_day = view["from_ns"] // NS_PER_DAY
     return {
@@ -34,7 +35,7 @@ def page_data(view: RunView) -> dict[str, Any]:
             "curve": portfolio_curve(view),
             "figures": _figures(portfolio["metrics"], view["trades"]),
             "reasons": _reasons(portfolio["metrics"], texts),
-            "months": _months(portfolio["metrics"], months),
+            "months": _months(portfolio["metrics"], months, set.intersection(*empty) if empty else set()),
         },
         "symbols": {
             "exchange": [row["exchange"] for row in rows],
@@ -42,7 +43,7 @@ def page_data(view: RunView) -> dict[str, Any]:
             "failed": [int(row["error"] is not None) for row in rows],
             "figures": [_figures(row["metrics"], row["trades"]) for row in rows],
             "reasons": [_reasons(row["metrics"], texts) for row in rows],
-            "months": [_months(row["metrics"], months) for row in rows],
+            "months": [_months(row["metrics"], months, none) for row, none in zip(rows, empty, strict=True)],
             "coverage": [_coverage(row["coverage"], first_day) for row in rows],
             "curve": symbol_curves(view),
         },
@@ -64,9 +65,19 @@ def _reasons(metrics: Performance | None, texts: dict[str, int]) -> dict[str, in
     return {name: texts.setdefault(text, len(texts)) for name, text in reasons.items()}
 
 
-def _months(metrics: Performance | None, months: list[str]) -> list[float | int | None]:
+def _months(metrics: Performance | None, months: list[str], empty: set[str]) -> list[float | int | None]:
     found = metrics.months if metrics else {}
-    return [rounded(found.get(month), _MONTH_DIGITS) for month in months]
+    return [None if month in empty else rounded(found.get(month), _MONTH_DIGITS) for month in months]
+
+
+def _empty_months(coverage: Coverage | None, view: RunView) -> set[str]:
+    """Return the months of the range without any data: their return of 0 says nothing."""
+    if coverage is None or not coverage["missing_days"]:
+        return set()
+    missing = set(coverage["missing_days"])
+    first, last = view["from_ns"] // NS_PER_DAY, (view["to_ns"] - 1) // NS_PER_DAY
+    days = [day_of(day * NS_PER_DAY) for day in range(first, last + 1)]
+    return {day[:7] for day in missing} - {day[:7] for day in days if day not in missing}
 
 
 def _coverage(coverage: Coverage | None, first_day: int) -> dict[str, Any] | None:

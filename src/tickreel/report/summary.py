@@ -1,10 +1,12 @@
 """The few facts of a run that every output opens with."""
 
+import re
+from collections import Counter
 from typing import NamedTuple
 
 from tickreel.report.figures import number
 from tickreel.report.view import RunView, SymbolView
-from tickreel.units import NS_PER_S, format_time
+from tickreel.units import NS_PER_S, counted, format_time
 
 
 class KeyFigure(NamedTuple):
@@ -46,9 +48,10 @@ def trades_per_second(view: RunView) -> float | None:
 
 
 def time_range(view: RunView) -> str:
-    """Return "2024-01-01 to 2024-07-01", with the time of day, in seconds, where it is not midnight."""
+    """Return "2024-01-01 to 2024-07-01 UTC", with the time of day, in seconds, where it is not midnight."""
     ends = (format_time(view[name] // NS_PER_S * NS_PER_S) for name in ("from_ns", "to_ns"))
-    return " to ".join(end.removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z") for end in ends)
+    plain = (end.removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z") for end in ends)
+    return " to ".join(plain) + " UTC"
 
 
 def speed(view: RunView) -> str:
@@ -76,7 +79,7 @@ def key_figures(view: RunView) -> list[KeyFigure]:
     average = average_return(view)
     orders = number(metrics.orders if metrics else None, "count")
     return [
-        KeyFigure("Average return", number(average, "gain"), _plural(measured, "symbol"), tone(average)),
+        KeyFigure("Average return", number(average, "gain"), counted(measured, "symbol"), tone(average)),
         figure("Portfolio return", "total_return", "gain", "sum of all accounts"),
         figure("Buy & hold", "buy_and_hold", "gain", "same capital, no fees"),
         figure("Sharpe", "sharpe", "ratio", "portfolio, a year"),
@@ -84,10 +87,40 @@ def key_figures(view: RunView) -> list[KeyFigure]:
         figure("Fees", "fees", "money", "settlement currency"),
         KeyFigure("Trades", number(view["trades"], "count"), f"in {view['wall_seconds']:,.3g} s", ""),
         figure("Fills", "fills", "count", f"of {orders} orders"),
+        *_refused(view),
+        *_sparse(view),
         KeyFigure(
-            "Errors", number(errors, "count"), f"of {_plural(count, 'symbol')}", "loss" if errors else ""
+            "Errors", number(errors, "count"), f"of {counted(count, 'symbol')}", "loss" if errors else ""
         ),
     ]
+
+
+def _refused(view: RunView) -> list[KeyFigure]:
+    """Return how many orders were refused, by reason, most first; nothing if none was."""
+    reasons: Counter[str] = Counter()
+    for row in view["symbols"]:
+        reasons.update(row["refused"])
+    if not reasons:
+        return []
+    note = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
+    return [KeyFigure("Refused orders", number(reasons.total(), "count"), note, "loss")]
+
+
+def _sparse(view: RunView) -> list[KeyFigure]:
+    """Return on how many days there was data; nothing if there was some on all of them."""
+    covered = [row["coverage"] for row in view["symbols"] if row["coverage"]]
+    asked, found = (sum(one[name] for one in covered) for name in ("days_asked", "days_with_data"))
+    if found >= asked:
+        return []
+    of = f", {counted(len(covered), 'symbol')} added up" if len(covered) > 1 else ""
+    note = f"data on {found:,} of {asked:,} days{of}; the others count as returns of 0"
+    return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "")]
+
+
+def last_line(error: str) -> str:
+    """Return the line of a traceback that says what happened, without the module of the error's class."""
+    line = error.strip().rsplit("\n", 1)[-1]
+    return re.sub(r"^(?:\w+\.)+(\w+)(?=:|$)", r"\1", line)
 
 
 def tone(value: float | None) -> str:
@@ -95,7 +128,3 @@ def tone(value: float | None) -> str:
     if value is None or value == 0:
         return ""
     return "gain" if value > 0 else "loss"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")

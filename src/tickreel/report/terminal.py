@@ -6,7 +6,16 @@ from rich.text import Text
 
 from tickreel.measure import Performance
 from tickreel.report.figures import FORMATS, number
-from tickreel.report.summary import failed, key_figures, ranked, row_return, speed, time_range, tone
+from tickreel.report.summary import (
+    failed,
+    key_figures,
+    last_line,
+    ranked,
+    row_return,
+    speed,
+    time_range,
+    tone,
+)
 from tickreel.report.view import RunView, SymbolView
 
 _COLUMNS = {
@@ -33,7 +42,7 @@ def run_table(view: RunView, limit: int = 10) -> RenderableType:
 
 def _headline(view: RunView) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
-    table.title = Text.assemble((plain(view["strategy"]), "bold"), f"  {time_range(view)} UTC")
+    table.title = Text.assemble((plain(view["strategy"]), "bold"), f"  {time_range(view)}")
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
@@ -80,7 +89,7 @@ def _errors(rows: list[SymbolView], limit: int) -> Table:
     table.add_column("exchange", style="dim")
     table.add_column("error")
     for row in rows[:limit]:
-        last = (row["error"] or "").strip().rsplit("\n", 1)[-1]
+        last = last_line(row["error"] or "")
         table.add_row(Text(plain(row["symbol"])), Text(plain(row["exchange"])), Text(plain(last)))
     if len(rows) > limit:
         table.add_row(Text(f"and {len(rows) - limit:,} more", style="dim"), "", "")

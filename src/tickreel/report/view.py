@@ -32,12 +32,16 @@ class PortfolioView(TypedDict):
 
 
 class SymbolView(TypedDict):
-    """One symbol: metrics, or the traceback of what went wrong (then the arrays may be empty)."""
+    """One symbol: metrics, or the traceback of what went wrong (then the arrays may be empty).
+
+    refused  reason -> orders that the venue refused for it
+    """
 
     exchange: str
     symbol: str
     trades: int
     metrics: Performance | None
+    refused: dict[str, int]
     error: str | None
     times_ns: npt.NDArray[np.int64]
     equity: npt.NDArray[np.float64]

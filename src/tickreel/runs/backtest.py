@@ -1,12 +1,14 @@
 """backtest(): a strategy over the symbols of a store, all cores, into a run folder."""
 
+import inspect
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
@@ -19,7 +21,7 @@ import tickreel
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, StrategyError, UsageError
 from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
-from tickreel.runs.folder import RunFolder
+from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.grid import Grid, plan_grid, range_of
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
@@ -27,11 +29,14 @@ from tickreel.runs.task import SymbolTask
 from tickreel.scan.plan import Question, Stream, missing_days, plan
 from tickreel.simulate.account import AccountRun
 from tickreel.simulate.compile import build
-from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, parameters_of
+from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, parameters_of, timer_ns
 from tickreel.store.catalog import Store
 from tickreel.strategies.fresh import refuse_within_load
 from tickreel.strategies.load import StrategyRef, load, reference
 from tickreel.units import NS_PER_DAY, parse_duration, parse_time
+
+MAX_TIMERS = 1_000_000_000
+"""Calls of on_timer a symbol; more would go on for minutes in machine code and for ever in plain Python."""
 
 OnProgress = Callable[[str, Numbers], None]
 """Called with (exchange:symbol, {"trades"}) while a symbol runs, {"done": 1} at its end."""
@@ -65,8 +70,9 @@ def backtest(
 
     strategy    "momentum", "my.py:Momentum" or a class derived from tickreel.Strategy
     store       folder of the store; else TICKREEL_STORE, else ./tape
-    start, end  half-open range of local time: ISO text (UTC), date, datetime or ns
-    fee         fraction of notional; latency one way, e.g. "5ms"; every: equity sampling, e.g. "1h"
+    start, end  half-open range of local time: ISO text (UTC), date, datetime, or a whole number: ns
+    fee         fraction of notional
+    latency     one way, e.g. "5ms"; every: equity sampling, e.g. "1h"; a whole number is ns
     instruments  TOML file of contract facts that win over the store's (docs/INSTRUMENTS.md)
     out         folder for orders, fills, equity, metrics and report; None: a temporary one that
                 lives as long as the result
@@ -76,6 +82,8 @@ def backtest(
     """
     refuse_within_load()
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    ref = reference(strategy)
+    _check_names(load(ref), parameters)
     settings = RunSettings(
         feed=feed, exchange=exchange, symbols=names,
         from_ns=None if start is None else parse_time(start, "start"),
@@ -86,7 +94,17 @@ def backtest(
         instruments=None if instruments is None else os.fspath(instruments),
     )  # fmt: skip
     place = Store.existing(store or os.environ.get("TICKREEL_STORE") or "tape")
-    return run_backtest(place, reference(strategy), settings, out=Path(out) if out else None)
+    return run_backtest(place, ref, settings, out=Path(out) if out else None)
+
+
+def _check_names(strategy: type[Strategy], parameters: dict[str, Any]) -> None:
+    """Raise UsageError for a parameter that is none and is called almost like a setting of `backtest`."""
+    own = [name for name in inspect.signature(backtest).parameters if name not in ("strategy", "parameters")]
+    for name in set(parameters) - set(parameters_of(strategy)):
+        if close := get_close_matches(name, own, 1):
+            raise UsageError(
+                f"backtest({name}=...): {strategy.__name__} has no parameter {name!r}; did you mean {close[0]}=...?"
+            )
 
 
 def run_backtest(
@@ -105,6 +123,7 @@ def run_backtest(
     command  the line that makes the run again; source  what must be said of the data, e.g. synthetic
     """
     began = time.perf_counter()
+    check_out(out)
     strategy = load(ref)
     parameters = {name: convert_parameter(strategy, name, v) for name, v in _known(strategy, settings)}
     settings.account()
@@ -115,6 +134,7 @@ def run_backtest(
     streams = plan(store, question, opened=True)
     grid = plan_grid(streams, settings)
     contracts, refused = _contracts(store, streams, settings)
+    _check_timer(strategy, grid)
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
         on_plan(streams)
@@ -129,7 +149,11 @@ def run_backtest(
         whole = _ranges(records, streams, settings)
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
-            from_ns=whole[0], to_ns=whole[1], code=code, settings=_shown(strategy, settings, parameters),
+            from_ns=whole[0], to_ns=whole[1], code=code,
+            settings=settings.recorded(
+                feed=streams[0].feed, from_ns=whole[0], to_ns=whole[1],
+                set={**parameters_of(strategy), **parameters}, symbols=[stream.name for stream in streams],
+            ),
             capital=settings.capital, conventions=asdict(conventions), symbols=records,
             wall_seconds=time.perf_counter() - began, workers=_workers(settings, len(tasks)),
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), machine=_machine(),
@@ -146,6 +170,16 @@ def _known(strategy: type[Strategy], settings: RunSettings) -> Iterable[tuple[st
         )
     make_state(strategy, settings.parameters)  # refuses a name that is no parameter
     return settings.parameters.items()
+
+
+def _check_timer(strategy: type[Strategy], grid: Grid) -> None:
+    _, every, count = grid
+    calls = every * (count - 1) // (timer_ns(strategy) or every)
+    if calls > MAX_TIMERS:
+        raise StrategyError(
+            f"{strategy.__name__}.timer = {strategy.timer!r} is up to {calls:,} calls of on_timer over this range,"
+            f" at most {MAX_TIMERS:,}: widen it, or shorten the range"
+        )
 
 
 def _warm_up(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> str:
@@ -195,7 +229,8 @@ def _task(
 
 def _run(tasks: list[Task], settings: RunSettings, on_progress: OnProgress) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    with make_executor(_workers(settings, len(tasks))) as executor:
+    # Plain Python stays in the main thread: Ctrl-C stops it there, and a debugger is at home.
+    with make_executor(_workers(settings, len(tasks)), in_thread=settings.jit) as executor:
         for outcome in executor.run(tasks, on_progress=on_progress):
             if not outcome.ok and isinstance(outcome.as_error(), DiskError):
                 raise outcome.as_error()
@@ -214,7 +249,8 @@ def _record(
     contract = contracts[stream.name]
     record.instrument, record.notes = contract.facts, contract.notes
     if outcome.ok:
-        record.summary = outcome.value
+        record.summary = outcome.value["summary"]
+        record.refused = outcome.value["refused"]
     else:
         record.error, record.error_type = outcome.error, outcome.error_type
         record.traceback = outcome.traceback
@@ -234,16 +270,11 @@ def _ranges(records: list[SymbolRecord], streams: list[Stream], settings: RunSet
     return (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else asked
 
 
-def _shown(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> dict[str, str]:
-    """Return the settings as text, with every parameter of the strategy, set or not."""
-    return replace(settings, parameters={**parameters_of(strategy), **parameters}).shown()
-
-
 def _workers(settings: RunSettings, tasks: int) -> int:
     from tickreel.compute import usable_cores
 
     if settings.workers is not None and settings.workers < 1:
-        raise UsageError(f"--workers {settings.workers}: 1 or more")
+        raise UsageError(f"workers {settings.workers}: 1 or more")
     return max(1, min(settings.workers or usable_cores(), tasks))
 
 

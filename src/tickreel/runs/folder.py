@@ -31,9 +31,8 @@ class RunFolder:
             # Lives as long as the result that reads from it, and not past the end of the process.
             weakref.finalize(folder, shutil.rmtree, folder.path, ignore_errors=True)
             return folder
+        check_out(out)
         target = out.absolute()
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError(f"--out {target} is already there; name a new folder, or remove it")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(target.parent)
@@ -69,6 +68,18 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         if not self._published:
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def check_out(out: Path | None) -> None:
+    """Raise UsageError if a run cannot be put there; asked before the work, since it is long."""
+    if out is None:
+        return
+    target = out.absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"out {target} is already there; name a new folder, or remove it")
+    place = next(folder for folder in target.parents if folder.exists())
+    if not place.is_dir():
+        raise UsageError(f"out {target}: {place} is a file; name a folder elsewhere")
 
 
 def default_out(strategy: str, code: str) -> Path:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tickreel.errors import UsageError
 from tickreel.runs.settings import RunSettings
 from tickreel.scan.plan import Stream
-from tickreel.units import NS_PER_DAY
+from tickreel.units import NS_PER_DAY, format_duration
 
 MAX_SAMPLES = 10_000_000
 
@@ -21,14 +21,15 @@ def plan_grid(streams: Sequence[Stream], settings: RunSettings) -> Grid:
     """Return the grid of equity samples, the same for all symbols: it covers the range of each."""
     every = settings.every_ns
     if every < 1:
-        raise UsageError("--every: equity is sampled at an interval above 0, e.g. 1d")
+        raise UsageError("every: equity is sampled at an interval above 0, e.g. 1d")
     first_ns, last_ns = min(one.first_ns for one in streams), max(one.last_ns for one in streams)
     start, end = range_of(first_ns, last_ns, settings)
     begin = start // every * every
     count = -(-(end - begin) // every) + 1
     if count > MAX_SAMPLES:
         raise UsageError(
-            f"--every gives {count:,} equity samples a symbol, at most {MAX_SAMPLES:,}: widen it"
+            f"every: {format_duration(every)} gives {count:,} equity samples a symbol, at most"
+            f" {MAX_SAMPLES:,}: widen it"
         )
     return begin, every, max(count, 2)
 

@@ -22,6 +22,7 @@ from tickreel.measure import (
 from tickreel.report.view import Coverage, RunView, SymbolView
 from tickreel.runs.contracts import notes_of
 from tickreel.runs.folder import METRICS_FILE, REPORT_FILE, RUN_FILE, RunFolder
+from tickreel.runs.settings import shown
 from tickreel.runs.task import output_path
 from tickreel.simulate.account import Summary
 from tickreel.store.reader import Segment
@@ -53,6 +54,7 @@ class SymbolRecord(msgspec.Struct):
     traceback: str = ""
     days: int = 0
     missing_days: list[str] = []
+    refused: dict[str, int] = {}
     instrument: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     range_ns: tuple[int, int] | None = None
@@ -72,7 +74,7 @@ class RunRecord(msgspec.Struct):
     from_ns: int
     to_ns: int
     code: str
-    settings: dict[str, str]
+    settings: dict[str, Any]
     capital: float
     conventions: dict[str, Any]
     symbols: list[SymbolRecord]
@@ -187,7 +189,7 @@ class RunResult:
                 row |= {"error": record.error, "error_type": record.error_type, "traceback": record.traceback}
             else:
                 row |= {"trades": record.summary["events"], "metrics": asdict(self.symbols[record.name])}
-                row |= {"rejected_orders": record.summary["rejected"]}
+                row |= {"rejected_orders": record.summary["rejected"], "refused_orders": record.refused}
                 row |= {"instrument": record.instrument, "notes": record.notes}
             symbols.append(row)
         return {
@@ -224,7 +226,7 @@ class RunResult:
                 "times_ns": self._times, "equity": self._equity, "drawdown": drawdown, "metrics": self.metrics
             },
             "symbols": [self._symbol_view(symbol) for symbol in record.symbols],
-            "settings": record.settings,
+            "settings": shown(record.settings),
             "sharpe": self.conventions.brief(),
             "conventions": self._conventions(),
         }  # fmt: skip
@@ -299,6 +301,7 @@ class RunResult:
             "symbol": symbol.symbol,
             "trades": summary.get("events", 0),
             "metrics": self.symbols.get(symbol.name),
+            "refused": symbol.refused,
             "error": None if symbol.summary else symbol.traceback or symbol.error,
             "times_ns": equity["time_ns"] if equity else np.empty(0, np.int64),
             "equity": equity.get("equity", none),

@@ -1,8 +1,10 @@
 """What a run is asked to do, from arguments or a TOML file."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +53,43 @@ class RunSettings:
     def conventions(self) -> Conventions:
         return Conventions(self.every_ns, self.periods, self.risk_free)
 
-    def shown(self) -> dict[str, str]:
-        """Return name -> text of the settings that a result depends on."""
-        text = {
-            "feed": self.feed or "primary",
-            "exchange": self.exchange or "all",
-            "symbols": ", ".join(self.symbols) or "all",
-            "from": "first event" if self.from_ns is None else format_time(self.from_ns),
-            "to": "last event" if self.to_ns is None else format_time(self.to_ns),
-            "capital": f"{self.capital:,.12g} for each symbol",
-            "fee": f"{self.fee:.12g} of notional",
-            "latency": f"{format_duration(self.latency_ns)} one way",
-            "clock": "local",
-            "shorts": "allowed" if self.allow_short else "not allowed",
-            "equity every": format_duration(self.every_ns),
-            "instruments": self.instruments or "as the store has them",
-        }
-        return text | {f"set {name}": f"{value!r}" for name, value in self.parameters.items()}
+    def recorded(self, **resolved: Any) -> dict[str, Any]:
+        """Return what a result depends on, as plain values under the names of the options.
+
+        resolved  what the run made of what was left out: feed, from_ns, to_ns, set
+        """
+        names = (
+            "exchange",
+            "symbols",
+            "capital",
+            "fee",
+            "latency_ns",
+            "allow_short",
+            "every_ns",
+            "periods",
+            "risk_free",
+            "instruments",
+        )
+        return {name: getattr(self, name) for name in names} | resolved
+
+
+def shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> text for people of the settings that run.json keeps."""
+    text = {
+        "feed": settings["feed"],
+        "exchange": settings["exchange"] or "all",
+        "symbols": ", ".join(settings["symbols"]) or "all",
+        "from": format_time(settings["from_ns"]),
+        "to": format_time(settings["to_ns"]),
+        "capital": f"{settings['capital']:,.12g} for each symbol",
+        "fee": f"{settings['fee']:.12g} of notional",
+        "latency": f"{format_duration(settings['latency_ns'])} one way",
+        "clock": "local",
+        "shorts": "allowed" if settings["allow_short"] else "not allowed",
+        "equity every": format_duration(settings["every_ns"]),
+        "instruments": settings["instruments"] or "as the store has them",
+    }
+    return text | {f"set {name}": f"{value!r}" for name, value in settings["set"].items()}
 
 
 _TOML = {
@@ -89,6 +111,20 @@ _TOML = {
 }
 
 
+_KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
+    "time": ((str, date, datetime), "a date, or a date with its time such as 2024-01-31T09:30:00 (UTC),"),
+    "duration": ((str,), 'a text with its unit such as "5ms"'),
+    str: ((str,), "a text"),
+    float: ((float,), "a number"),
+    int: ((int,), "a whole number"),
+    bool: ((bool,), "true or false"),
+    list: ((list,), 'a list of texts such as ["BTCUSDT"], not empty,'),
+    dict: ((dict,), "a table of NAME = VALUE"),
+}
+"""Kind -> (types that TOML may give, what to say of any other). No bare number is a time: of what unit?"""
+_PARSERS: dict[Any, Callable[[Any, str], int]] = {"time": parse_time, "duration": parse_duration}
+
+
 def read_toml(path: Path) -> tuple[str | None, str | None, RunSettings]:
     """Return (strategy, store, settings) of a TOML file; what it leaves out has its default.
 
@@ -107,8 +143,10 @@ def read_toml(path: Path) -> tuple[str | None, str | None, RunSettings]:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _TOML:
-            known = ", ".join(["strategy", "store", *_TOML])
-            raise InputError(f"{path}: {key!r} is no setting; known are {known}")
+            known = ["strategy", "store", *_TOML]
+            close = get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InputError(f"{path}: {key!r} is no setting; {hint}known are {', '.join(known)}")
         name, kind = _TOML[key]
         values[name] = _convert(path, key, value, kind)
     return strategy, store, RunSettings(**values)
@@ -122,16 +160,20 @@ def merged(settings: RunSettings, given: Mapping[str, Any]) -> RunSettings:
 
 
 def _convert(path: Path, key: str, value: Any, kind: Any) -> Any:
-    if kind == "time":
-        return parse_time(value, f"{path}: {key}")
-    if kind == "duration":
-        return parse_duration(value, f"{path}: {key}")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{path}: {key} is {value!r}, a {kind.__name__} belongs there")
-    if kind is list:
-        if not all(isinstance(item, str) for item in value):
-            raise InputError(f"{path}: {key} is {value!r}, a list of texts belongs there")
-        return tuple(value)
-    return value
+    if kind is float and type(value) is int:
+        value = float(value)
+    accepted, words = _KINDS[kind]
+    if type(value) not in accepted or (kind is list and not _texts(value)):
+        raise InputError(f"{path}: {key} is {value!r}; {words} belongs there")
+    if kind is int and value < 1:
+        raise InputError(f"{path}: {key} is {value!r}; 1 or more belongs there")
+    if kind in _PARSERS:
+        try:
+            return _PARSERS[kind](value, f"{path}: {key}")
+        except UsageError as error:
+            raise InputError(str(error)) from None
+    return tuple(value) if kind is list else value
+
+
+def _texts(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(item, str) and item for item in value)

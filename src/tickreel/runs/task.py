@@ -11,10 +11,10 @@ import numpy as np
 from tickreel.runs.grid import Grid, boundaries
 from tickreel.scan.plan import Stream
 from tickreel.scan.read import StreamReader
-from tickreel.schema import RECORD_TYPES
+from tickreel.schema import REASONS, RECORD_TYPES
 from tickreel.simulate.account import AccountRun, AccountSettings
 from tickreel.simulate.compile import Engine, build
-from tickreel.simulate.records import Rows
+from tickreel.simulate.records import REFUSALS, Rows
 from tickreel.simulate.strategy import Strategy
 from tickreel.store.catalog import Store
 from tickreel.store.format import BLOCK_ROWS, Meta
@@ -51,7 +51,10 @@ class SymbolTask(msgspec.Struct, frozen=True):
 
 
 def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
-    """Run a strategy over one symbol; write its orders, fills, postings and equity; return its summary."""
+    """Run a strategy over one symbol; write its orders, fills, postings and equity.
+
+    Returns {"summary": that of the engine, "refused": reason -> orders refused, in whole or in part}.
+    """
     task = msgspec.convert(arguments, SymbolTask)
     strategy, engine = _prepared(task.strategy, task.code, task.jit)
     settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
@@ -68,7 +71,7 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
         outputs.equity(samples)
         outputs.finish()
     progress(trades=done)
-    return summary._asdict()
+    return {"summary": summary._asdict(), "refused": outputs.refused}
 
 
 @lru_cache(maxsize=1)
@@ -88,6 +91,7 @@ class Outputs:
 
     def __init__(self, folder: Path, exchange: str, symbol: str) -> None:
         self._exchange, self._symbol = exchange, symbol
+        self._reasons = np.zeros(len(REASONS), np.int64)
         self._writers: dict[str, SegmentWriter] = {}
         for name in OUTPUTS:
             path = output_path(folder, name, exchange, symbol)
@@ -96,7 +100,14 @@ class Outputs:
             path.unlink(missing_ok=True)
             self._writers[name] = SegmentWriter(path, RECORD_TYPES[name])
 
+    @property
+    def refused(self) -> dict[str, int]:
+        """Return reason -> orders that the venue refused for it, most first; no reason without any."""
+        found = {REASONS[place]: int(self._reasons[place]) for place in REFUSALS if self._reasons[place]}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
     def orders(self, rows: np.ndarray) -> None:
+        self._reasons += np.bincount(rows["reason"], minlength=len(REASONS))
         self._append("orders", rows)
 
     def fills(self, rows: np.ndarray) -> None:

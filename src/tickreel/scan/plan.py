@@ -110,7 +110,9 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
     if question.type not in MARKET_TYPES:
         raise UsageError(f"{question.type!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
     if None not in (question.from_ns, question.to_ns) and question.from_ns >= question.to_ns:  # type: ignore[operator]
-        raise UsageError("--from must be before --to: the range is half-open")
+        raise UsageError(
+            "the range of time is empty: its first time must be before its end, which is not taken"
+        )
     feed = choose_feed(store, question.feed)
     wanted = dict.fromkeys(_wanted(text, question.exchange) for text in question.symbols)
     streams: dict[tuple[str, str], Stream] = {}
@@ -201,6 +203,10 @@ def _refuse_missing(
             )
             where = f"{feed}/{question.type}" + (f"/{exchange}" if exchange else "")
             some = ", ".join(have[:12]) + (" ..." if len(have) > 12 else "")
+            if symbol in have:
+                raise UsageError(
+                    f"{symbol} is in {where}, but has no rows in that time (tickreel ls --days shows its days)"
+                )
             raise UsageError(
                 f"no rows of {symbol} in {where} in that time; it has {some or 'nothing'}"
                 " (tickreel ls shows the days)"

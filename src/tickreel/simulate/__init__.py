@@ -6,7 +6,7 @@
     engine_kernel    the loop: clocks, venue, account, callbacks
     matching_kernel  what an order meets, what a fill posts
     money_kernel     exact money
-    check            a strategy's text, before it is compiled
+    check, mistakes  a strategy's text, before it is compiled: names, and what would mean something else
     reach, compile   a strategy class to an engine in machine code
     remake           functions of the user's made anew, with all that they call
     interpret        the same engine as plain Python, which computes as machine code does

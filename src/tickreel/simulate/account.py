@@ -3,18 +3,19 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from types import FunctionType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from tickreel.books.book import Book
 from tickreel.books.book_kernel import BookRows
-from tickreel.errors import FailedError, StrategyError, UsageError
+from tickreel.errors import FailedError, UsageError
 from tickreel.simulate import records as r
 from tickreel.simulate.compile import Engine
-from tickreel.simulate.explain import compiling, explain
-from tickreel.simulate.strategy import Strategy, make_state
-from tickreel.units import NS_PER_DAY, format_time, parse_duration
+from tickreel.simulate.explain import compiling, explain, raised
+from tickreel.simulate.strategy import Strategy, make_state, timer_ns
+from tickreel.units import NS_PER_DAY, format_time
 
 _OUT_ROWS = 8_192
 _ANSWERS = 1_024
@@ -121,7 +122,7 @@ class AccountRun:
         account.fee_rate, account.latency_ns = settings.fee, settings.latency_ns
         account.allow_short = int(settings.allow_short)
         self._world.instruments[0].multiplier = settings.multiplier
-        account.timer_ns = parse_duration(strategy.timer, "timer") if strategy.timer else 0
+        account.timer_ns = timer_ns(strategy)
         account.next_timer_ns = account.next_due_ns = r.FAR
 
     def warm_up(self) -> None:
@@ -196,16 +197,12 @@ class AccountRun:
     def _call(self, function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except IndexError as error:
-            when = format_time(int(self._world.account[0].now_ns))
-            raise StrategyError(
-                f"{self._strategy.__name__} at {when}: {error}: an index of a StateArray lies outside of it, or ctx[k] is none;"
-                " run with --no-jit (jit=False) to see the line"
-            ) from error
         except Exception as error:
             if compiling(error):
                 raise explain(error, self._strategy) from error
-            raise
+            plain = isinstance(self._engine.run, FunctionType)
+            when = format_time(int(self._world.account[0].now_ns))
+            raise raised(error, self._strategy, when, plain=plain) from error
 
     def _drain(self, sink: Sink) -> None:
         world = self._world

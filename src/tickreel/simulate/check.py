@@ -3,15 +3,16 @@
 import ast
 import builtins
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from types import FunctionType
 
 from tickreel.errors import StrategyError
+from tickreel.simulate import mistakes
 from tickreel.simulate.book_view import BookView
 from tickreel.simulate.context import Context
-from tickreel.simulate.reach import arguments_of, definition_of
+from tickreel.simulate.reach import definition_of, globals_read
 from tickreel.simulate.records import Fill, Trade
-from tickreel.simulate.strategy import CALLBACKS, Strategy, callbacks_of, fields_of
+from tickreel.simulate.strategy import CALLBACKS, Strategy, callbacks_of, fields_of, parameters_of
 
 _OFFERED = {
     "ctx": tuple(name for name in vars(Context) if name[0] != "_" and name not in Context.__slots__),
@@ -27,6 +28,7 @@ _INSTEAD: dict[type[ast.AST], str] = {
     ast.DictComp: "a dict cannot be made: use numbers or a StateArray(n) of the class",
     ast.Set: "a set cannot be made: use numbers or a StateArray(n) of the class",
     ast.SetComp: "a set cannot be made: use numbers or a StateArray(n) of the class",
+    ast.JoinedStr: "an f-string cannot be made: print takes text and numbers side by side, print('at', ctx.price)",
     ast.Import: "import at the top of the file",
     ast.ImportFrom: "import at the top of the file",
     ast.Try: "try cannot be used: test the value before it is used",
@@ -37,18 +39,52 @@ _INSTEAD: dict[type[ast.AST], str] = {
 
 def check(strategy: type[Strategy]) -> None:
     """Raise StrategyError naming the line of the first thing that cannot be, and what to write instead."""
-    fields = fields_of(strategy)
+    kinds = _kinds(strategy)
+    parameters = set(parameters_of(strategy))
     for name, function in callbacks_of(strategy).items():
         _signature(strategy, name, function)
         definition = definition_of(function)
         if definition is None:
             continue
-        known = dict(zip(arguments_of(definition), CALLBACKS[name], strict=True))
+        known = {argument: argument for argument in CALLBACKS[name]}
         for statement in definition.body:
             for node in ast.walk(statement):
-                complaint = _complaint(node, known, strategy, fields) or _unknown_name(node, function)
+                complaint = _complaint(node, known, strategy, kinds) or _unknown_name(node, function)
                 if complaint:
                     raise StrategyError(f"{_place(function, node)}: {complaint}")
+        space = function.__globals__
+        for node, complaint in mistakes.complaints(definition.body, known, parameters, kinds, space):
+            raise StrategyError(f"{_place(function, node)}: {complaint}")
+    for function in _helpers(callbacks_of(strategy).values()):
+        definition = definition_of(function)
+        for node in ast.walk(definition) if definition else ():
+            for complaint in mistakes.text_compared(node, function.__globals__, mistakes.is_number):
+                raise StrategyError(f"{_place(function, node)}: {complaint}")
+
+
+def _kinds(strategy: type[Strategy]) -> dict[str, str]:
+    """Return field -> "float", "int", "bool" or "array"."""
+    names = {"f": "float", "i": "int", "b": "bool"}
+    return {
+        name: "array" if shape else names[dtype.kind]
+        for name, (dtype, shape, _) in fields_of(strategy).items()
+    }
+
+
+def _helpers(functions: Iterable[Callable]) -> list[FunctionType]:
+    """Return the plain functions that these call, over any depth, each once."""
+    found: dict[int, FunctionType] = {}
+    unread = list(functions)
+    while unread:
+        function = unread.pop()
+        for name, _ in globals_read(function.__code__):
+            value = function.__globals__.get(name)
+            if not isinstance(value, FunctionType) or value.__module__.split(".")[0] in ("numpy", "math"):
+                continue
+            if id(value) not in found:
+                found[id(value)] = value
+                unread.append(value)
+    return list(found.values())
 
 
 def _place(function: Callable, node: ast.AST) -> str:
@@ -58,7 +94,9 @@ def _place(function: Callable, node: ast.AST) -> str:
 def _signature(strategy: type[Strategy], name: str, function: Callable) -> None:
     parameters = inspect.signature(function).parameters.values()
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if len(parameters) != len(CALLBACKS[name]) or any(one.kind not in plain for one in parameters):
+    names = tuple(one.name for one in parameters)
+    # By position alone `on_trade(self, ctx, trade)` would give a trade the name ctx.
+    if names != CALLBACKS[name] or any(one.kind not in plain for one in parameters):
         code = function.__code__
         raise StrategyError(
             f"{code.co_filename}:{code.co_firstlineno}: {strategy.__name__}.{name} takes"
@@ -66,14 +104,14 @@ def _signature(strategy: type[Strategy], name: str, function: Callable) -> None:
         )
 
 
-def _complaint(node: ast.AST, known: dict[str, str], strategy: type[Strategy], fields: dict[str, Any]) -> str:
+def _complaint(node: ast.AST, known: dict[str, str], strategy: type[Strategy], kinds: dict[str, str]) -> str:
     """Return what is wrong with a piece of a callback, or "".
 
-    known  argument's name -> what it stands for
+    known  argument's name -> what it stands for; kinds as `_kinds` gives them
     """
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         what = known.get(node.value.id, "")
-        if what == "self" and node.attr not in fields:
+        if what == "self" and node.attr not in kinds:
             return _not_a_field(strategy, node.attr)
         if what in _OFFERED and node.attr not in _OFFERED[what]:
             return f"{node.value.id} has no {node.attr}; it has {', '.join(_OFFERED[what])}"
@@ -84,7 +122,7 @@ def _complaint(node: ast.AST, known: dict[str, str], strategy: type[Strategy], f
     if (
         isinstance(node, ast.Assign)
         and any(map(_is_slice, node.targets))
-        and _is_array(node.value, known, fields)
+        and _is_array(node.value, known, kinds)
     ):
         return (
             "an array cannot be put into a slice: write a loop, `for i in range(n - 1): self.prices[i] ="
@@ -97,10 +135,10 @@ def _is_slice(node: ast.expr) -> bool:
     return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice)
 
 
-def _is_array(node: ast.expr, known: dict[str, str], fields: dict[str, Any]) -> bool:
+def _is_array(node: ast.expr, known: dict[str, str], kinds: dict[str, str]) -> bool:
     """Return whether a value is a slice, or a StateArray as a whole."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return known.get(node.value.id) == "self" and bool(fields.get(node.attr, (0, ()))[1])
+        return known.get(node.value.id) == "self" and kinds.get(node.attr) == "array"
     return _is_slice(node)
 
 

@@ -6,6 +6,8 @@ import re
 from tickreel.errors import StrategyError
 from tickreel.simulate.strategy import Strategy
 
+_NOT_THE_USER_S = r"[\\/](numba|numpy|tickreel[\\/](simulate|runs|compute|jit\.py))"
+
 
 def compiling(error: BaseException) -> bool:
     """Return whether an error came up while machine code was made, not while it ran."""
@@ -25,9 +27,31 @@ def explain(error: BaseException, strategy: type[Strategy]) -> StrategyError:
     text = str(error)
     places = re.findall(r'File "([^"]+)", line (\d+)|(?:at|from) (\S+\.py) \((\d+)\)', text)
     found = [(os.path.abspath(first or second), line or number) for first, line, second, number in places]
-    own = [place for place in found if not re.search(r"[\\/](numba|tickreel[\\/]simulate)[\\/]", place[0])]
+    own = [place for place in found if not re.search(_NOT_THE_USER_S, place[0])]
     where = "{}:{}: ".format(*own[0]) if own else ""
     return StrategyError(f"{where}{strategy.__name__} cannot be compiled: {_reason(text)}")
+
+
+def raised(error: BaseException, strategy: type[Strategy], when: str, *, plain: bool) -> StrategyError:
+    """Return an error that a strategy raised while it ran, with its time; in plain Python with its line."""
+    where = _line_of(error) if plain else ""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, IndexError):
+        text += ": an index of a StateArray lies outside of it, or ctx[k] is none"
+    advice = "" if plain else "; run with --no-jit (jit=False) to see the line"
+    return StrategyError(f"{where}{strategy.__name__} at {when}: {text}{advice}")
+
+
+def _line_of(error: BaseException) -> str:
+    """Return "FILE:LINE: " of the last line of the user's own on the way to the error."""
+    found = ""
+    trace = error.__traceback__
+    while trace:
+        code = trace.tb_frame.f_code
+        if not re.search(_NOT_THE_USER_S, code.co_filename):
+            found = f"{code.co_filename}:{trace.tb_lineno}: "
+        trace = trace.tb_next
+    return found
 
 
 _HINTS = (

@@ -152,6 +152,8 @@ SAMPLE_OUT = np.dtype(
 # Places in schema.ORDER_STATES and schema.REASONS.
 FILLED, CANCELLED, REJECTED, EXPIRED = 2, 3, 4, 5
 NO_REASON, NO_CASH, NO_SHORT, BAD_QUANTITY, BAD_PRICE, _, RUN_ENDED, BY_STRATEGY, SHORT_TOO_LARGE = range(9)
+REFUSALS = (NO_CASH, NO_SHORT, BAD_QUANTITY, BAD_PRICE, SHORT_TOO_LARGE)
+"""Reasons for which the venue refuses an order, or the rest of one."""
 
 # What the kernel returns in account.status when it stops before the end of the rows.
 GOING, NO_ROOM, TOO_MANY_ORDERS, MONEY_OVERFLOW, NO_BOOK_ROOM = range(5)

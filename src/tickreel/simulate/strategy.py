@@ -118,6 +118,24 @@ def callbacks_of(strategy: type[Strategy]) -> dict[str, Callable]:
     return found
 
 
+def timer_ns(strategy: type[Strategy]) -> int:
+    """Return the distance of two calls of on_timer, ns; 0 without a timer. Raises StrategyError."""
+    if not strategy.timer:
+        return 0
+    where = f"{strategy.__name__}.timer"
+    if not isinstance(strategy.timer, str):
+        raise StrategyError(f'{where} = {strategy.timer!r}: a duration is a text with its unit, e.g. "60s"')
+    try:
+        found = parse_duration(strategy.timer, where)
+    except UsageError as error:
+        raise StrategyError(str(error)) from None
+    if found < 1:
+        raise StrategyError(
+            f"{where} = {strategy.timer!r}: a timer's distance is above 0; leave it out for none"
+        )
+    return found
+
+
 def make_state(strategy: type[Strategy], settings: Mapping[str, Any]) -> np.ndarray:
     """Return the strategy's record (recarray of one row) with `settings` in place of defaults.
 

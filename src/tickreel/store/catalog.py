@@ -52,6 +52,8 @@ class Store:
     def existing(cls, root: str | os.PathLike[str]) -> "Store":
         """Return the store at `root`; UsageError if there is none."""
         store = cls(root)
+        if store.root.exists() and not store.root.is_dir():
+            raise UsageError(f"{store.root} is a file; a store is a folder")
         if store.primary() is None:
             raise UsageError(
                 f"{store.root} holds no store; import files into it first (tickreel import PATH --store ...),"

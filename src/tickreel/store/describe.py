@@ -7,7 +7,7 @@ import numpy as np
 
 from tickreel.codecs import CODECS
 from tickreel.errors import UsageError
-from tickreel.schema import RECORD_TYPES, Kind
+from tickreel.schema import MARKET_TYPES, RECORD_TYPES, Kind
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, format_time
 
@@ -26,8 +26,10 @@ def select(
     """Yield the keys that match. `symbols` may be "EXCHANGE:SYMBOL" and name groups.
 
     whole_days  UsageError if a time is not a midnight
-    Raises UsageError for a symbol that is not there, or that is there only within a group.
+    Raises UsageError for a name that is not there, or that is there only within a group, and for a range of
+    time with no day in it.
     """
+    check_names(store, feed=feed, type=type, exchange=exchange)
     for name, ns in (("--from", from_ns), ("--to", to_ns)):
         if whole_days and ns is not None and ns % NS_PER_DAY:
             raise UsageError(
@@ -35,13 +37,16 @@ def select(
             )
     wanted = dict.fromkeys(symbols, False)
     groups = []
+    empty = True
     for key in store.find(feed=feed, type=type, exchange=exchange, from_ns=from_ns, to_ns=to_ns):
         names = [name for name in (key.symbol, f"{key.exchange}:{key.symbol}") if name in wanted]
         if not wanted or names:
             wanted.update(dict.fromkeys(names, True))
+            empty = False
             yield key
         elif key.grouped:
             groups.append(key)
+    timed = (from_ns, to_ns) != (None, None)
     missing = [name for name, found in wanted.items() if not found]
     for name in missing:
         if group := _group_of(store, groups, name):
@@ -50,7 +55,35 @@ def select(
                 f" name the group, {group.exchange}:{group.symbol}"
             )
     if missing:
-        raise UsageError(f"{', '.join(missing)}: not in the store; tickreel ls lists what is")
+        when = " in that time" if timed else ""
+        raise UsageError(f"{', '.join(missing)}: not in the store{when}; tickreel ls lists what is")
+    if empty and timed:
+        days = [key.day for key in store.find(feed=feed, type=type, exchange=exchange)]
+        have = f"{min(days)} to {max(days)}" if days else "none"
+        raise UsageError(f"no day lies in that range of time; the days that there are: {have}")
+
+
+def check_names(
+    store: Store, *, feed: str | None = None, type: str | None = None, exchange: str | None = None
+) -> None:
+    """Raise UsageError for a name of which the store holds nothing, with the names of what it holds."""
+    if next(store.find(feed=feed, type=type, exchange=exchange), None) is not None:
+        return
+    if feed is not None and feed not in store.feeds():
+        raise UsageError(f"--feed {feed}: the store has {', '.join(store.feeds()) or 'none'}")
+    if type is not None:
+        if type not in MARKET_TYPES:
+            raise UsageError(f"--type {type}: known are {', '.join(MARKET_TYPES)}")
+        _refuse_unknown("--type", type, {key.type for key in store.find(feed=feed)})
+    if exchange is not None:
+        found = {key.exchange for key in store.find(feed=feed, type=type)}
+        _refuse_unknown("--exchange", exchange, found)
+
+
+def _refuse_unknown(option: str, name: str, found: set[str]) -> None:
+    if name not in found:
+        have = ", ".join(sorted(found)) or "nothing"
+        raise UsageError(f"{option} {name}: nothing of that is in the store; it has {have}")
 
 
 def _group_of(store: Store, groups: list[SegmentKey], name: str) -> SegmentKey | None:

@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -74,7 +75,7 @@ def load(ref: StrategyRef, code: str | None = None) -> type[Strategy]:
         for part in ref.name.split("."):
             found = getattr(found, part, None)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise StrategyError(f"{where} has no class {ref.name} derived from tickreel.Strategy")
+        raise StrategyError(f"{where} has no class {ref.name} derived from tickreel.Strategy{_instead(ref)}")
     if code is not None and strategy_key(found) != code:
         raise StrategyError(
             f"{where or ref.module}: {ref.name} is not the code that the run began with: the file, or one that"
@@ -83,13 +84,21 @@ def load(ref: StrategyRef, code: str | None = None) -> type[Strategy]:
     return found
 
 
-def _only_class(file: Path) -> str:
-    module = run_file(file)
-    names = [
+def _instead(ref: StrategyRef) -> str:
+    return f"; it has {', '.join(_classes(run_file(Path(ref.file)))) or 'none'}" if ref.file else ""
+
+
+def _classes(module: ModuleType) -> list[str]:
+    """Return the names of the strategies that a module defines."""
+    return [
         name
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
     ]
+
+
+def _only_class(file: Path) -> str:
+    names = _classes(run_file(file))
     if len(names) != 1:
         found = ", ".join(names) or "none"
         raise UsageError(f"{file} has {len(names)} strategies ({found}); name one as {file.name}:NAME")

@@ -1,5 +1,6 @@
 """Writes made-up trades as the files of a Tardis.dev dataset mirror."""
 
+import filecmp
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ import numpy as np
 from isal import isal_zlib
 
 from tickreel.codecs.digits_kernel import NUMBER_BYTES
-from tickreel.errors import disk_error
+from tickreel.errors import UsageError, disk_error
 from tickreel.schema import RECORD_TYPES
 from tickreel.synth.csv_kernel import format_rows
 from tickreel.synth.days import day_rows
@@ -36,11 +37,13 @@ def write_day(market: SyntheticMarket, symbol: str, day: str, root: str | Path) 
     the compressed bytes are for one version of isal on one kind of CPU.
     Raises UsageError (see `day_trades`) and DiskError.
     """
-    return _write(market, symbol, day, root)[0]
+    return _write(market, symbol, day, root, replace=True)[0]
 
 
 def write_days_task(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, int]:
     """Write several days of one symbol; the task of a process pool, plain data in and out.
+
+    A file that is there stays if its bytes are the same; UsageError names one with others: it may be real.
 
     arguments  seed, exchange, symbol, days ["YYYY-MM-DD", ...], root, scale; oddities if wanted
     progress   called as progress(days=number done) after each day
@@ -55,7 +58,7 @@ def write_days_task(arguments: dict[str, Any], progress: Callable[..., None]) ->
     )
     done = {"days": 0, "trades": 0, "bytes": 0}
     for day in arguments["days"]:
-        path, rows = _write(market, arguments["symbol"], day, arguments["root"])
+        path, rows = _write(market, arguments["symbol"], day, arguments["root"], replace=False)
         done["days"] += 1
         done["trades"] += rows
         done["bytes"] += path.stat().st_size
@@ -80,7 +83,9 @@ def csv_pieces(market: SyntheticMarket, symbol: str, rows: Rows) -> Iterator[byt
         yield out[: format_rows(out, prefix, four_digits(), rows, span, scales)].data
 
 
-def _write(market: SyntheticMarket, symbol: str, day: str, root: str | Path) -> tuple[Path, int]:
+def _write(
+    market: SyntheticMarket, symbol: str, day: str, root: str | Path, *, replace: bool
+) -> tuple[Path, int]:
     rows = day_rows(market, symbol, day)
     path = day_path(market, symbol, day, root)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -91,7 +96,13 @@ def _write(market: SyntheticMarket, symbol: str, day: str, root: str | Path) -> 
             for piece in csv_pieces(market, symbol, rows):
                 file.write(packer.compress(piece))
             file.write(packer.flush())
-        os.replace(part, path)
+        if replace or not path.exists():
+            os.replace(part, path)
+        elif not filecmp.cmp(part, path, shallow=False):
+            raise UsageError(
+                f"{path} is already there with other contents, which are not overwritten: choose another folder,"
+                " or move it away"
+            )
     except OSError as error:
         raise disk_error(error, f"writing {path}") from error
     finally:

@@ -93,7 +93,12 @@ def _check(profile: SymbolProfile, scale: float) -> None:
     rows = profile.trades_per_day * scale
     ticks = profile.price * 10.0**profile.tick_decimals
     allowed = (
-        ("scale", scale, 0 < rows <= MAX_ROWS_A_DAY, f"so that trades a day are 1 to {MAX_ROWS_A_DAY:,}"),
+        (
+            "scale",
+            scale,
+            0 < rows <= MAX_ROWS_A_DAY,
+            f"a number above 0 that gives at most {MAX_ROWS_A_DAY:,} trades a day",
+        ),
         ("tick_decimals", profile.tick_decimals, 0 <= profile.tick_decimals <= 12, "0 to 12"),
         ("lot_decimals", profile.lot_decimals, 0 <= profile.lot_decimals <= 12, "0 to 12"),
         ("price", profile.price, 100 <= ticks <= 1e8, "100 to 100,000,000 ticks"),

@@ -63,6 +63,13 @@ function runText([offset, length], first) {
   return length === 1 ? start : `${start} (${grouped(length, 0)} days)`;
 }
 
+// What lies between runs [offset, length] that are in order.
+function between(count, runs) {
+  const starts = [0, ...runs.map(([offset, length]) => offset + length)];
+  const ends = [...runs.map(([offset]) => offset), count];
+  return starts.map((start, place) => [start, ends[place] - start]).filter(([, length]) => length > 0);
+}
+
 function strip(days, missing) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -75,9 +82,12 @@ function strip(days, missing) {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("class", "strip");
   svg.setAttribute("aria-hidden", "true");
-  put("have", 0, days.count);
-  // A lone missing day of a long range would be thinner than a pixel.
-  for (const [offset, length] of missing) put("miss", offset, Math.max(length, days.count / 250));
+  const lost = missing.reduce((sum, [, length]) => sum + length, 0);
+  const sparse = lost > days.count / 2;
+  put(sparse ? "miss" : "have", 0, days.count);
+  // A lone day of the rarer kind would be thinner than a pixel of a long range.
+  const marks = sparse ? between(days.count, missing) : missing;
+  for (const [offset, length] of marks) put(sparse ? "have" : "miss", offset, Math.max(length, days.count / 250));
   return svg;
 }
 
