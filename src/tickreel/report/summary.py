@@ -113,7 +113,7 @@ def _sparse(view: RunView) -> list[KeyFigure]:
     if found >= asked:
         return []
     of = f", {counted(len(covered), 'symbol')} added up" if len(covered) > 1 else ""
-    note = f"data on {found:,} of {asked:,} days{of}; the others count as returns of 0"
+    note = f"data on {found:,} of {asked:,} days{of}; one between others counts as a return of 0"
     return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "")]
 
 
