@@ -194,4 +194,4 @@ def test_columns_that_are_not_read_change_nothing():
 
 
 def test_the_callbacks_that_strategies_may_define():
-    assert list(CALLBACKS) == ["on_start", "on_trade", "on_fill", "on_timer", "on_end"]
+    assert list(CALLBACKS) == ["on_start", "on_trade", "on_book", "on_fill", "on_timer", "on_end"]
