@@ -265,6 +265,15 @@ def test_code_without_text_and_what_cannot_be_text_are_refused(user):
         reference(module.S)
 
 
+def test_super_is_refused():
+    class Upon(Base):
+        def on_timer(self, ctx):
+            super().on_timer(ctx)
+
+    with pytest.raises(StrategyError, match=r"on_timer uses super\(\), which machine code does not know"):
+        reference(Upon)
+
+
 def test_runs_in_threads_do_not_disturb_each_other(market_store):
     found = {}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from importlib import import_module
 from io import StringIO
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import msgspec
@@ -182,6 +182,12 @@ class _Hands:
                 self._bind(function, space, name, function.__globals__[name], taken)
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         for name, cell in cells:
+            if name == "__class__":
+                code = function.__code__
+                raise StrategyError(
+                    f"{code.co_filename}:{code.co_firstlineno}: {function.__qualname__} uses super(), which machine"
+                    " code does not know: make what both need a function of the file, and call that"
+                )
             self._bind(function, outer, name, cell.cell_contents, ())
 
     def _bind(self, user: Callable, space: str, name: str, value: Any, taken: Iterable[str]) -> None:
@@ -222,7 +228,7 @@ class _Hands:
         """Return Python that imports a function or type of an installed module, or "" if it is none."""
         name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
         home = "numpy" if isinstance(value, np.ufunc) else getattr(value, "__module__", None)
-        if not (isinstance(value, (FunctionType, BuiltinFunctionType, type, np.ufunc)) or callable(value)):
+        if not callable(value):
             return ""
         try:
             module = import_module(home) if isinstance(home, str) and home != "__main__" else None
