@@ -50,8 +50,10 @@ def trades_per_second(view: RunView) -> float | None:
 def time_range(view: RunView) -> str:
     """Return "2024-01-01 to 2024-07-01 UTC", with the time of day, in seconds, where it is not midnight."""
     ends = (format_time(view[name] // NS_PER_S * NS_PER_S) for name in ("from_ns", "to_ns"))
-    plain = (end.removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z") for end in ends)
-    return " to ".join(plain) + " UTC"
+    return (
+        " to ".join(end.removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z") for end in ends)
+        + " UTC"
+    )
 
 
 def speed(view: RunView) -> str:
@@ -113,7 +115,7 @@ def _sparse(view: RunView) -> list[KeyFigure]:
     if found >= asked:
         return []
     of = f", {counted(len(covered), 'symbol')} added up" if len(covered) > 1 else ""
-    note = f"data on {found:,} of {asked:,} days{of}; one between others counts as a return of 0"
+    note = f"data on {found:,} of {asked:,} days{of}; a day without, between others, counts as a return of 0"
     return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "")]
 
 

@@ -1,6 +1,5 @@
 """backtest(): a strategy over the symbols of a store, all cores, into a run folder."""
 
-import inspect
 import os
 import platform
 import sys
@@ -82,8 +81,6 @@ def backtest(
     """
     refuse_within_load()
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
-    ref = reference(strategy)
-    _check_names(load(ref), parameters)
     settings = RunSettings(
         feed=feed, exchange=exchange, symbols=names,
         from_ns=None if start is None else parse_time(start, "start"),
@@ -94,17 +91,7 @@ def backtest(
         instruments=None if instruments is None else os.fspath(instruments),
     )  # fmt: skip
     place = Store.existing(store or os.environ.get("TICKREEL_STORE") or "tape")
-    return run_backtest(place, ref, settings, out=Path(out) if out else None)
-
-
-def _check_names(strategy: type[Strategy], parameters: dict[str, Any]) -> None:
-    """Raise UsageError for a parameter that is none and is called almost like a setting of `backtest`."""
-    own = [name for name in inspect.signature(backtest).parameters if name not in ("strategy", "parameters")]
-    for name in set(parameters) - set(parameters_of(strategy)):
-        if close := get_close_matches(name, own, 1):
-            raise UsageError(
-                f"backtest({name}=...): {strategy.__name__} has no parameter {name!r}; did you mean {close[0]}=...?"
-            )
+    return run_backtest(place, reference(strategy), settings, out=Path(out) if out else None)
 
 
 def run_backtest(
@@ -151,8 +138,10 @@ def run_backtest(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
             from_ns=whole[0], to_ns=whole[1], code=code,
             settings=settings.recorded(
-                feed=streams[0].feed, from_ns=whole[0], to_ns=whole[1],
-                set={**parameters_of(strategy), **parameters}, symbols=[stream.name for stream in streams],
+                feed=streams[0].feed, symbols=[stream.name for stream in streams],
+                from_ns=whole[0] if settings.from_ns is None else settings.from_ns,
+                to_ns=whole[1] if settings.to_ns is None else settings.to_ns,
+                set={**parameters_of(strategy), **parameters},
             ),
             capital=settings.capital, conventions=asdict(conventions), symbols=records,
             wall_seconds=time.perf_counter() - began, workers=_workers(settings, len(tasks)),
@@ -168,6 +157,11 @@ def _known(strategy: type[Strategy], settings: RunSettings) -> Iterable[tuple[st
             f"{strategy.__name__}.{taken[0]}: a setting of every run has that name, so backtest() could not tell"
             f" them apart; give the parameter another one, e.g. my_{taken[0]}"
         )
+    for name in set(settings.parameters) - set(parameters_of(strategy)):
+        if close := get_close_matches(name, signature(backtest).parameters, 1):
+            raise UsageError(
+                f"{strategy.__name__} has no parameter {name!r}; did you mean the setting {close[0]}?"
+            )
     make_state(strategy, settings.parameters)  # refuses a name that is no parameter
     return settings.parameters.items()
 

@@ -17,6 +17,7 @@ _CALLS = {
 
 _NUMBERS = {*Trade._fields, *Fill._fields}
 _FLOATS = {"price", "amount", "quantity", "position", "cash", "equity"}
+_FLOATS |= {"bid", "ask", "bid_amount", "ask_amount", "mid", "spread"}
 _KEEP = {"min", "max", "abs", "sum"}
 _SIDE = "; side is +1 for a buyer, -1 for a seller, 0 if unknown"
 
@@ -30,7 +31,7 @@ def complaints(
 ) -> Iterator[tuple[ast.AST, str]]:
     """Yield (node, what is wrong and what to write instead).
 
-    known       argument's name -> what it stands for: self, ctx, trade, fill
+    known       argument's name -> what it stands for: self, ctx, trade, fill, book
     parameters  fields that are Params; kinds: field -> "float", "int", "bool" or "array"
     constants   globals of the function
     """
@@ -73,7 +74,7 @@ class _Reader:
         self._asked: set[str] = set()
 
     def role(self, node: ast.AST) -> str:
-        """Return "self", "ctx", "trade", "fill" or "" for what an attribute is taken of."""
+        """Return "self", "ctx", "trade", "fill", "book" or "" for what an attribute is taken of."""
         if isinstance(node, ast.Subscript) and self.role(node.value) == "ctx":
             return "ctx"
         return self._known.get(node.id, "") if isinstance(node, ast.Name) else ""
@@ -191,7 +192,7 @@ def _attribute(
             node,
             f"{name} cannot be set: it follows from orders and trades; send an order, e.g. ctx.buy(quantity)",
         )
-    elif written and role in ("trade", "fill"):
+    elif written and role in ("trade", "fill", "book"):
         yield node, f"{name} cannot be set: it is what happened; use a variable of your own"
     elif role == "ctx" and node.attr in _CALLS and id(node) not in called:
         yield node, f"{name} does nothing without brackets: write {_CALLS[node.attr][2]}"
