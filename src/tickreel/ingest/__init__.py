@@ -7,6 +7,8 @@ spill      rows that are not, to rows in a segment's order, in bounded memory
 run        sorted rows in a temporary file
 inspect    counts what is odd but kept
 stage      one file to staged segments: the task of a worker
+places     which segments hold the rows of a path
+publish    staged segments to segments of the store: new, merged, replaced or refused
 instruments   Tardis' and the user's instruments into the store
 importer   many files to a store: plan, work, publish, report
 """

@@ -94,7 +94,16 @@ class FileResult(msgspec.Struct):
 def stage_file(arguments: dict[str, Any], progress: Any) -> dict[str, Any]:
     """Stage one file; the task of the process pool. Arguments and result are plain data."""
     task = msgspec.convert(arguments, FileTask)
-    return msgspec.to_builtins(FileStage(task, progress).run())
+    result = _skipped(task) or FileStage(task, progress).run()
+    return msgspec.to_builtins(result)
+
+
+def _skipped(task: FileTask) -> FileResult | None:
+    """Return the result of a file that is known by its bytes, or None if it is to be read."""
+    if not task.known:
+        return None
+    sha256 = file_sha256(Path(task.path))
+    return FileResult(task.path, sha256, 0, skipped=True) if sha256 in task.known else None
 
 
 class FileStage:
@@ -123,10 +132,6 @@ class FileStage:
 
     def run(self) -> FileResult:
         task = self.task
-        if task.known:
-            sha256 = file_sha256(Path(task.path))
-            if sha256 in task.known:
-                return FileResult(task.path, sha256, Path(task.path).stat().st_size, skipped=True)
         # A worker that died may have left the beginnings of a first attempt.
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
