@@ -1,6 +1,7 @@
 """Ingest: files of a provider into sealed segments, every row accounted for.
 
 files      opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
+zstd_frames  cuts zstd data into pieces of bounded text
 plan       paths, folders and globs to a list of files with their record types
 order      rows that are in a segment's order already
 spill      rows that are not, to rows in a segment's order, in bounded memory

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from tickreel.compute import Numbers, Outcome, Task, make_executor
-from tickreel.errors import DiskError, FailedError, InputError, TickreelError
+from tickreel.errors import DiskError, FailedError, ReadError, TickreelError
 from tickreel.ingest.books import keep_books
 from tickreel.ingest.plan import PlannedFile, plan_files
 from tickreel.ingest.publish import Publisher
-from tickreel.ingest.stage import FileResult, FileTask
+from tickreel.ingest.stage import FileResult, FileTask, staged_result
 from tickreel.store.catalog import STAGING, SegmentKey, Store, WritingStore
 from tickreel.store.format import BLOCK_ROWS
 from tickreel.store.names import check_feed
@@ -61,11 +61,9 @@ class ImportSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if no file failed, 3 if every file did because of what is in it, else 1."""
+        """0 if no file failed, the files' own code if all failed with the same one, else 1."""
         codes = {report.exit_code for report in self.files}
-        if codes <= {0}:
-            return 0
-        return InputError.exit_code if codes == {InputError.exit_code} else FailedError.exit_code
+        return codes.pop() if len(codes) == 1 else FailedError.exit_code if codes else 0
 
 
 OnProgress = Callable[[str, Numbers], None]
@@ -169,6 +167,15 @@ class _Import:
                 # What another path of this import brought may go before this file's turn.
                 known=self._publisher.known(planned.type, str(planned.path), without=paths),
             )
+            if planned.problem is None
+            else Task(
+                str(number),
+                "tickreel.ingest.stage:refuse_file",
+                {
+                    "error_type": type(planned.problem).__name__,
+                    "error": str(planned.problem),
+                },
+            )
             for number, planned in enumerate(files)
         ]
 
@@ -198,25 +205,30 @@ class _Import:
                     return FileReport(path, "skipped", result)
                 result = self._result(self._again(number, planned))
             done = self._publisher.publish(planned.type, result)
-        except DiskError:
-            raise
         except TickreelError as error:
-            return FileReport(
-                path, "failed", result,
-                error=str(error), error_type=type(error).__name__, exit_code=error.exit_code,
-            )  # fmt: skip
+            # The store's own disk ends the import; a file that cannot be read is that file's failure.
+            if isinstance(error, DiskError) and not isinstance(error, ReadError):
+                raise
+            return _failed(path, error, result)
         return FileReport(path, done.state, result, done.segments, done.rejects)
 
     def _result(self, outcome: Outcome) -> FileResult:
         if not outcome.ok:
             raise outcome.as_error()
-        return msgspec.convert(outcome.value, FileResult)
+        return staged_result(outcome.value)
 
     def _again(self, number: int, planned: PlannedFile) -> Outcome:
         """Stage a file that was known when the import began, but is not any more: another took its place."""
         with make_executor(1) as executor:
             (outcome,) = executor.run([self._task(number, planned, known=[])])
         return outcome
+
+
+def _failed(path: str, error: TickreelError, result: FileResult | None = None) -> FileReport:
+    return FileReport(
+        path, "failed", result,
+        error=str(error), error_type=type(error).__name__, exit_code=error.exit_code,
+    )  # fmt: skip
 
 
 def _is_our_own(path: Path, root: Path) -> bool:
