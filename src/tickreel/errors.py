@@ -97,11 +97,15 @@ _READ_ERRNOS = {
     errno.EIO: "the disk failed: check it, or fetch the file again to another",
     errno.EACCES: "give this user the right to read it",
     errno.EPERM: "give this user the right to read it",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
 
-def read_error(error: OSError, path: object) -> ReadError:
-    """Turn an operating-system error of a file that was given into a message with the next step."""
+def read_error(error: OSError, path: object) -> DiskError:
+    """Turn an operating-system error of a file that was given into a message with the next step.
+
+    ReadError, unless it is this process that can open no file more.
+    """
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return disk_error(error, f"reading {path}")
     step = _READ_ERRNOS.get(error.errno or 0, "mend the cause and run again")
     return ReadError(f"{path}: cannot be read: {error.strerror or error}; {step}")
