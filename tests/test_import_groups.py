@@ -18,6 +18,7 @@ from import_sample import (
     trade,
     trades,
 )
+from tickreel.errors import UsageError
 from tickreel.ingest.remove import remove
 from tickreel.store.catalog import Store
 from tickreel.store.describe import select
@@ -85,3 +86,25 @@ def test_a_group_that_gets_a_symbol_later_is_looked_at_again(store: Store, tmp_p
     assert states(take(store, group, own)) == ["imported", "imported"]
     put(group, trades(trade(1, symbol="ETH-PERPETUAL"), trade(5, symbol="BTC-PERPETUAL")))
     assert states(take(store, group)) == ["failed"]
+
+
+def test_a_symbol_with_a_colon_is_found_by_its_name(store: Store, tmp_path: Path) -> None:
+    lines = [
+        trade(1, exchange="bitfinex-derivatives", symbol="BTCF0:USTF0"),
+        trade(2),
+        trade(3, exchange="BTCF0", symbol="USTF0"),
+    ]
+    take(store, put(tmp_path / "x.csv", trades(*lines)), types=("trades",))
+    tape = open_store(store.root)
+
+    def names(text: str, exchange: str | None = None) -> list[str]:
+        return [stream.name for stream in tape.streams(text, exchange=exchange)]
+
+    full = "bitfinex-derivatives:BTCF0:USTF0"
+    assert names("BTCF0:USTF0") == names(full) == names("BTCF0:USTF0", "bitfinex-derivatives") == [full]
+    assert names("USTF0") == names("USTF0", "BTCF0") == ["BTCF0:USTF0"]
+    assert names("binance:BTCUSDT") == names("BTCUSDT") == names("binance:BTCUSDT", "binance")
+    with pytest.raises(UsageError, match="okx:BTCUSDT"):
+        names("okx:BTCUSDT", "binance")
+    with pytest.raises(UsageError, match="no rows of ETHUSDT"):
+        names("binance:ETHUSDT")
