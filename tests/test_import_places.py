@@ -211,6 +211,26 @@ def test_a_replacement_killed_anywhere_is_finished_by_the_next(store: Store, tmp
     raise AssertionError("it never came to its end")
 
 
+def test_a_damaged_record_fails_its_file_and_names_the_remedy(store: Store, tmp_path: Path) -> None:
+    path = put(tmp_path / "x.csv", trades(trade(1, symbol="A"), trade(2, symbol="B")))
+    plain = put(dataset(tmp_path), trades(trade(1)))
+    take(store, path, plain, types=("trades",))
+    (record,) = (store.root / "tardis" / "sources").iterdir()
+    record.write_bytes(b"{")
+    summary = take(store, path, plain, types=("trades",))
+    assert states(summary) == ["failed", "skipped"]
+    assert f"remove the folder {record.parent}" in summary.files[0].error
+    shutil.rmtree(record.parent)
+    assert states(take(store, path, plain, types=("trades",))) == ["skipped", "skipped"]
+
+
+@pytest.mark.parametrize("symbol", ["X" * 230, "\N{SNOWMAN}" * 70])
+def test_a_name_that_no_segment_can_have_is_no_hindrance(store: Store, tmp_path: Path, symbol: str) -> None:
+    path = put(tmp_path / f"binance_trades_{KEY.day}_{symbol[:200]}.csv", trades(trade(1)))
+    assert states(take(store, path)) == ["imported"]
+    assert states(take(store, path)) == ["skipped"]
+
+
 # rm
 
 

@@ -161,23 +161,19 @@ class _Import:
     def _tasks(self, files: list[PlannedFile]) -> list[Task]:
         paths = {str(planned.path) for planned in files}
         return [
-            self._task(
-                number,
-                planned,
-                # What another path of this import brought may go before this file's turn.
-                known=self._publisher.known(planned.type, str(planned.path), without=paths),
-            )
-            if planned.problem is None
-            else Task(
-                str(number),
-                "tickreel.ingest.stage:refuse_file",
-                {
-                    "error_type": type(planned.problem).__name__,
-                    "error": str(planned.problem),
-                },
-            )
+            _refusal(number, planned.problem)
+            if planned.problem
+            else self._task(number, planned, known=self._known(planned, paths))
             for number, planned in enumerate(files)
         ]
+
+    def _known(self, planned: PlannedFile, paths: set[str]) -> list[str]:
+        try:
+            # What another path of this import brought may go before this file's turn.
+            return self._publisher.known(planned.type, str(planned.path), without=paths)
+        except FailedError:
+            # What is wrong there is said when the file is to be published.
+            return []
 
     def _task(self, number: int, planned: PlannedFile, *, known: list[str]) -> Task:
         name = planned.name
@@ -222,6 +218,11 @@ class _Import:
         with make_executor(1) as executor:
             (outcome,) = executor.run([self._task(number, planned, known=[])])
         return outcome
+
+
+def _refusal(number: int, problem: TickreelError) -> Task:
+    arguments = {"error_type": type(problem).__name__, "error": str(problem)}
+    return Task(str(number), "tickreel.ingest.stage:refuse_file", arguments)
 
 
 def _failed(path: str, error: TickreelError, result: FileResult | None = None) -> FileReport:

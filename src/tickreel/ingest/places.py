@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tickreel.errors import CorruptionError, FormatError, disk_error
+from tickreel.errors import CorruptionError, FailedError, InputError, UsageError, disk_error
 from tickreel.sources.tardis_names import read_name
 from tickreel.store import disk
 from tickreel.store.catalog import SegmentKey, Store, WritingStore
@@ -37,11 +37,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def named_key(feed: str, type: str, source: str) -> SegmentKey | None:
-    """Return the segment that a path says, if it follows a convention and is of that type."""
+    """Return the segment that a path says, if it follows a convention, is of that type and can be stored."""
     name = read_name(source)
     if name is None or name.type != type:
         return None
-    return SegmentKey(feed, type, name.exchange, name.symbol, name.day, name.grouped)
+    key = SegmentKey(feed, type, name.exchange, name.symbol, name.day, name.grouped)
+    try:
+        key.parts()
+    except (InputError, UsageError):
+        return None
+    return key
 
 
 class Places:
@@ -123,10 +128,10 @@ def read_place(store: Store, path: Path) -> Place | None:
 
 
 def parts_of(store: Store, key: SegmentKey) -> list[Part]:
-    """Return the parts of a segment; none if it is missing or damaged: that is said when it is written to."""
+    """Return the parts of a segment; none if it cannot be opened: what is wrong is said when it is written to."""
     try:
         return store.open(key).meta.parts
-    except (FileNotFoundError, CorruptionError, FormatError):
+    except (FileNotFoundError, FailedError, UsageError):
         return []
 
 

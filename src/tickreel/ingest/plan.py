@@ -146,4 +146,4 @@ def _shown(path: Path) -> str:
 
 def _is_reject(path: Path) -> bool:
     """Return whether a store keeps that file as rows that it set aside: those are no data."""
-    return path.parent.name == "rejects" and (path.parents[2] / PRIMARY).is_file()
+    return path.parent.name == "rejects" and (path.parent.parent.parent / PRIMARY).is_file()
