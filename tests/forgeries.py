@@ -150,6 +150,34 @@ def many_columns(f: Forgery) -> None:
     f.blocks, f.chunks = f.blocks[:0], f.chunks[:0]
 
 
+def many_symbols(count: int, size: int) -> Callable[[Forgery], None]:
+    """Add symbols without rows, each with a name of `size` bytes, before the one that has all."""
+
+    def forge(f: Forgery) -> None:
+        table = np.zeros(count + 1, fmt.SYMBOL)
+        table["name_bytes"][:count] = size
+        table["name_offset"] = np.cumsum(table["name_bytes"]) - table["name_bytes"]
+        table["rows"][count], table["name_bytes"][count] = f.head["rows"][0], len(f.names)
+        f.symbols, f.names = table, b"".join(b"%0*d" % (size, n) for n in range(count)) * (size > 0) + f.names
+        f.head["symbols"], f.head["names_bytes"] = len(table), len(f.names)
+
+    return forge
+
+
+def full(piece: bytes, last: bytes, *, before: bytes, after: bytes) -> Callable[[Forgery], None]:
+    """Describe with as much of `piece` as is allowed, wrong only in the last of them."""
+
+    def forge(f: Forgery) -> None:
+        head = f.meta[: f.meta.index(b'"parts":')] + b'"parts":' + before
+        room = fmt.MAX_META_BYTES - len(head) - len(last) - len(after) - len(f.meta)
+        tail = f.meta[f.meta.index(b',"symbol"') :]
+        f.describe(head + piece * (room // len(piece)) + last + after + tail)
+
+    return forge
+
+
+_PART = b'{"source":"","sha256":"","bytes":0,"rows":0,"interval":null}'
+_EXAMPLES = _PART[:-1] + b',"odd":{"x":{"count":1,"examples":['
 DEEP = b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
 
 AT_OPENING: dict[str, Callable[[Forgery], None]] = {
@@ -206,6 +234,15 @@ AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "symbols in the wrong order": two_names(b"BA"),
     "symbol twice": two_names(b"AA"),
     "name that is not UTF-8": two_names(b"A\xff"),
+    "500,000 symbols without a name": many_symbols(500_000, 0),
+    "65,537 symbols": many_symbols(65_536, 5),
+    "symbols without a name": many_symbols(2, 0),
+    "name of 256 bytes": many_symbols(1, 256),
+    "300,000 parts": described(b'{"parts":[' + b",".join([_PART] * 300_000) + b"]}"),
+    "as many parts as fit, the last one wrong": full(_PART + b",", b"7", before=b"[", after=b"]"),
+    "as many examples as fit, the last one wrong": full(
+        b'[1,""],', b"7", before=b"[" + _EXAMPLES, after=b"]}}}]"
+    ),
     "no JSON": described(b"{]"),
     "empty description": described(b""),
     "JSON of another form": described(b"[1]"),
@@ -318,9 +355,9 @@ def main(folder: Path) -> None:
             if sys.platform == "linux":
                 limit_memory(MEMORY_BYTES)
         tracemalloc.reset_peak()
-        before, begun = tracemalloc.get_traced_memory()[0], time.perf_counter()
+        before, begun = tracemalloc.get_traced_memory()[0], time.process_time()
         result = examine(where)
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         found[name] = (*result, seconds, tracemalloc.get_traced_memory()[1] - before)
     print(json.dumps(found))
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tickreel.codecs.decimals import FLOAT_BITS, MAX_MANTISSA, MAX_SCALE, NULL_MANTISSA, Decimals, from_floats
@@ -109,26 +109,26 @@ def lines(type: str) -> st.SearchStrategy[bytes]:
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[str, bytes, list[int], bool]:
-    """A type, a file of it, the places where its bytes are cut into pieces, and whether gzip proved its end."""
+def files(draw: st.DrawFn) -> tuple[str, bytes, list[int]]:
+    """A type, a file of it, and the places where its bytes are cut into pieces."""
     type = draw(st.sampled_from(TYPES))
     header = ",".join(RECORD_TYPES[type].csv_header).encode() + draw(st.sampled_from([b"\n", b"\r\n"]))
     data = header + b"".join(draw(st.lists(lines(type), max_size=8)))
     if draw(st.integers(0, 3)) == 0:
         data = data[: -draw(st.integers(1, 3))]
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=4)))
-    return type, data, cuts, draw(st.booleans())
+    return type, data, cuts
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
-def parse(record: RecordType, parts: list[bytes], *, whole: bool = True) -> tuple[CsvParser, list[RowBatch]]:
+def parse(record: RecordType, parts: list[bytes]) -> tuple[CsvParser, list[RowBatch]]:
     parser = CsvParser(record, "x.csv", check_name)
     found: list[RowBatch] = []
     for number, part in enumerate(parts, start=1):
-        found += parser.feed(part, last=number == len(parts), proven_whole=whole)
+        found += parser.feed(part, last=number == len(parts))
     return parser, found
 
 
@@ -158,35 +158,35 @@ def column_values(kind: Kind, parts: list) -> list:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(files())
-def test_any_text_gives_what_the_twin_gives(file: tuple[str, bytes, list[int], bool]) -> None:
-    type, data, cuts, whole = file
+def test_any_text_gives_what_the_twin_gives(file: tuple[str, bytes, list[int]]) -> None:
+    type, data, cuts = file
     record = RECORD_TYPES[type]
     parts = pieces(data, cuts)
     try:
-        twin = read_csv(record, data, whole=whole, usable=usable)
+        twin = read_csv(record, data, usable=usable)
     except ValueError:
         with pytest.raises(InputError, match="begin with"):
-            parse(record, parts, whole=whole)
+            parse(record, parts)
         return
-    parser, batches = parse(record, parts, whole=whole)
+    parser, batches = parse(record, parts)
     check_equal(record, parser, batches, twin)
 
 
 @settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(files())
-def test_pieces_do_not_matter(file: tuple[str, bytes, list[int], bool]) -> None:
+def test_pieces_do_not_matter(file: tuple[str, bytes, list[int]]) -> None:
     """Cut at every byte, a file gives the same rows with the same reasons as in one piece."""
-    type, data, _, whole = file
+    type, data, _ = file
     record, data = RECORD_TYPES[type], data[:600]
     bytewise = [data[at : at + 1] for at in range(len(data))] or [b""]
     try:
-        one, batches = parse(record, [data], whole=whole)
+        one, batches = parse(record, [data])
     except InputError as error:
         with pytest.raises(InputError) as other:
-            parse(record, bytewise, whole=whole)
+            parse(record, bytewise)
         assert str(other.value) == str(error)
         return
-    many, found = parse(record, bytewise, whole=whole)
+    many, found = parse(record, bytewise)
     assert many.lines == one.lines
     assert [a for b in found for a in b.set_aside] == [a for b in batches for a in b.set_aside]
     for column in record.columns:
@@ -331,6 +331,41 @@ def test_too_many_symbols_are_refused_with_the_number_allowed() -> None:
     assert len(set(parser.names)) == 65_536
 
 
+def test_long_names_do_not_fill_the_table_before_there_are_too_many() -> None:
+    long = "S" * 450
+    parser, _ = parse(
+        RECORD_TYPES["trades"], [HEADER + b"".join(trade(symbol=f"{long}{n}") for n in range(10_000))]
+    )
+    assert len(set(parser.names)) == 10_000
+
+
+@pytest.mark.parametrize("cell", ["é€😀".encode(), b"\xf4\x8f\xbf\xbf", b"\xed\x9f\xbf", b"a\xc2\x80"])
+def test_texts_of_unicode_are_kept(cell: bytes) -> None:
+    parser, batches = parse(RECORD_TYPES["trades"], [HEADER + trade(id="ID").replace(b"ID", cell)])
+    assert [value for batch in batches for value in batch.array("id").tolist()] == [cell]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=6), max_size=20))
+@example(
+    [
+        b"\xff",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xe2\x82",
+        b"\xe0\x9f\xbf",
+        b"\xf0\x8f\xbf\xbf",
+    ]
+)
+def test_texts_that_are_not_utf8_are_set_aside(cells: list[bytes]) -> None:
+    record = RECORD_TYPES["trades"]
+    table = bytes.maketrans(b",\n\r", b"\xc3\xe2\x82")
+    data = HEADER + b"".join(trade(id="ID").replace(b"ID", cell.translate(table)) for cell in cells)
+    parser, batches = parse(record, [data])
+    check_equal(record, parser, batches, read_csv(record, data))
+
+
 @pytest.mark.parametrize("type", TYPES)
 def test_no_type_takes_the_header_of_another(type: str) -> None:
     for other in TYPES:
@@ -366,7 +401,6 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", HEADER, HEADER[:-1], HEADER[:-1] + b"\r\n", HEADER[:-1] + b"\r"])
-@pytest.mark.parametrize("whole", [True, False])
-def test_files_without_rows(data: bytes, whole: bool) -> None:
-    parser, batches = parse(RECORD_TYPES["trades"], [data], whole=whole)
+def test_files_without_rows(data: bytes) -> None:
+    parser, batches = parse(RECORD_TYPES["trades"], [data])
     assert (parser.lines, sum(map(len, batches))) == (0, 0)

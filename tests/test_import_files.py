@@ -30,7 +30,7 @@ from import_sample import (
 from tickreel.cli.app import run
 from tickreel.errors import UsageError
 from tickreel.sources.tardis_names import read_name
-from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.catalog import Store
 from tickreel.store.maintain import verify
 
 
@@ -108,7 +108,9 @@ def test_files_of_types_that_are_not_wanted_are_passed_over_and_counted(store: S
         put(tmp_path / f"binance_{type}_{DAY}_BTCUSDT.csv.gz", trades(trade(1)))
     summary = take(store, tmp_path, types=("trades",))
     assert states(summary) == ["imported"]
-    assert {reason.split(":")[0]: count for reason, count in summary.passed_over.items()} == {
+    assert {
+        reason.removeprefix("files of ").split(":")[0]: count for reason, count in summary.passed_over.items()
+    } == {
         "quotes": 1,
         "liquidations": 1,
     }
@@ -251,18 +253,30 @@ def test_what_follows_a_gzip_must_be_one(store: Store, tmp_path: Path, tail: byt
     path.write_bytes(path.read_bytes() + tail)
     (report,) = take(store, path).files
     assert (report.state, report.exit_code) == ("failed", 3)
+    assert ("other bytes follow the end" in report.error) == (tail == b"garbage")
     assert not (store.root / "tardis").exists()
 
 
-def test_a_plain_file_without_its_last_line_end_loses_that_line_only(store: Store, tmp_path: Path) -> None:
-    path = put(dataset(tmp_path, end=".csv"), trades(trade(1), trade(2))[:-2])
+@pytest.mark.parametrize("end", [".csv", ".csv.gz", ".csv.zst"])
+def test_a_last_line_without_its_line_end_is_set_aside(store: Store, tmp_path: Path, end: str) -> None:
+    """A file of several members may be cut between two of them, whatever packed it."""
+    path = put(dataset(tmp_path, end=end), trades(trade(1), trade(2))[:-2])
     (report,) = take(store, path).files
     assert report.result is not None
     (reason,) = report.result.set_aside
     assert (ids(store), reason.split(":")[0]) == ([1], "last line without a line end")
-    packed = put(dataset(tmp_path, symbol="ETHUSDT"), trades(trade(1), trade(2))[:-1].replace(b"BTC", b"ETH"))
-    assert states(take(store, packed)) == ["imported"]
-    assert ids(store, SegmentKey("tardis", "trades", "binance", "ETHUSDT", DAY)) == [1, 2]
+
+
+def test_a_gzip_cut_between_two_members_gives_no_cut_number(store: Store, tmp_path: Path) -> None:
+    text = trades(trade(1), trade(2, amount="17.25"))
+    path = put(dataset(tmp_path), b"")
+    path.write_bytes(gzip.compress(text[:-3]))
+    (report,) = take(store, path).files
+    assert report.result is not None
+    assert (ids(store), sum(found.count for found in report.result.set_aside.values())) == ([1], 1)
+    path.write_bytes(gzip.compress(text[:-3]) + gzip.compress(text[-3:]))
+    assert states(take(store, path)) == ["replaced"]
+    assert ids(store) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -288,14 +302,18 @@ def test_one_bad_file_leaves_the_others(store: Store, tmp_path: Path) -> None:
     assert ids(store) == [1]
 
 
-def test_an_unreadable_source_is_a_disk_error_that_names_it(store: Store, tmp_path: Path) -> None:
-    from tickreel.errors import DiskError
+# Many symbols, long cells
 
-    path = put(dataset(tmp_path), trades(trade(1)))
-    missing = tmp_path / f"binance_trades_{DAY}_GONE.csv"
-    missing.symlink_to(tmp_path / "nowhere.csv")
-    with pytest.raises((UsageError, DiskError), match="GONE"):
-        take(store, path, missing)
+
+def test_a_file_of_more_symbols_than_a_worker_may_tell_of(store: Store, tmp_path: Path) -> None:
+    lines = [trade(n, symbol=f"S{n}", side="?" * 20_000 if n < 3 else "buy") for n in range(700)]
+    path = put(tmp_path / "many.csv.gz", trades(*lines))
+    (report,) = take(store, path, types=("trades",)).files
+    assert (report.state, len(report.segments)) == ("imported", 700), report.error
+    assert report.result is not None
+    shown = report.result.odd["side_unrecognised"].examples
+    assert [(line, len(text)) for line, text in shown] == [(2, 200), (3, 200), (4, 200)]
+    assert states(take(store, path, types=("trades",))) == ["skipped"]
 
 
 # --strict

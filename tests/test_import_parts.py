@@ -44,13 +44,13 @@ def test_the_same_bytes_are_skipped_under_any_path(store: Store, tmp_path: Path)
     data = trades(trade(1, price="x"), trade(2), trade(3))
     path = put(dataset(tmp_path / "a"), data)
     take(store, path)
-    before = contents(store.root)
+    before = contents(store.root, "*.reel")
     other = put(dataset(tmp_path / "b"), data)
     flat = put(tmp_path / f"binance_trades_{DAY}_BTCUSDT.csv.gz", data)
     unnamed = put(tmp_path / "x.csv.gz", data)
     summary = take(store, path, other, flat, unnamed, types=("trades",))
     assert (states(summary), summary.exit_code) == (["skipped"] * 4, 0)
-    assert contents(store.root) == before
+    assert contents(store.root, "*.reel") == before
     assert states(take(Store(tmp_path / "new"), path, other)) == ["imported", "skipped"]
 
 
@@ -141,7 +141,8 @@ def test_the_segment_that_a_file_is_known_by_is_published_last(store: Store, tmp
 
     with patch("tickreel.store.disk.os.rename", rename):
         take(store, path)
-    assert renamed == ["2023-12-31.reel", "2024-01-02.reel", f"{DAY}.reel", f"{DAY}.reel", "primary"]
+    assert renamed[0].endswith(".json"), "what the segments are about to say is written down before"
+    assert renamed[1:] == ["2023-12-31.reel", "2024-01-02.reel", f"{DAY}.reel", f"{DAY}.reel", "primary"]
     (report,) = take(Store(tmp_path / "other"), path).files
     assert report.segments[-1] == str(KEY)
 

@@ -51,14 +51,12 @@ class Reading:
     odd: list[tuple[str, int, str]] = field(default_factory=list)
 
 
-def read_csv(
-    record: RecordType, data: bytes, *, whole: bool = True, usable: Usable = lambda exchange, symbol: True
-) -> Reading:
-    """Read a file. whole: a last line without a line end is known not to be cut. ValueError: header."""
+def read_csv(record: RecordType, data: bytes, *, usable: Usable = lambda exchange, symbol: True) -> Reading:
+    """Read a file. ValueError: header."""
     reading = Reading()
     lines = data.split(b"\n")
     unended = lines.pop()
-    if unended and (whole or not lines):
+    if unended and not lines:
         lines.append(unended)
         unended = b""
     if lines and _without_cr(lines[0]) != ",".join(record.csv_header).encode():
@@ -155,6 +153,10 @@ def _text(column: Column, cell: bytes) -> tuple[set[str], Any]:
         reasons.add("text longer than 128 bytes")
     if any(letter < 32 or letter == 127 for letter in cell):
         reasons.add("text with control characters")
+    try:
+        cell.decode("utf-8")
+    except UnicodeDecodeError:
+        reasons.add("text that is not UTF-8")
     return reasons, cell
 
 

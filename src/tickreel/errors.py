@@ -6,6 +6,7 @@
     │   └── StrategyError   the strategy does not compile or load: mend the line named  exit 3
     ├── NetworkError        a provider or a key failed                                  exit 4
     ├── DiskError           no room, no permission, a failing disk: mend it, run again  exit 5
+    │   └── ReadError           one file that was given cannot be read: mend that one       exit 5
     └── FailedError         the thing asked for does not hold                           exit 1
         ├── CorruptionError     stored bytes are not what was written: restore them
         ├── FormatError         the segment needs a newer tickreel: upgrade
@@ -42,6 +43,10 @@ class NetworkError(TickreelError):
 
 class DiskError(TickreelError):
     exit_code = 5
+
+
+class ReadError(DiskError):
+    pass
 
 
 class FailedError(TickreelError):
@@ -83,3 +88,24 @@ def disk_error(error: OSError, doing: str) -> DiskError:
     """
     step = _DISK_ERRNOS.get(error.errno or 0, "nothing was published; mend the cause and run again")
     return DiskError(f"{doing}: {error.strerror or error}; {step}")
+
+
+_READ_ERRNOS = {
+    errno.ENOENT: "it is gone, or a link to nothing: remove the link, or fetch the file again",
+    errno.ENXIO: "it is a socket or pipe, no file: move it elsewhere",
+    errno.ELOOP: "a link that leads to itself: remove it",
+    errno.EIO: "the disk failed: check it, or fetch the file again to another",
+    errno.EACCES: "give this user the right to read it",
+    errno.EPERM: "give this user the right to read it",
+}
+
+
+def read_error(error: OSError, path: object) -> DiskError:
+    """Turn an operating-system error of a file that was given into a message with the next step.
+
+    ReadError, unless it is this process that can open no file more.
+    """
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return disk_error(error, f"reading {path}")
+    step = _READ_ERRNOS.get(error.errno or 0, "mend the cause and run again")
+    return ReadError(f"{path}: cannot be read: {error.strerror or error}; {step}")

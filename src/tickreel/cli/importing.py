@@ -113,7 +113,14 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         ]
         note(f"{', '.join(parts)}; {totals['rows']:,} rows put into {summary.store}, feed {summary.feed}")
         for reason, count in summary.passed_over.items():
-            note(f"passed over: {count:,} files of {reason}")
+            note(f"passed over: {count:,} {reason}")
+        empty = [
+            r
+            for r in summary.files
+            if r.result and not r.result.lines and r.state not in ("failed", "skipped")
+        ]
+        if empty:
+            note(f"files without rows: {len(empty):,}, e.g. {empty[0].path}")
         _print_findings(summary)
     for report in summary.files:
         if report.result and report.result.lines and not report.result.rows and report.state != "skipped":

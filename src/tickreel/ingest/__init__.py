@@ -1,12 +1,15 @@
 """Ingest: files of a provider into sealed segments, every row accounted for.
 
 files      opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
+zstd_frames  cuts zstd data into pieces of bounded text
 plan       paths, folders and globs to a list of files with their record types
 order      rows that are in a segment's order already
 spill      rows that are not, to rows in a segment's order, in bounded memory
 run        sorted rows in a temporary file
 inspect    counts what is odd but kept
 stage      one file to staged segments: the task of a worker
+places     which segments hold the rows of a path
+publish    staged segments to segments of the store: new, merged, replaced or refused
 instruments   Tardis' and the user's instruments into the store
 importer   many files to a store: plan, work, publish, report
 """

@@ -2,13 +2,18 @@
 
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from tickreel.errors import InputError, disk_error
+from tickreel.errors import InputError, read_error
+from tickreel.ingest.zstd_frames import steps
 
 _TEXT_BYTES = 1 << 22
+_RAW_BYTES = 1 << 16
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class _HashedFile(io.RawIOBase):
@@ -33,7 +38,6 @@ class TextFile:
     """The decompressed bytes of a .csv, .csv.gz or .csv.zst file, read once in pieces of some MiB.
 
     sha256, file_bytes  of the file itself, complete once `pieces` has ended
-    proven_whole        whether the container shows that nothing was cut off (gzip, zstd)
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +45,6 @@ class TextFile:
         self.sha256 = ""
         self.file_bytes = 0
         self._hashed: _HashedFile | None = None
-        self.proven_whole = path.suffix in (".gz", ".zst")
 
     @property
     def bytes_read(self) -> int:
@@ -49,9 +52,9 @@ class TextFile:
         return self._hashed.bytes if self._hashed else 0
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the text. Raises InputError where the compressed data is cut or damaged."""
+        """Yield the text. Raises InputError where the packed data is cut or damaged, ReadError if it cannot be read."""
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open_source(self.path) as file:
                 hashed = self._hashed = _HashedFile(file)
                 if self.path.suffix == ".gz":
                     yield from self._gunzip(hashed)
@@ -64,38 +67,54 @@ class TextFile:
                     pass
                 self.sha256, self.file_bytes = hashed.hash.hexdigest(), hashed.bytes
         except OSError as error:
-            raise disk_error(error, f"reading {self.path}") from error
+            raise read_error(error, self.path) from error
 
     def _gunzip(self, file: _HashedFile) -> Iterator[bytes]:
-        from isal import igzip, isal_zlib
+        from isal import isal_zlib
 
+        unpack, begun, raw = None, False, file.read(_RAW_BYTES)
         try:
-            reader = igzip.IGzipFile(fileobj=file, mode="rb")
-            while text := reader.read(_TEXT_BYTES):
-                yield text
-        except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
+            while raw:
+                if unpack is None:
+                    if raw[:2] != _GZIP_MAGIC[: len(raw)]:
+                        raise self._no_gzip(file, begun)
+                    unpack, begun = isal_zlib.decompressobj(wbits=31), True
+                if text := unpack.decompress(raw, _TEXT_BYTES):
+                    yield text
+                raw = unpack.unconsumed_tail
+                if unpack.eof:
+                    # Zeros between and after members are padding.
+                    raw, unpack = unpack.unused_data.lstrip(b"\0"), None
+                while not raw and (more := file.read(_RAW_BYTES)):
+                    raw = more.lstrip(b"\0") if unpack is None else more
+                while unpack and not raw and (text := unpack.decompress(b"", _TEXT_BYTES)):
+                    yield text
+            if unpack and not unpack.eof:
+                raise self._damaged("gzip", file, EOFError("it ends in its middle"))
+        except isal_zlib.error as error:  # type: ignore[misc]
             raise self._damaged("gzip", file, error) from None
 
     def _unzstd(self, file: _HashedFile) -> Iterator[bytes]:
         import zstandard
 
+        unpack = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        frame, begun = unpack.decompressobj(), False
         try:
-            unpack = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-            while raw := file.read(1 << 18):
-                frame = unpack.decompressobj()
+            for raw in steps(lambda: file.read(_RAW_BYTES)):
                 while raw:
                     if text := frame.decompress(raw):
                         yield text
+                    raw, begun = frame.unused_data if frame.eof else b"", not frame.eof
                     if frame.eof:
-                        raw = frame.unused_data
                         frame = unpack.decompressobj()
-                        whole = not raw
-                    else:
-                        raw, whole = file.read(1 << 18), False
-                if not whole:
-                    raise self._damaged("zstd", file, EOFError("it ends in its middle"))
+            if begun:
+                raise self._damaged("zstd", file, EOFError("it ends in its middle"))
         except zstandard.ZstdError as error:
             raise self._damaged("zstd", file, error) from None
+
+    def _no_gzip(self, file: _HashedFile, begun: bool) -> InputError:
+        what = "other bytes follow the end of its gzip" if begun else "is no gzip, as its name says"
+        return InputError(f"{self.path}: {what}, within its first {file.bytes} bytes; fetch it again")
 
     def _damaged(self, kind: str, file: _HashedFile, error: Exception) -> InputError:
         what = "cut" if isinstance(error, EOFError) else "damaged"
@@ -104,10 +123,19 @@ class TextFile:
         )
 
 
+def open_source(path: Path) -> io.FileIO:
+    """Open a file that was given; InputError if it is no file, at once where a pipe would wait."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise InputError(f"{path}: is no file but a pipe or device; move it elsewhere")
+    return io.FileIO(fd, "rb")
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, streamed."""
     try:
-        with open(path, "rb") as file:
+        with open_source(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise disk_error(error, f"reading {path}") from error
+        raise read_error(error, path) from error

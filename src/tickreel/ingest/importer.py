@@ -8,15 +8,14 @@ from pathlib import Path
 import msgspec
 
 from tickreel.compute import Numbers, Outcome, Task, make_executor
-from tickreel.errors import DiskError, FailedError, InputError, TickreelError
+from tickreel.errors import DiskError, FailedError, ReadError, TickreelError
 from tickreel.ingest.books import keep_books
 from tickreel.ingest.plan import PlannedFile, plan_files
-from tickreel.ingest.stage import FileResult, FileTask, Staged
+from tickreel.ingest.publish import Publisher
+from tickreel.ingest.stage import FileResult, FileTask, staged_result
 from tickreel.store.catalog import STAGING, SegmentKey, Store, WritingStore
-from tickreel.store.format import BLOCK_ROWS, Part
-from tickreel.store.maintain import Source, merge
+from tickreel.store.format import BLOCK_ROWS
 from tickreel.store.names import check_feed
-from tickreel.store.reader import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,9 @@ class ImportSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if no file failed, 3 if every file did because of what is in it, else 1."""
+        """0 if no file failed, the files' own code if all failed with the same one, else 1."""
         codes = {report.exit_code for report in self.files}
-        if codes <= {0}:
-            return 0
-        return InputError.exit_code if codes == {InputError.exit_code} else FailedError.exit_code
+        return codes.pop() if len(codes) == 1 else FailedError.exit_code if codes else 0
 
 
 OnProgress = Callable[[str, Numbers], None]
@@ -109,12 +106,15 @@ class _Import:
     def __init__(self, store: WritingStore, settings: ImportSettings, on_progress: OnProgress) -> None:
         self._store = store
         self._settings = settings
+        self._publisher = Publisher(
+            store, settings.feed, replace=settings.replace, block_rows=settings.block_rows
+        )
         self._on_progress = on_progress
         self._has_primary = False
 
     def run(self, files: list[PlannedFile]) -> Generator[FileReport]:
         """Yield one report per file, in the order of `files`: so what is refused is always the same."""
-        tasks = [self._task(number, planned) for number, planned in enumerate(files)]
+        tasks = self._tasks(files)
         paths = {task.id: str(planned.path) for task, planned in zip(tasks, files, strict=True)}
         waiting: dict[str, Outcome] = {}
         following = 0
@@ -130,7 +130,7 @@ class _Import:
                 waiting[outcome.task_id] = outcome
                 while following < len(tasks) and tasks[following].id in waiting:
                     done = waiting.pop(tasks[following].id)
-                    report = self._report(paths[done.task_id], done)
+                    report = self._report(following, files[following], done)
                     if report.state != "failed":
                         self._name_primary()
                     self._on_progress(report.path, {"done": 1})
@@ -158,9 +158,25 @@ class _Import:
             self._store.set_primary(self._settings.feed)
         self._has_primary = True
 
-    def _task(self, number: int, planned: PlannedFile) -> Task:
+    def _tasks(self, files: list[PlannedFile]) -> list[Task]:
+        paths = {str(planned.path) for planned in files}
+        return [
+            _refusal(number, planned.problem)
+            if planned.problem
+            else self._task(number, planned, known=self._known(planned, paths))
+            for number, planned in enumerate(files)
+        ]
+
+    def _known(self, planned: PlannedFile, paths: set[str]) -> list[str]:
+        try:
+            # What another path of this import brought may go before this file's turn.
+            return self._publisher.known(planned.type, str(planned.path), without=paths)
+        except FailedError:
+            # What is wrong there is said when the file is to be published.
+            return []
+
+    def _task(self, number: int, planned: PlannedFile, *, known: list[str]) -> Task:
         name = planned.name
-        known = [part.sha256 for part in self._parts(self._named(planned))] if name else []
         task = FileTask(
             path=str(planned.path),
             feed=self._settings.feed,
@@ -175,85 +191,45 @@ class _Import:
         arguments = msgspec.to_builtins(task)
         return Task(str(number), "tickreel.ingest.stage:stage_file", arguments)
 
-    def _parts(self, key: SegmentKey) -> list[Part]:
+    def _report(self, number: int, planned: PlannedFile, outcome: Outcome) -> FileReport:
+        path = str(planned.path)
+        result = None
         try:
-            return self._store.open(key).meta.parts
-        except DiskError:
-            raise
-        except (FileNotFoundError, TickreelError):
-            # What is wrong there is said when the file is to be published.
-            return []
-
-    def _report(self, path: str, outcome: Outcome) -> FileReport:
-        if not outcome.ok:
-            error = outcome.as_error()
-            if isinstance(error, DiskError):
-                raise error
-            return FileReport(
-                path, "failed", error=str(error), error_type=type(error).__name__, exit_code=error.exit_code
-            )
-        result = msgspec.convert(outcome.value, FileResult)
-        if result.skipped:
-            return FileReport(path, "skipped", result)
-        try:
-            return self._publish(result)
-        except DiskError:
-            raise
+            result = self._result(outcome)
+            if result.skipped:
+                if self._publisher.skip(planned.type, path, result.sha256):
+                    return FileReport(path, "skipped", result)
+                result = self._result(self._again(number, planned))
+            done = self._publisher.publish(planned.type, result)
         except TickreelError as error:
-            return FileReport(
-                path, "failed", result,
-                error=str(error), error_type=type(error).__name__, exit_code=error.exit_code,
-            )  # fmt: skip
+            # The store's own disk ends the import; a file that cannot be read is that file's failure.
+            if isinstance(error, DiskError) and not isinstance(error, ReadError):
+                raise
+            return _failed(path, error, result)
+        return FileReport(path, done.state, result, done.segments, done.rejects)
 
-    def _publish(self, result: FileResult) -> FileReport:
-        """Give a file's segments their names, merged with what is there. All or none is decided first."""
-        moves: list[tuple[Path, Path]] = []
-        done: set[str] = set()
-        rejects = ""
-        for staged in result.segments:
-            file, did = self._resolved(staged, result)
-            if file:
-                moves.append((file, self._store.path(staged.key)))
-                done.add(did)
-        if not moves and result.segments:
-            return FileReport(result.path, "skipped", result)
-        if result.rejects_file:
-            target = self._store.rejects_path(self._settings.feed, result.sha256)
-            self._store.publish([(Path(result.rejects_file), target)])
-            rejects = str(target)
-        # By the last one a later import knows the file, so it follows when the others are durable.
-        self._store.publish(moves[:-1])
-        self._store.publish(moves[-1:])
-        state = next((state for state in ("replaced", "merged") if state in done), "imported")
-        segments = tuple(str(staged.key) for staged in result.segments)
-        return FileReport(result.path, state, result, segments, rejects)
+    def _result(self, outcome: Outcome) -> FileResult:
+        if not outcome.ok:
+            raise outcome.as_error()
+        return staged_result(outcome.value)
 
-    def _resolved(self, staged: Staged, result: FileResult) -> tuple[Path | None, str]:
-        """Return the file to publish (None: nothing to do) and what was done with the one in place."""
-        try:
-            there = self._store.open(staged.key)
-        except FileNotFoundError:
-            return Path(staged.file), "imported"
-        parts = there.meta.parts
-        if any(part.sha256 == result.sha256 for part in parts):
-            return None, "skipped"
-        others = [part for part in parts if part.source != result.path]
-        new = Segment.open(Path(staged.file))
-        (mine,) = new.meta.parts
-        clashing = [part for part in others if _overlap(part, mine)]
-        if clashing and not self._settings.replace:
-            raise FailedError(
-                f"{result.path}: {staged.key} already has rows of that time from {clashing[0].source};"
-                " import with --replace to put this file in its place, or under another --feed"
-            )
-        kept = [part for part in others if part not in clashing]
-        state = "replaced" if len(kept) < len(parts) else "merged"
-        if not kept:
-            return Path(staged.file), state
-        merged = Path(staged.file + ".merged")
-        sources = [Source(there, part) for part in kept] + [Source(new, mine)]
-        merge(staged.key, sources, merged, block_rows=self._settings.block_rows)
-        return merged, state
+    def _again(self, number: int, planned: PlannedFile) -> Outcome:
+        """Stage a file that was known when the import began, but is not any more: another took its place."""
+        with make_executor(1) as executor:
+            (outcome,) = executor.run([self._task(number, planned, known=[])])
+        return outcome
+
+
+def _refusal(number: int, problem: TickreelError) -> Task:
+    arguments = {"error_type": type(problem).__name__, "error": str(problem)}
+    return Task(str(number), "tickreel.ingest.stage:refuse_file", arguments)
+
+
+def _failed(path: str, error: TickreelError, result: FileResult | None = None) -> FileReport:
+    return FileReport(
+        path, "failed", result,
+        error=str(error), error_type=type(error).__name__, exit_code=error.exit_code,
+    )  # fmt: skip
 
 
 def _is_our_own(path: Path, root: Path) -> bool:
@@ -262,9 +238,3 @@ def _is_our_own(path: Path, root: Path) -> bool:
         return False
     first, *others = path.relative_to(root).parts
     return first == STAGING or others[:-1] == ["rejects"]
-
-
-def _overlap(a: Part, b: Part) -> bool:
-    if a.interval is None or b.interval is None:
-        return False
-    return a.interval[0] < b.interval[1] and b.interval[0] < a.interval[1]

@@ -16,6 +16,8 @@ KIND_NAMES = (
     "id_missing",
     "side_unknown",
 )
+EXAMPLE_LETTERS = 200
+"""Most of an example's text that is kept: a cell may be as long as a line."""
 ODD_KINDS = {
     "exchange_time_backwards": "exchange time before that of the row before",
     "local_before_exchange": "arrived before it happened: the two clocks disagree",
@@ -42,7 +44,8 @@ class Tally:
         if count:
             self._counts[kind] = self._counts.get(kind, 0) + count
             kept = self._examples.setdefault(kind, [])
-            kept.extend(examples[: k.EXAMPLES - len(kept)])
+            more = examples[: k.EXAMPLES - len(kept)]
+            kept.extend((line, text[:EXAMPLE_LETTERS]) for line, text in more)
 
     def findings(self) -> dict[str, Finding]:
         return {kind: Finding(self._counts[kind], self._examples[kind]) for kind in sorted(self._counts)}

@@ -1,23 +1,30 @@
 """Paths, folders and globs to a list of files, each with its record type and target."""
 
+import errno
 import glob
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tickreel.errors import UsageError, disk_error
+from tickreel.errors import InputError, ReadError, UsageError, disk_error
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_names import FileName, is_data_file, read_name
+from tickreel.store.catalog import PRIMARY
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One file to import; `name` is what its path says, if it follows a convention."""
+    """One file to import; `name` is what its path says, if it follows a convention.
+
+    path     absolute, links among its folders followed: the same file has one path
+    problem  why it cannot be imported, if that is known; the path is then only for people
+    """
 
     path: Path
     type: str
     name: FileName | None
+    problem: InputError | ReadError | None = None
 
 
 @dataclass(slots=True)
@@ -26,6 +33,9 @@ class Plan:
 
     files: list[PlannedFile] = field(default_factory=list)
     passed_over: dict[str, int] = field(default_factory=dict)
+
+    def pass_over(self, reason: str) -> None:
+        self.passed_over[reason] = self.passed_over.get(reason, 0) + 1
 
 
 def plan_files(
@@ -38,14 +48,17 @@ def plan_files(
     leave_out  says of an absolute path whether it is never meant
     """
     wanted = tuple(types)
-    for asked in wanted:
-        if asked not in MARKET_TYPES:
-            raise UsageError(f"--types {asked!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
+    for word in wanted:
+        if word not in MARKET_TYPES:
+            raise UsageError(f"--types {word!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
     plan = Plan()
-    for path in _expand(paths):
-        if leave_out(path):
+    for path, asked in _expand(paths, plan).items():
+        if leave_out(path) or _is_reject(path):
             continue
-        name = read_name(path.as_posix())
+        if problem := _problem(path):
+            plan.files.append(PlannedFile(Path(_shown(path)), "", None, problem))
+            continue
+        name = read_name(asked.as_posix()) or read_name(path.as_posix())
         record = name.type if name else (wanted[0] if len(wanted) == 1 else None)
         if record is None:
             raise UsageError(
@@ -54,8 +67,7 @@ def plan_files(
                 " EXCHANGE_TYPE_YYYY-MM-DD_SYMBOL.csv.gz"
             )
         if wanted and record not in wanted:
-            reason = f"{record}: not among --types"
-            plan.passed_over[reason] = plan.passed_over.get(reason, 0) + 1
+            plan.pass_over(f"files of {record}: not among --types")
         else:
             plan.files.append(PlannedFile(path, record, name))
     if not plan.files:
@@ -67,31 +79,30 @@ def plan_files(
     return plan
 
 
-def _expand(paths: Sequence[str]) -> list[Path]:
-    found: dict[Path, None] = {}
+def _expand(paths: Sequence[str], plan: Plan) -> dict[Path, Path]:
+    """Return the files, each under its one path, with a path by which it was asked for."""
+    found: dict[Path, Path] = {}
     for text in paths:
+        if not text:
+            raise UsageError("an empty path was given; name a file, a folder (. for this one) or a glob")
         matches = (
             sorted(glob.glob(text, recursive=True))
-            if glob.has_magic(text) and not os.path.exists(text)
+            if glob.has_magic(text) and not os.path.lexists(text)
             else [text]
         )
         if not matches:
             raise UsageError(f"{text}: no file matches")
         for match in matches:
-            for path in _files_in(Path(match), asked=text):
-                found[Path(os.path.abspath(path))] = None
-    return list(found)
+            for path in _files_in(Path(match), plan, asked=text):
+                asked = Path(os.path.abspath(path))
+                found.setdefault(Path(os.path.realpath(asked.parent)) / asked.name, asked)
+    return found
 
 
-def _files_in(path: Path, asked: str) -> list[Path]:
+def _files_in(path: Path, plan: Plan, asked: str) -> list[Path]:
     if path.is_dir():
-        return sorted(
-            Path(folder) / name
-            for folder, _, names in os.walk(path, onerror=_refuse_to_pass_over)
-            for name in names
-            if is_data_file(name) and not name.startswith(".")
-        )
-    if not path.exists():
+        return sorted(_walk(path, plan))
+    if not os.path.lexists(path):
         raise UsageError(f"{path}: no such file or folder")
     if not is_data_file(path.name):
         if glob.has_magic(asked):
@@ -100,5 +111,39 @@ def _files_in(path: Path, asked: str) -> list[Path]:
     return [path]
 
 
-def _refuse_to_pass_over(error: OSError) -> None:
-    raise disk_error(error, f"listing {error.filename}") from error
+def _walk(top: Path, plan: Plan) -> Iterator[Path]:
+    """Yield the data files below a folder, and the folders that may not be read."""
+    closed: list[Path] = []
+
+    def note(error: OSError) -> None:
+        if error.errno not in (errno.EACCES, errno.EPERM):
+            raise disk_error(error, f"listing {error.filename}") from error
+        closed.append(Path(error.filename))
+
+    for folder, folders, names in os.walk(top, onerror=note):
+        for name in folders:
+            if os.path.islink(os.path.join(folder, name)):
+                plan.pass_over("folders behind symbolic links: name them to import what they hold")
+        yield from (Path(folder) / name for name in names if is_data_file(name) and not name.startswith("."))
+    yield from closed
+
+
+def _problem(path: Path) -> InputError | ReadError | None:
+    """Return why something cannot be imported whatever it holds, None if nothing is known against it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return InputError(f"{_shown(path)}: its name is not UTF-8; rename it")
+    if path.is_dir():
+        return ReadError(f"{path}: the folder cannot be read; give this user the right to read it")
+    return None
+
+
+def _shown(path: Path) -> str:
+    """Return a path as text, bytes that are not UTF-8 as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_reject(path: Path) -> bool:
+    """Return whether a store keeps that file as rows that it set aside: those are no data."""
+    return path.parent.name == "rejects" and (path.parent.parent.parent / PRIMARY).is_file()

@@ -1,11 +1,14 @@
-"""Removes segments, and the rejects files that nothing refers to any more."""
+"""Removes segments, and the files of rejects and records of sources that nothing refers to any more."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from tickreel.books import checkpoints
-from tickreel.errors import UsageError
-from tickreel.store.catalog import SegmentKey, Store
+from tickreel.errors import CorruptionError, FormatError, UsageError
+from tickreel.ingest.places import FOLDER, Place, read_place
+from tickreel.store import disk
+from tickreel.store.catalog import SegmentKey, Store, WritingStore
 
 
 def remove(
@@ -27,7 +30,8 @@ def remove(
             size = _size(store, keys)
             writing.remove([store.path(key) for key in keys])
             writing.remove([path for key in keys for path in checkpoints.files_of(store, key)])
-            writing.remove([path for feed in {key.feed for key in keys} for path in _orphans(store, feed)])
+            for feed in sorted({key.feed for key in keys}):
+                _remove_orphans(writing, feed)
             return {"segments": [str(key) for key in keys], "bytes": size, "dry_run": False}
     return {"segments": [str(key) for key in keys], "bytes": _size(store, keys), "dry_run": True}
 
@@ -36,13 +40,42 @@ def _size(store: Store, keys: list[SegmentKey]) -> int:
     return sum(store.path(key).stat().st_size for key in keys)
 
 
-def _orphans(store: Store, feed: str) -> list[Any]:
-    folder = store.root / feed / "rejects"
-    if not folder.is_dir():
+def _remove_orphans(store: WritingStore, feed: str) -> None:
+    keys = set(store.find(feed=feed))
+    kept: list[Place] = []
+    for path in _files(store, feed, FOLDER):
+        place = _needed(store, path, keys)
+        if place:
+            kept.append(place)
+        else:
+            disk.remove_file(path)
+    store.remove(_unused_rejects(store, feed, keys, kept))
+    if not keys:
+        store.prune(store.root / feed / FOLDER)
+
+
+def _needed(store: Store, path: Path, keys: set[SegmentKey]) -> Place | None:
+    """Return a record that is of use: one of a segment that is there, or of a file that gave no row."""
+    try:
+        place = read_place(store, path)
+    except CorruptionError:
+        return None
+    if place is None or not keys or (place.segments and keys.isdisjoint(place.segments)):
+        return None
+    return place
+
+
+def _unused_rejects(store: Store, feed: str, keys: set[SegmentKey], places: list[Place]) -> list[Path]:
+    try:
+        used = {part.sha256 for key in keys for part in store.open(key).meta.parts}
+    except (CorruptionError, FormatError):
+        # What cannot be read may refer to any of them.
         return []
-    used = {
-        store.rejects_path(feed, part.sha256)
-        for key in store.find(feed=feed)
-        for part in store.open(key).meta.parts
-    }
-    return sorted(path for path in folder.iterdir() if path not in used)
+    used |= {place.sha256 for place in places}
+    wanted = {store.rejects_path(feed, sha256) for sha256 in used}
+    return [path for path in _files(store, feed, "rejects") if path not in wanted]
+
+
+def _files(store: Store, feed: str, folder: str) -> list[Path]:
+    path = store.root / feed / folder
+    return sorted(path.iterdir()) if path.is_dir() else []

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tickreel import errors
 from tickreel.errors import DiskError, InputError, disk_error
 from tickreel.ingest import inspect_kernel
 from tickreel.ingest.files import TextFile, file_sha256
@@ -34,6 +35,8 @@ MAX_OPEN = 100
 """How many segments may wait, each with an open file, until their source has been read to its end."""
 _REJECTS = "rejects.csv"
 _TELL_ROWS = 1 << 16
+_RESULT = "result.msgpack"
+_INLINE_BYTES = 1 << 16
 
 
 class FileTask(msgspec.Struct, frozen=True):
@@ -94,7 +97,36 @@ class FileResult(msgspec.Struct):
 def stage_file(arguments: dict[str, Any], progress: Any) -> dict[str, Any]:
     """Stage one file; the task of the process pool. Arguments and result are plain data."""
     task = msgspec.convert(arguments, FileTask)
-    return msgspec.to_builtins(FileStage(task, progress).run())
+    result = _skipped(task) or FileStage(task, progress).run()
+    packed = msgspec.msgpack.encode(result)
+    if len(packed) <= _INLINE_BYTES:
+        return {"result": packed}
+    # A file of thousands of symbols has more to tell than may cross between processes.
+    path = Path(task.staging) / _RESULT
+    try:
+        path.write_bytes(packed)
+    except OSError as error:
+        raise disk_error(error, f"writing {path}") from error
+    return {"file": str(path)}
+
+
+def refuse_file(arguments: dict[str, Any], progress: Any) -> None:
+    """Fail a file that cannot be staged, in its turn among the others."""
+    raise getattr(errors, arguments["error_type"])(arguments["error"])
+
+
+def staged_result(answer: dict[str, Any]) -> FileResult:
+    """Return what a worker's answer tells of a file."""
+    packed = answer["result"] if "result" in answer else Path(answer["file"]).read_bytes()
+    return msgspec.msgpack.decode(packed, type=FileResult)
+
+
+def _skipped(task: FileTask) -> FileResult | None:
+    """Return the result of a file that is known by its bytes, or None if it is to be read."""
+    if not task.known:
+        return None
+    sha256 = file_sha256(Path(task.path))
+    return FileResult(task.path, sha256, 0, skipped=True) if sha256 in task.known else None
 
 
 class FileStage:
@@ -123,10 +155,6 @@ class FileStage:
 
     def run(self) -> FileResult:
         task = self.task
-        if task.known:
-            sha256 = file_sha256(Path(task.path))
-            if sha256 in task.known:
-                return FileResult(task.path, sha256, Path(task.path).stat().st_size, skipped=True)
         # A worker that died may have left the beginnings of a first attempt.
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
@@ -251,7 +279,7 @@ class FileStage:
             while piece is not None:
                 following = next(pieces, None)
                 last = following is None
-                for batch in self._parser.feed(piece, last=last, proven_whole=self._text.proven_whole):
+                for batch in self._parser.feed(piece, last=last):
                     if batch.set_aside:
                         self._refuse_if_strict(batch)
                         rejects = rejects or stack.enter_context(_rejects(self.folder / _REJECTS))
@@ -263,7 +291,7 @@ class FileStage:
 
     def _set_aside(self, batch: RowBatch, rejects: Any) -> None:
         for line, reason, text, detail in batch.set_aside:
-            self._aside.add(reason, 1, [(line, text[:200])])
+            self._aside.add(reason, 1, [(line, text)])
             why = f"{reason}: {detail}" if detail else reason
             rejects.writerow((line, why, text))
         self._rejects += len(batch.set_aside)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tickreel.ingest.stage import FileTask, stage_file
+from tickreel.ingest.stage import FileTask, stage_file, staged_result
 from tickreel.store.reader import Segment
 
 _ROWS = """exchange,symbol,timestamp,local_timestamp,id,side,price,amount
@@ -29,5 +29,6 @@ def warm_up(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
             path=str(file), feed="x", type="trades", group="", expected=None, known=[], strict=False,
             staging=f"{folder}/staging",
         )  # fmt: skip
-        for staged in stage_file(msgspec.to_builtins(task), lambda **numbers: None)["segments"]:
-            Segment.open(Path(staged["file"])).read("id", 0)
+        answer = stage_file(msgspec.to_builtins(task), lambda **numbers: None)
+        for staged in staged_result(answer).segments:
+            Segment.open(Path(staged.file)).read("id", 0)

@@ -114,14 +114,17 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
             "the range of time is empty: its first time must be before its end, which is not taken"
         )
     feed = choose_feed(store, question.feed)
-    wanted = dict.fromkeys(_wanted(text, question.exchange) for text in question.symbols)
+    readings = {text: _readings(text, question.exchange) for text in question.symbols}
+    wanted = dict.fromkeys(reading for found in readings.values() for reading in found)
     streams: dict[tuple[str, str], Stream] = {}
     for key in _keys(store, feed, question, wanted):
         for symbol, part in _slices(store, key, wanted, opened=opened):
             place = (key.exchange, symbol)
             stream = streams.setdefault(place, Stream(feed, question.type, *place))
             stream.slices.append(part)
-    _refuse_missing(store, feed, question, wanted, streams)
+    chosen = _chosen(readings, streams)
+    _refuse_missing(store, feed, question, chosen, streams)
+    streams = {place: stream for place, stream in streams.items() if _fits(*place, chosen)}
     for stream in streams.values():
         stream.slices.sort(key=lambda part: (part.key.day, part.key.grouped))
     return [streams[name] for name in sorted(streams)]
@@ -178,14 +181,19 @@ def _asked(exchange: str, wanted: _Wanted) -> dict[str, None]:
     return dict.fromkeys(symbol for of, symbol in wanted if of in (None, exchange))
 
 
-def _wanted(text: str, exchange: str | None) -> tuple[str | None, str]:
-    """Return (exchange or None, symbol) of "EXCHANGE:SYMBOL" or "SYMBOL"."""
+def _readings(text: str, exchange: str | None) -> list[tuple[str | None, str]]:
+    """Return what "SYMBOL" or "EXCHANGE:SYMBOL" may mean, as (exchange or None, symbol): symbols have colons too."""
     name, colon, symbol = text.partition(":")
-    if not colon:
-        return exchange, text
-    if exchange and name != exchange:
-        raise UsageError(f"--symbols {text}: --exchange says {exchange}; leave one of them out")
-    return name, symbol
+    qualified = [(name, symbol)] if colon and exchange in (None, name) else []
+    return [(exchange, text), *qualified]
+
+
+def _chosen(
+    readings: dict[str, list[tuple[str | None, str]]], streams: dict[tuple[str, str], Stream]
+) -> _Wanted:
+    """Return for each text the first reading that there is, or its last: the usual one."""
+    found = {*streams, *((None, symbol) for _, symbol in streams)}
+    return {next((one for one in ways if one in found), ways[-1]): None for ways in readings.values()}
 
 
 def _fits(exchange: str, symbol: str, wanted: _Wanted) -> bool:

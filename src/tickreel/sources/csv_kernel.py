@@ -10,7 +10,7 @@ F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT = 0, 1, 2, 3, 4
 
 # Why a line is set aside (the place in csv_rows.REASONS); 0 is a good line.
 OK, FIELDS, NO_TIME, SECONDS, MILLIS, NANOS, FAR_TIME, NO_NUMBER, NEGATIVE, ZERO, HUGE = range(11)
-LONG_TEXT, CONTROL, EMPTY_LINE, NO_NEWLINE, BAD_NAME, EMPTY_CELL, BAD_CHOICE = range(11, 18)
+LONG_TEXT, CONTROL, EMPTY_LINE, NO_NEWLINE, BAD_NAME, EMPTY_CELL, BAD_CHOICE, NO_UTF8 = range(11, 19)
 
 # How a DECIMAL is restricted (the place in csv_rows.ALLOWED).
 ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
@@ -26,7 +26,7 @@ UNRECOGNISED = 255
 _COMMA, _POINT, _MINUS, _PLUS, _ZERO, _CR, _LF = 44, 46, 45, 43, 48, 13, 10
 _LEAST_US, _MOST_US = 946_684_800_000_000, 4_102_444_800_000_000  # years 2000 to 2100
 _EXACT, _MAX_SCALE = 10**15, 22
-_MAX_TEXT, _MAX_KEY = 128, 512
+_MAX_TEXT, MAX_KEY = 128, 512
 
 
 @inlined
@@ -143,13 +143,37 @@ def _choice(data, start, stop, choices, lengths):
 
 
 @inlined
+def _is_utf8(data, start, stop):
+    """Return whether bytes are UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF."""
+    place = start
+    while place < stop:
+        lead = np.int64(data[place])
+        more = (lead >= 0xC2) + (lead >= 0xE0) + (lead >= 0xF0)
+        if (0x80 <= lead < 0xC2) or lead > 0xF4 or place + more >= stop:
+            return False
+        if more > 0:
+            second = np.int64(data[place + 1])
+            low = 0xA0 if lead == 0xE0 else 0x90 if lead == 0xF0 else 0x80
+            high = 0x9F if lead == 0xED else 0x8F if lead == 0xF4 else 0xBF
+            if second < low or second > high:
+                return False
+        for offset in range(2, more + 1):
+            if data[place + offset] & 0xC0 != 0x80:
+                return False
+        place += more + 1
+    return True
+
+
+@inlined
 def _text(data, start, stop):
     if stop - start > _MAX_TEXT:
         return LONG_TEXT
+    ascii = True
     for place in range(start, stop):
         if data[place] < 32 or data[place] == 127:
             return CONTROL
-    return OK
+        ascii = ascii and data[place] < 128
+    return OK if ascii or _is_utf8(data, start, stop) else NO_UTF8
 
 
 @inlined
@@ -250,7 +274,7 @@ def parse(data, stop, layout: Layout, rows: RowArrays, names: NameTable):
         if field != layout.kind.shape[0]:
             reason = EMPTY_LINE if end == start else FIELDS
             rows.bad_field[count] = -1
-        elif reason == OK and key_end - start > _MAX_KEY:
+        elif reason == OK and key_end - start > MAX_KEY:
             reason = BAD_NAME
         if reason == OK:
             same = key_end - start == known_length

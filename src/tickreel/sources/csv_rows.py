@@ -38,12 +38,14 @@ REASONS = (
     "exchange or symbol cannot be used",
     "empty where the type wants a value",
     "not one of the words that the type allows",
+    "text that is not UTF-8",
 )
 ALLOWED = (Allow.ANY, Allow.NOT_NEGATIVE, Allow.POSITIVE)
 FIELD_KINDS = {Kind.TIME: k.F_TIME, Kind.DECIMAL: k.F_DECIMAL, Kind.ENUM: k.F_ENUM, Kind.TEXT: k.F_TEXT}
 MAX_NAMES = 1 << 16
 MAX_BATCH_ROWS = 1 << 16
-_NAME_BYTES = 1 << 22
+_NAME_BYTES = MAX_NAMES * k.MAX_KEY
+"""Room for every name: the memory is taken as it is filled."""
 _SAMPLE = 200
 _MAX_LINE_BYTES = 1 << 26
 """What a packed file of next to nothing, or one that is no text, can make a reader keep."""
@@ -112,19 +114,17 @@ class CsvParser:
             np.zeros(1, np.int64),
         )
 
-    def feed(self, data: bytes, *, last: bool = False, proven_whole: bool = True) -> Iterator[RowBatch]:
+    def feed(self, data: bytes, *, last: bool = False) -> Iterator[RowBatch]:
         """Yield the rows of the whole lines so far; a cut line waits for the next call.
 
-        last          no more bytes follow
-        proven_whole  the container showed that nothing is cut off (gzip, zstd); else a last line
-                      without a line end is set aside
+        last  no more bytes follow: a last line without a line end may be cut, and is set aside
         Raises InputError if the first line is not the type's header.
         """
         data = self._rest + data
         cut = data.rfind(b"\n") + 1
         unended = b""
         if last and cut < len(data):
-            if proven_whole or (not self._header_seen and cut == 0):
+            if not self._header_seen and cut == 0:
                 data += b"\n"
                 cut = len(data)
             else:

@@ -191,16 +191,23 @@ class WritingStore(Store):
             try:
                 disk.refuse_links(path, self.root)
                 path.unlink(missing_ok=True)
-                self._durable.clear()
-                for folder in path.parents:
-                    if not folder.exists():
-                        continue
-                    if folder == self.root or any(folder.iterdir()):
-                        disk.sync_folder(folder)
-                        break
-                    folder.rmdir()
             except OSError as error:
                 raise disk_error(error, f"removing {path}") from error
+            self.prune(path.parent)
+
+    def prune(self, folder: Path) -> None:
+        """Remove a folder if it is empty, and those above it that it leaves empty; durable on return."""
+        self._durable.clear()
+        try:
+            for place in (folder, *folder.parents):
+                if not place.exists():
+                    continue
+                if place == self.root or any(place.iterdir()):
+                    disk.sync_folder(place)
+                    break
+                place.rmdir()
+        except OSError as error:
+            raise disk_error(error, f"removing {folder}") from error
 
 
 def _take(lock: int, root: Path) -> None:

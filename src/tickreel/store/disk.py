@@ -113,6 +113,15 @@ def write_file(path: Path, data: bytes, staging: Path) -> None:
     publish([(temporary, path)])
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file durably."""
+    try:
+        path.unlink()
+    except OSError as error:
+        raise disk_error(error, f"removing {path}") from error
+    sync_folder(path.parent)
+
+
 def open_beneath(root: Path, parts: Iterable[str]) -> int:
     """Open root/parts... for reading without following a symbolic link below `root`.
 

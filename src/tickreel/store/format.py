@@ -29,6 +29,10 @@ BLOCK_ROWS = 65_536
 MAX_BLOCK_ROWS = 1 << 17
 MAX_FOOTER_BYTES = 1 << 26
 """Together with the width of a text, what a forged file can make a reader allocate."""
+MAX_META_BYTES = 1 << 20
+"""Thousands of parts. Decoded it takes some ten times that, so more is refused unread."""
+MAX_SYMBOLS = 1 << 16
+MAX_NAME = 255
 MAX_TEXT = 255
 
 HEADER = np.dtype(
@@ -240,12 +244,25 @@ def pack_footer(
         head["first_ns"], head["last_ns"] = blocks["first_ns"].min(), blocks["last_ns"].max()
     parts = (head, columns, blocks, chunks, table)
     footer = b"".join([part.tobytes() for part in parts] + names + [text])
+    _refuse_too_much(meta, len(symbols), len(text))
     if len(footer) > MAX_FOOTER_BYTES:
         raise UsageError(
             f"{meta.symbol} {meta.day}: {len(blocks)} blocks of {block_rows} rows need a footer of"
             f" {len(footer)} bytes, {MAX_FOOTER_BYTES} are allowed; use larger blocks"
         )
     return footer
+
+
+def _refuse_too_much(meta: Meta, symbols: int, meta_bytes: int) -> None:
+    if symbols > MAX_SYMBOLS:
+        raise UsageError(
+            f"{meta.symbol} {meta.day}: {symbols} symbols in one segment, {MAX_SYMBOLS} are allowed; split the group"
+        )
+    if meta_bytes > MAX_META_BYTES:
+        raise UsageError(
+            f"{meta.symbol} {meta.day}: {len(meta.parts)} parts need a description of {meta_bytes} bytes,"
+            f" {MAX_META_BYTES} are allowed; join the files that make up this day"
+        )
 
 
 def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
@@ -273,6 +290,11 @@ def unpack_footer(data: memoryview, data_end: int, name: str) -> Footer:
     )
     if sum(sizes) != len(data):
         raise bad(f"tables of {sum(sizes)} bytes in {len(data)}")
+    if n_symbols > MAX_SYMBOLS or head["meta_bytes"] > MAX_META_BYTES:
+        raise bad(
+            f"{n_symbols} symbols and a description of {head['meta_bytes']} bytes, {MAX_SYMBOLS} and"
+            f" {MAX_META_BYTES} are allowed"
+        )
     starts = np.cumsum((0, *sizes)).tolist()
     blocks = np.frombuffer(data, BLOCK, n_blocks, starts[2])
     chunks = np.frombuffer(data, CHUNK, n_blocks * n_columns, starts[3]).reshape(n_blocks, n_columns)
@@ -365,6 +387,8 @@ def _read_names(symbols: np.ndarray, names: memoryview, rows: int, bad: _Bad) ->
     fits = int(sizes.sum()) == len(names) and (symbols["name_offset"] == offsets).all()
     if not fits or (counts > rows).any() or int(counts.sum()) != rows or (symbols["row"] != starts).any():
         raise bad(f"the symbols do not add up to {rows} rows")
+    if len(sizes) and not 1 <= int(sizes.min()) <= int(sizes.max()) <= MAX_NAME:
+        raise bad(f"a symbol's name of {sizes.min()} or {sizes.max()} bytes, 1 to {MAX_NAME} are allowed")
     places = zip(offsets.tolist(), (offsets + sizes).tolist(), strict=True)
     try:
         # Every open does this, for thousands of options: slices of one text are the fast way.
