@@ -359,12 +359,14 @@ def test_the_screen_tells_what_was_set_aside_and_what_is_odd(
     assert aside.split("price: not a finite number")[1].split()[:5] == [
         "3",
         "2",
-        "BTCUSDT.csv.gz:",
+        "binance/trades/2024/01/01/BTCUSDT.csv.gz:",
         "line",
         "4",
     ]
     (late,) = (line for line in out.splitlines() if "out of order" in line)
-    assert late.split("out of order")[1].split() == ["1", "1", "BTCUSDT.csv.gz:", "line", "5"]
+    assert late.split("out of order")[1].split() == [
+        "1", "1", "binance/trades/2024/01/01/BTCUSDT.csv.gz:", "line", "5",
+    ]  # fmt: skip
     assert "2 imported; 4 rows" in err
     assert "passed over: 1 files of quotes: not among --types" in err
     assert err.count("rows set aside are in ") == 2

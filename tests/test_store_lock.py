@@ -14,7 +14,7 @@ import pytest
 
 import store_processes as processes
 import store_sample as sample
-from tickreel.errors import DiskError, LockedError
+from tickreel.errors import DiskError, LockedError, UsageError
 from tickreel.store.catalog import LOCK, Store
 from tickreel.store.maintain import verify
 
@@ -110,7 +110,7 @@ def test_a_file_in_the_place_of_the_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "tape").write_text("no folder")
     with pytest.raises(DiskError, match="tape"), Store(tmp_path / "tape").writing():
         pass
-    with pytest.raises(DiskError, match="tape"):
+    with pytest.raises(UsageError, match="tape is a file"):
         Store.existing(tmp_path / "tape")
 
 

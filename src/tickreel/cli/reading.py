@@ -1,5 +1,6 @@
 """`tickreel ls`, `show` and `bars`: what the store holds."""
 
+import io
 import sys
 from enum import StrEnum
 from itertools import islice
@@ -209,6 +210,14 @@ def _parquet_file(out: Path | None) -> Path:
     return out
 
 
+def _bare_output() -> IO[bytes]:
+    """Return standard output below our own wrapper of it: a reader that leaves is noticed, and ends a long output."""
+    try:
+        return open(sys.stdout.fileno(), "wb", closefd=False)
+    except io.UnsupportedOperation:  # a notebook's, or a test's, has no descriptor
+        return sys.stdout.buffer
+
+
 class _opened:
     """Standard output, or a file that appears under its name only when it is whole."""
 
@@ -218,8 +227,7 @@ class _opened:
 
     def __enter__(self) -> IO[bytes]:
         if self._out is None:
-            # The bare descriptor: a reader that leaves must be noticed, to end a long output.
-            self._file = open(sys.stdout.fileno(), "wb", closefd=False)
+            self._file = _bare_output()
         else:
             self._file = open(self._partial(), "wb")
         return self._file
@@ -231,7 +239,7 @@ class _opened:
             self._partial().unlink() if kind else self._partial().replace(self._out)
             return False
         try:
-            self._file.close()
+            self._file.flush()
         except BrokenPipeError as error:
             kind = kind or type(error)
         # Whoever read our output has left, as `head` does: no error, and nobody to tell.
