@@ -32,8 +32,8 @@ class Book:
     A price is an integer count of 10^-scale; `scale` grows with the rows' own.
     """
 
-    def __init__(self, *, uncross: bool = False) -> None:
-        self.scale = 0
+    def __init__(self, *, uncross: bool = False, scale: int = 0) -> None:
+        self.scale = scale
         self.state = BookState(
             make_ladder(_PAGES), make_ladder(_PAGES),
             np.zeros(k.STATE, np.int64), np.empty(_TOUCHED, np.int64),

@@ -17,9 +17,11 @@ import msgspec
 import numpy as np
 
 import tickreel
+from tickreel.books.book import Book
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, StrategyError, UsageError
 from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
+from tickreel.runs.events import CHANGES
 from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.grid import Grid, plan_grid, range_of
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
@@ -28,7 +30,14 @@ from tickreel.runs.task import SymbolTask
 from tickreel.scan.plan import Question, Stream, missing_days, plan
 from tickreel.simulate.account import AccountRun
 from tickreel.simulate.compile import build
-from tickreel.simulate.strategy import Strategy, convert_parameter, make_state, parameters_of, timer_ns
+from tickreel.simulate.strategy import (
+    Strategy,
+    callbacks_of,
+    convert_parameter,
+    make_state,
+    parameters_of,
+    timer_ns,
+)
 from tickreel.store.catalog import Store
 from tickreel.strategies.fresh import refuse_within_load
 from tickreel.strategies.load import StrategyRef, load, reference
@@ -121,18 +130,33 @@ def run_backtest(
     streams = plan(store, question, opened=True)
     grid = plan_grid(streams, settings)
     contracts, refused = _contracts(store, streams, settings)
+    changes = _changes(store, streams, strategy, settings)
     _check_timer(strategy, grid)
     code = _warm_up(strategy, settings, parameters)
     if on_plan:
         on_plan(streams)
     with RunFolder.create(out) as folder:
         tasks = [
-            _task(store, stream, contracts[stream.name], ref, code, settings, parameters, grid, folder.path)
+            _task(
+                store,
+                stream,
+                changes.get(stream.name),
+                contracts[stream.name],
+                ref,
+                code,
+                settings,
+                parameters,
+                grid,
+                folder.path,
+            )
             for stream in streams
             if stream.name in contracts
         ]
         outcomes = _run(tasks, settings, on_progress or (lambda name, numbers: None))
         records = [_record(stream, outcomes.get(stream.name), contracts, refused) for stream in streams]
+        for symbol, stream in zip(records, streams, strict=True):
+            if stream.name in changes:
+                symbol.data = f"{stream.fingerprint} {changes[stream.name].fingerprint}"
         whole = _ranges(records, streams, settings)
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
@@ -179,10 +203,35 @@ def _check_timer(strategy: type[Strategy], grid: Grid) -> None:
 def _warm_up(strategy: type[Strategy], settings: RunSettings, parameters: dict[str, Any]) -> str:
     """Compile before the workers start, so that none does it at the same time; return the code's key."""
     engine = build(strategy, jit=settings.jit)
-    run = AccountRun(strategy, engine, parameters, settings.account(), np.zeros(1, np.int64))
+    book = Book() if "on_book" in callbacks_of(strategy) else None
+    run = AccountRun(strategy, engine, parameters, settings.account(), np.zeros(1, np.int64), book)
     if settings.jit:
         run.warm_up()
     return engine.key
+
+
+def _changes(
+    store: Store, streams: list[Stream], strategy: type[Strategy], settings: RunSettings
+) -> dict[str, Stream]:
+    """Return the changes of the order books of all symbols, for a strategy with on_book; else nothing.
+
+    Raises UsageError naming a symbol that has none in the range.
+    """
+    if "on_book" not in callbacks_of(strategy):
+        return {}
+    found = {}
+    for stream in streams:
+        question = Question(
+            CHANGES, stream.feed, stream.exchange, (stream.symbol,), settings.from_ns, settings.to_ns
+        )
+        try:
+            (found[stream.name],) = plan(store, question, opened=True)
+        except (UsageError, ValueError) as error:
+            raise UsageError(
+                f"{strategy.__name__}.on_book: {stream.name} has trades, but no rows of {CHANGES} in that time;"
+                " import them, or name other symbols"
+            ) from error
+    return found
 
 
 def _contracts(
@@ -204,6 +253,7 @@ def _contracts(
 def _task(
     store: Store,
     stream: Stream,
+    changes: Stream | None,
     contract: Contract,
     ref: StrategyRef,
     code: str,
@@ -213,7 +263,7 @@ def _task(
     folder: Path,
 ) -> Task:
     task = SymbolTask(
-        store=str(store.root), stream=stream, strategy=ref, code=code, parameters=parameters,
+        store=str(store.root), stream=stream, changes=changes, strategy=ref, code=code, parameters=parameters,
         capital=settings.capital, fee=settings.fee, latency_ns=settings.latency_ns,
         allow_short=settings.allow_short, from_ns=settings.from_ns, to_ns=settings.to_ns,
         multiplier=contract.multiplier, grid=grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,

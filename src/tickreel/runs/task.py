@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tickreel.books.book import Book
+from tickreel.books.book_kernel import BookRows
+from tickreel.runs.events import events, price_scale
 from tickreel.runs.grid import Grid, boundaries
 from tickreel.scan.plan import Stream
 from tickreel.scan.read import StreamReader
@@ -34,6 +37,7 @@ class SymbolTask(msgspec.Struct, frozen=True):
 
     store: str
     stream: Stream
+    changes: Stream | None
     strategy: StrategyRef
     code: str
     parameters: dict[str, float | int | bool]
@@ -58,11 +62,16 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
     task = msgspec.convert(arguments, SymbolTask)
     strategy, engine = _prepared(task.strategy, task.code, task.jit)
     settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
-    run = AccountRun(strategy, engine, dict(task.parameters), settings, boundaries(task.grid))
+    store = Store(task.store)
+    book = None if task.changes is None else Book(scale=price_scale(store, task.changes))
+    run = AccountRun(strategy, engine, dict(task.parameters), settings, boundaries(task.grid), book)
     with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
         done = reported = 0
-        for rows in _rows(task, engine.fields):
-            run.feed(rows, outputs)
+        for rows, changes in _batches(task, store, engine.fields, book):
+            if changes is None:
+                run.feed(rows, outputs)
+            else:
+                run.feed_events(rows, changes, outputs)
             done += len(rows.local_ns)
             if done - reported >= _PROGRESS_ROWS:
                 progress(trades=done)
@@ -138,12 +147,22 @@ class Outputs:
         self._writers[type].append({name: np.array(rows[name]) for name in names})
 
 
-def _rows(task: SymbolTask, fields: frozenset[str]) -> Iterator[Rows]:
+def _batches(
+    task: SymbolTask, store: Store, fields: frozenset[str], book: Book | None
+) -> Iterator[tuple[Rows, BookRows | None]]:
+    """Yield what the engine plays: trades alone, or with the changes of the book between them."""
+    if task.changes is None or book is None:
+        yield from ((rows, None) for rows in _rows(task, store, fields))
+    else:
+        yield from events(
+            store, task.stream, task.changes, fields, book.scale, from_ns=task.from_ns, to_ns=task.to_ns
+        )
+
+
+def _rows(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[Rows]:
     """Yield the trades of the range with the columns that the strategy reads; the others are zeros."""
     names = ("local_ns", "price", *(name for name in ("amount", "side", "exchange_ns") if name in fields))
-    reader = StreamReader(
-        Store(task.store), task.stream, names, from_ns=task.from_ns, to_ns=task.to_ns, reuse=True
-    )
+    reader = StreamReader(store, task.stream, names, from_ns=task.from_ns, to_ns=task.to_ns, reuse=True)
     amount = side = exchange_ns = np.empty(0)
     for block in reader.blocks():
         rows = len(block)

@@ -130,6 +130,11 @@ class AccountRun:
         none = np.empty(0)
         rows = r.Rows(none, none, np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
         self._call(self._engine.run, self._state, self._world, rows, self._bounds, 0, 0)
+        if self._book is not None:
+            none = np.empty(0, np.int64)
+            flags = np.empty(0, np.uint8)
+            self._play(rows, BookRows(none, flags, flags, none, np.empty(0)), np.zeros(2, np.int64))
+            self._look()
         self._call(self._engine.end, self._state, self._world, self._bounds)
 
     def feed(self, rows: r.Rows, sink: Sink) -> None:
@@ -147,12 +152,23 @@ class AccountRun:
         assert self._book is not None
         cursor = np.zeros(2, np.int64)
         while cursor[0] < len(rows.local_ns) or cursor[1] < len(changes.local_ns):
-            book = self._book
-            self._call(
-                self._engine.play, self._state, self._world, rows, self._bounds,
-                book.state, changes, 10.0**book.scale, cursor,
-            )  # fmt: skip
+            self._play(rows, changes, cursor)
             self._go_on(sink)
+
+    def _play(self, rows: r.Rows, changes: BookRows, cursor: np.ndarray) -> None:
+        assert self._book is not None
+        self._call(
+            self._engine.play, self._state, self._world, rows, self._bounds,
+            self._book.state, changes, 10.0**self._book.scale, cursor,
+        )  # fmt: skip
+
+    def _look(self) -> bool:
+        """Show the message that no later event has ended; False if the kernel stopped for want of room."""
+        assert self._book is not None
+        return self._call(
+            self._engine.look, self._state, self._world, self._bounds,
+            self._book.state, 10.0**self._book.scale, r.FAR,
+        )  # fmt: skip
 
     def _go_on(self, sink: Sink) -> None:
         """Make what room the kernel stopped for; raise FailedError if it stopped for anything else."""
@@ -166,18 +182,10 @@ class AccountRun:
             raise self._failure()
         account.status = r.GOING
 
-    def _see_last_message(self, sink: Sink) -> None:
-        """Show the message that no later event has ended."""
-        if self._book is not None:
-            while not self._call(
-                self._engine.look, self._state, self._world, self._bounds,
-                self._book.state, 10.0**self._book.scale, r.FAR,
-            ):  # fmt: skip
-                self._go_on(sink)
-
     def finish(self, sink: Sink) -> tuple[Summary, np.ndarray]:
         """End the run; return what it did and the samples (records.SAMPLE_OUT[n])."""
-        self._see_last_message(sink)
+        while self._book is not None and not self._look():
+            self._go_on(sink)
         self._drain(sink)
         self._make_room()
         self._call(self._engine.end, self._state, self._world, self._bounds)
