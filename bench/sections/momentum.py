@@ -109,18 +109,21 @@ def _tasks(store: Path, folder: Path) -> tuple[list[Any], int]:
 
     from tickreel.compute import Task
     from tickreel.runs.task import SymbolTask
-    from tickreel.strategies.load import find
+    from tickreel.simulate.compile import strategy_key
+    from tickreel.strategies.load import find, load
     from tickreel.tape import open_store
     from tickreel.units import NS_PER_DAY
 
     streams = open_store(store).streams()
     first = min(stream.first_ns for stream in streams) // NS_PER_DAY * NS_PER_DAY
     grid = (first, NS_PER_DAY, market.WIDE_DAYS + 1)
-    tasks = []
+    ref = find("momentum")
+    code, tasks = strategy_key(load(ref)), []
     for stream in streams:
         task = SymbolTask(
-            store=str(store), stream=stream, strategy=find("momentum"), parameters=dict(_PARAMETERS),
-            capital=_CAPITAL, fee=_FEE, latency_ns=0, allow_short=False, from_ns=None, to_ns=None,
+            store=str(store), stream=stream, changes=None, strategy=ref, code=code,
+            parameters=dict(_PARAMETERS), capital=_CAPITAL, fee=_FEE, latency_ns=0, allow_short=False,
+            multiplier=1.0, from_ns=None, to_ns=None,
             grid=grid, folder=str(folder), batch_rows=None, jit=True,
         )  # fmt: skip
         arguments = msgspec.to_builtins(task)
@@ -133,7 +136,7 @@ def _summaries(outcomes: Any) -> dict[str, Any]:
     for outcome in outcomes:
         if not outcome.ok:
             raise BenchError(f"momentum: {outcome.error}\n{outcome.traceback}")
-        found[outcome.task_id] = outcome.value
+        found[outcome.task_id] = outcome.value["summary"]
     return found
 
 
