@@ -63,6 +63,7 @@ def players(rows: np.ndarray) -> dict[str, Callable[[], tuple[float, float]]]:
 
 
 def _played(backtest: Any, play: Callable[[Any], tuple[float, float]]) -> tuple[float, float]:
-    found = play(backtest)
+    bid, ask = play(backtest)
     backtest.close()
-    return found
+    # Its prices are ticks times 0.1: beside the nearest float64 they may be off in the last bit.
+    return round(bid / _TICK) / 10.0, round(ask / _TICK) / 10.0

@@ -51,7 +51,7 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
     store = Store(_store(settings))
     key = SegmentKey("bench", l2.TYPE, l2.EXCHANGE, l2.SYMBOL, l2.DAY)
     ways: dict[str, Callable[[], tuple[float, float]]] = {
-        _ROWS: partial(_from_arrays, changes),
+        _ROWS: partial(_from_arrays, _rows(changes)),
         _STORE: partial(_from_store, store, key),
     }
     absent = peers.missing(hftbacktest_depth.NEEDS)
@@ -70,11 +70,14 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _from_arrays(changes: l2.Changes) -> tuple[float, float]:
+def _rows(changes: l2.Changes) -> BookRows:
     amounts = changes.lots / 10.0**l2.AMOUNT_SCALE
-    rows = BookRows(changes.local_ns, changes.is_snapshot, changes.side, changes.ticks, amounts)
+    return BookRows(changes.local_ns, changes.is_snapshot, changes.side, changes.ticks, amounts)
+
+
+def _from_arrays(rows: BookRows) -> tuple[float, float]:
     book = Book()
-    book.apply(rows, l2.PRICE_SCALE, 0, len(changes.side))
+    book.apply(rows, l2.PRICE_SCALE, 0, len(rows.side))
     return _best(book)
 
 

@@ -197,8 +197,10 @@ def _bounds(ladder: Ladder) -> np.ndarray:
 
 
 def _refuse_too_far(prices: np.ndarray, factor: int, scale: int) -> None:
-    given = prices[prices != k.NULL]
-    most = max(int(given.max(initial=0)), -int(given.min(initial=0)))
+    low, high = int(prices.min(initial=0)), int(prices.max(initial=0))
+    if low == k.NULL:
+        low = int(prices[prices != k.NULL].min(initial=0))
+    most = max(high, -low)
     if most * factor >= _MOST:
         raise InputError(
             f"a price of {most * factor} x 10^-{scale} is beyond 62 bits: prices of one symbol's book lie too far"
