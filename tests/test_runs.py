@@ -324,7 +324,7 @@ def test_a_toml_file_is_refused_by_key(tmp_path: Path, text, message) -> None:
     ("timer", "message"),
     [
         ("60", "a duration is a text"),
-        ("'0'", "above 0"),
+        ("'0'", "never called with timer"),
         ("'10us'", "up to 25,920,000,000 calls of on_timer"),
     ],
 )
