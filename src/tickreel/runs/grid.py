@@ -40,8 +40,8 @@ def boundaries(grid: Grid) -> I64:
     times = start + every * np.arange(count, dtype=np.int64)
     if NS_PER_DAY % every == 0:
         return times
-    first, last = times[[0, -1]].astype("M8[ns]").astype("M8[M]")
-    months = np.arange(first + 1, last + 1).astype("M8[ns]").astype(np.int64)
+    first, last = times[[0, -1]].astype("M8[ns]").astype("M8[M]").astype(np.int64).tolist()
+    months = np.arange(first + 1, last + 1).astype("M8[M]").astype("M8[ns]").astype(np.int64)
     return np.union1d(times, months)
 
 
