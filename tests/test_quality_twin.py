@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,10 @@ from tickreel.quality.segments import BOOK_TYPES, measure_segment
 from tickreel.quality.times_kernel import HALF, bin_of
 from tickreel.quality.watch import Watch
 from tickreel.schema import MARKET_TYPES, NULL_TIME, RECORD_TYPES, Kind
-from tickreel.store.catalog import SegmentKey
+from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Meta
-from tickreel.store.reader import Segment
 from tickreel.store.writer import SegmentWriter
-from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
 
 DAY = "2024-01-01"
 DAY_NS = day_start(DAY)
@@ -123,6 +123,21 @@ def stored(record_type: str, found: dict[str, np.ndarray]) -> dict[str, Any]:
     return batch
 
 
+def put_day(store: Store, key: SegmentKey, rows: list[dict[str, Any]], block_rows: int = 64) -> None:
+    """Put a segment in its place: the rows are of the symbol A."""
+    path = store.path(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = SegmentWriter(path, RECORD_TYPES[key.type], block_rows=block_rows)
+    if rows:
+        writer.append(stored(key.type, columns(key.type, rows)))
+    meta = Meta(key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, [])
+    writer.finish(meta, [("A", len(rows))] if rows else [])
+
+
+def measured(store: Store, key: SegmentKey) -> dict[str, Any]:
+    return measure_segment(store, store.open(key), key).figures
+
+
 @pytest.mark.parametrize("record_type", ["trades", "quotes", "incremental_book_L2"])
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
@@ -130,15 +145,58 @@ def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, 
     rows, block_rows = data.draw(days(record_type)), data.draw(st.sampled_from([1, 2, 7, 64]))
     key = SegmentKey("f", record_type, "x", "A", DAY)
     with fast_folder() as folder:
-        writer = SegmentWriter(folder / "x.reel", RECORD_TYPES[record_type], block_rows=block_rows)
-        writer.append(stored(record_type, columns(record_type, rows)))
-        writer.finish(Meta("f", record_type, "x", "A", DAY, False, []), [("A", len(rows))])
-        found = measure_segment(Segment.open(folder / "x.reel"), key).figures
+        store = Store(folder)
+        put_day(store, key, rows, block_rows)
+        found = measured(store, key)
     wanted = twin_quality.figures(record_type, rows, DAY_NS, None)
     wanted |= {"duplicate_rows": twin_quality.duplicates(rows), "parts": 0, "set_aside": 0, "out_of_order": 0}
     if record_type == "incremental_book_L2":
         wanted |= twin_quality.watched(rows)
     assert found == wanted | ({"id_twice": 0} if record_type == "trades" else {})
+
+
+def earlier(rows: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
+    return [row | {"local_ns": row["local_ns"] - days * NS_PER_DAY} for row in rows]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@settings(max_examples=25, deadline=None)
+@given(
+    before=st.lists(days("incremental_book_L2"), max_size=2), rows=days("incremental_book_L2"), gap=st.booleans()
+)  # fmt: skip
+def test_a_book_goes_on_with_the_day_before(
+    grouped: bool, before: list[list[dict[str, Any]]], rows: list[dict[str, Any]], gap: bool
+) -> None:
+    """The day before may go on with one before it; a day that is missing ends all knowledge."""
+    key = SegmentKey("f", "incremental_book_L2", "x", "PERPETUALS" if grouped else "A", DAY, grouped)
+    past = [earlier(found, back) for back, found in enumerate(before, 1)]
+    with fast_folder() as folder:
+        store = Store(folder)
+        put_day(store, key, rows)
+        for back, found in enumerate(past, 1 + gap):
+            put_day(store, replace(key, day=day_of(DAY_NS - back * NS_PER_DAY)), found)
+        found = measured(store, key)
+    known = [] if gap else [row for day in reversed(past) for row in day]
+    wanted = twin_quality.watched(rows, known)
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_a_day_before_that_cannot_be_read_is_not_gone_on_with(tmp_path: Path) -> None:
+    store, key = Store(tmp_path), SegmentKey("f", "incremental_book_L2", "x", "A", DAY)
+    row = {
+        "exchange_ns": DAY_NS,
+        "local_ns": DAY_NS,
+        "is_snapshot": 0,
+        "side": 0,
+        "price": 1.0,
+        "amount": 1.0,
+    }
+    put_day(store, key, [row])
+    day_before = replace(key, day=day_of(DAY_NS - 1))
+    put_day(store, day_before, earlier([row | {"is_snapshot": 1}], 1))
+    assert measured(store, key)["rows_skipped"] == 0
+    store.path(day_before).write_bytes(b"no segment")
+    assert measured(store, key)["rows_skipped"] == 1
 
 
 def test_every_figure_is_declared_for_the_types_that_have_it() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -166,23 +167,28 @@ def book(rows: list[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def watched(rows: list[Row]) -> dict[str, Any]:
-    """Return the figures of the book after every message, once a snapshot has made it known."""
+def watched(rows: list[Row], before: Sequence[Row] = ()) -> dict[str, Any]:
+    """Return the figures of the book after every message, once a snapshot of this day or the one before is there."""
     sides: list[set[float]] | None = None
-    looks, absent = [], 0
-    for row, before, after in zip(rows, [None, *rows], [*rows[1:], None], strict=False):
-        same = before is not None and before["is_snapshot"] and before["local_ns"] == row["local_ns"]
+    looks, absent, skipped = [], 0, 0
+    both = [*before, *rows]
+    for place, (row, last, following) in enumerate(zip(both, [None, *both], [*both[1:], None], strict=False)):
+        is_asked = place >= len(before)
+        same = last is not None and last["is_snapshot"] and last["local_ns"] == row["local_ns"]
         if row["is_snapshot"] and not same:
             sides = [set(), set()]
+        skipped += is_asked and sides is None
         if sides is not None and not math.isnan(row["price"]) and not math.isnan(row["amount"]):
             side = sides[row["side"]]
-            absent += row["amount"] == 0 and not row["is_snapshot"] and row["price"] not in side
+            is_absent = row["amount"] == 0 and not row["is_snapshot"] and row["price"] not in side
+            absent += is_asked and is_absent
             (side.discard if row["amount"] == 0 else side.add)(row["price"])
-        if sides is not None and (after is None or after["local_ns"] != row["local_ns"]):
+        ends = following is None or following["local_ns"] != row["local_ns"]
+        if is_asked and sides is not None and ends:
             # A price of 0 is a level here, so all are moved up by 1.
             bid, ask = max(sides[0], default=math.nan) + 1, min(sides[1], default=math.nan) + 1
             looks.append((row["local_ns"], bid, ask))
-    return {"removals_absent": absent, "book_messages": len(looks)} | best(looks)
+    return {"removals_absent": absent, "book_messages": len(looks), "rows_skipped": skipped} | best(looks)
 
 
 def funding(rows: list[Row]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tickreel.books.checkpoints import Source
 from tickreel.errors import UsageError
 from tickreel.scan.plan import Question, Slice, plan
 from tickreel.scan.read import open_slice
+from tickreel.schema import GROUPS
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, day_of, day_start, format_time
 
@@ -95,6 +96,25 @@ def book_at(
         book.bids(depth),
         book.asks(depth),
     )
+
+
+def book_before(store: Store, key: SegmentKey, symbol: str) -> Book | None:
+    """Return the book that the rows of a symbol in a segment go on with, None if it is not known (rule B6)."""
+    start = day_start(key.day)
+    day_before = store.find(
+        feed=key.feed, type=TYPE, exchange=key.exchange, symbol={key.symbol, symbol, *GROUPS},
+        from_ns=start - NS_PER_DAY, to_ns=start,
+    )  # fmt: skip
+    if not any(day_before):
+        return None
+    try:
+        (stream,) = plan(store, Question(TYPE, key.feed, key.exchange, (symbol,), None, start))
+    except UsageError:  # no row of the symbol in a group
+        return None
+    book = Book()
+    _bring(book, store, _days_before(stream.slices, start - NS_PER_DAY), symbol, start)
+    book.close()
+    return book if book.is_known else None
 
 
 def _days_before(slices: list[Slice], start: int) -> list[list[Slice]]:

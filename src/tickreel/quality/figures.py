@@ -84,6 +84,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("snapshot_rows", "rows", "rows of snapshots", _BOOK),
     Figure("snapshot_zeros", "rows", "rows of snapshots with amount 0", _BOOK),
     Figure("rows_before_snapshot", "rows", "rows before the day's first snapshot, all if there is none", _BOOK),
+    Figure("rows_skipped", "rows", "those of them that no book of the day before is known for", _BOOK),
     Figure("cells_empty", "rows", "rows without a price or an amount", _BOOK),
     Figure("removals", "rows", "rows that remove a level: amount 0, not in a snapshot", _BOOK),
     Figure("removals_absent", "rows", "those of them whose level is not in the book, once it is known", _BOOK),

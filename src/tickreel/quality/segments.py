@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tickreel.books.at import book_before
+from tickreel.books.book import Book
 from tickreel.books.rows import RowReader
 from tickreel.errors import TickreelError
 from tickreel.quality.figures import OF_ONE_SYMBOL, Figures, Place, fold
@@ -49,7 +51,7 @@ def measure_segments(arguments: dict[str, Any], progress: Callable[..., None]) -
     found = []
     for key in msgspec.convert(arguments["keys"], list[SegmentKey]):
         try:
-            found.append(measure_segment(store.open(key), key, gap_ns))
+            found.append(measure_segment(store, store.open(key), key, gap_ns))
         except FileNotFoundError:
             continue
         except TickreelError as error:
@@ -58,16 +60,17 @@ def measure_segments(arguments: dict[str, Any], progress: Callable[..., None]) -
     return msgspec.to_builtins(found)
 
 
-def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None) -> Measured:
+def measure_segment(store: Store, segment: Segment, key: SegmentKey, gap_ns: int | None = None) -> Measured:
     """Return the figures of a segment. Raises CorruptionError, and InputError for prices that no book can hold.
 
+    store   where it lies: an order book goes on with that of the day before
     gap_ns  threshold of a gap; None: the usual rule, see `meter.usual_gap_ns`
     """
     meter = Meter(segment.record, day_start(key.day), gap_ns)
     symbols: list[Figures] = []
     places: dict[str, list[Place]] = {}
     worst_symbols: list[SymbolVerdict] = []
-    for name, figures, found in _measured_symbols(segment, meter):
+    for name, figures, found in _measured_symbols(store, segment, key, meter):
         symbols.append(figures)
         places = found
         if key.grouped and (verdict := worst(judge(figures))):
@@ -84,11 +87,11 @@ def measure_segment(segment: Segment, key: SegmentKey, gap_ns: int | None = None
 
 
 def _measured_symbols(
-    segment: Segment, meter: Meter
+    store: Store, segment: Segment, key: SegmentKey, meter: Meter
 ) -> Iterator[tuple[str, Figures, dict[str, list[Place]]]]:
     """Yield the name of each symbol that has rows, with what was found in them."""
     reader = RowReader() if segment.record.name in BOOK_TYPES else None
-    watch = Watch() if reader else None
+    watch: Watch | None = None
     for block in range(len(segment.blocks)):
         columns = {name: segment.read(name, block) for name in meter.columns}
         same = equal_rows(segment, block)
@@ -96,6 +99,9 @@ def _measured_symbols(
         for symbol, rows, begins, ends in _parts(segment, block):
             if begins:
                 same[rows.start] = False
+            if begins and book_rows:
+                is_snapshot = book_rows[0].is_snapshot[rows.start]
+                watch = Watch(None if is_snapshot else _known_book(store, key, symbol))
             meter.add({name: values[rows] for name, values in columns.items()}, int(same[rows].sum()))
             if watch and book_rows:
                 watch.add(*book_rows, rows.start, rows.stop)
@@ -103,7 +109,14 @@ def _measured_symbols(
                 figures, places = meter.finish()
                 yield symbol, figures | (watch.finish() if watch else {}), places
                 meter.begin()
-                watch = Watch() if watch else None
+
+
+def _known_book(store: Store, key: SegmentKey, symbol: str) -> Book | None:
+    """Return the book that the rows of a symbol go on with, None if it is not known."""
+    try:
+        return book_before(store, key, symbol)
+    except TickreelError:  # said of the day before, in its own line
+        return None
 
 
 def _parts(segment: Segment, block: int) -> Iterator[tuple[str, slice, bool, bool]]:

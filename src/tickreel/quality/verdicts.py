@@ -284,8 +284,10 @@ def _amount(f: Figures) -> Found:
 def _late_snapshot(f: Figures) -> Found:
     if not f.get("rows_before_snapshot"):
         return None
+    if not f["rows_skipped"]:
+        return NOTE, f"{of_rows(f, 'rows_before_snapshot')} go on with the book of the day before"
     if not f["snapshots"]:
-        return BAD, "no snapshot: no book can be built from this day alone"
+        return BAD, "no snapshot: no book can be built"
     return WARNING, f"the first snapshot arrives after {f['rows_before_snapshot']:,} rows of changes"
 
 
@@ -369,7 +371,11 @@ RULES: tuple[Rule, ...] = (
     Rule("sides", "unknown side: note; 1 % of rows: warning", _sides),
     Rule("outliers", "an outlier: warning", _outliers),
     Rule("amount", "one of 100 rows or more has over half of the day's amount: warning", _amount),
-    Rule("late_snapshot", "rows before the first snapshot: warning; no snapshot: bad", _late_snapshot),
+    Rule(
+        "late_snapshot",
+        "rows before the first snapshot: warning; no snapshot: bad; the book of the day before is known: note",
+        _late_snapshot,
+    ),
     Rule("snapshot_zeros", "a level of amount 0 in a snapshot: warning", _snapshot_zeros),
     Rule("reconnects", "a snapshot after the first: note; ten: warning", _reconnects),
     Rule("absent", "removals of levels that are not in the book: note", _absent),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tickreel.books.book import Book
-from tickreel.books.book_kernel import BookRows, BookState
+from tickreel.books.book_kernel import SKIPPED, BookRows, BookState
 from tickreel.quality.content_kernel import BEST
 from tickreel.quality.contents import Best
 from tickreel.quality.figures import Figures
@@ -11,10 +11,14 @@ from tickreel.quality.watch_kernel import WATCH, see_last, watch_rows
 
 
 class Watch:
-    """Takes rows in storage order, gives figures; it begins unknown, without the book of the day before."""
+    """Takes rows in storage order, gives figures.
 
-    def __init__(self) -> None:
-        self._book = Book()
+    before  the book that the rows go on with; None: unknown until their first snapshot
+    """
+
+    def __init__(self, before: Book | None = None) -> None:
+        self._book = before or Book()
+        self._skipped = self._rows_skipped()
         self._best = np.zeros(1, BEST)
         self._watch = np.zeros(1, WATCH)
 
@@ -30,4 +34,8 @@ class Watch:
         """Return the figures of the symbol."""
         see_last(self._book.state, self._best, self._watch)
         found = {name: self._best[name][0].item() for name in Best.NAMES}
+        found["rows_skipped"] = self._rows_skipped() - self._skipped
         return found | {name: self._watch[name][0].item() for name in WATCH.names or ()}
+
+    def _rows_skipped(self) -> int:
+        return int(self._book.state.state[SKIPPED])
