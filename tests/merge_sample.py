@@ -26,7 +26,6 @@ class Row(NamedTuple):
     exchange: str
     symbol: str
     feed: str
-    grouped: bool
     number: int
 
 
@@ -69,7 +68,7 @@ def empty_folder(folder: Path) -> Path:
 def twin(segments: dict[SegmentKey, dict[str, Sequence[int]]]) -> list[Row]:
     """Return all rows in the order of a merge."""
     return sorted(
-        Row(ns, RECORD_TYPES[key.type].order, key.exchange, symbol, key.feed, key.grouped, number)
+        Row(ns, RECORD_TYPES[key.type].order, key.exchange, symbol, key.feed, number)
         for key, symbols in segments.items()
         for symbol, times in symbols.items()
         for number, ns in enumerate(times, start=1)
@@ -89,10 +88,9 @@ def batch_rows(batch: Batch) -> list[Row]:
         assert row == used[number], "a stream's rows keep their order and are given once"
         used[number] += 1
         assert ns == columns["local_ns"][row]
-        grouped = stream.slices[0].key.grouped
         order = RECORD_TYPES[stream.type].order
         price = int(columns["price"][row])
-        rows.append(Row(ns, order, stream.exchange, stream.symbol, stream.feed, grouped, price))
+        rows.append(Row(ns, order, stream.exchange, stream.symbol, stream.feed, price))
     assert used == [len(columns["price"]) for columns in batch.columns]
     assert [batch.local_ns.dtype, batch.stream.dtype, batch.row.dtype] == [np.int64, np.int32, np.int64]
     return rows

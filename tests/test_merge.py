@@ -49,8 +49,8 @@ def times_of(day: int) -> st.SearchStrategy[list[int]]:
 
 @st.composite
 def stores(draw: st.DrawFn) -> dict[SegmentKey, dict[str, list[int]]]:
-    """Return the times of some segments, own and grouped ones, of a few days."""
-    found = {}
+    """Return the times of some segments, own and grouped ones, of a few days; a symbol's day lies in one of them."""
+    found, taken = {}, set()
     for _ in range(draw(st.integers(1, 9))):
         day = draw(st.integers(0, len(DAYS) - 1))
         place = [draw(st.sampled_from(names)) for names in (FEEDS, TYPES, EXCHANGES)]
@@ -58,7 +58,11 @@ def stores(draw: st.DrawFn) -> dict[SegmentKey, dict[str, list[int]]]:
         grouped = draw(st.booleans())
         name = GROUPS[0] if grouped else symbols[0]
         key = SegmentKey(*place, name, DAYS[day], grouped)
-        found[key] = {symbol: draw(times_of(day)) for symbol in (symbols if grouped else symbols[:1])}
+        if key in found:
+            continue
+        new = {symbol: (*place, symbol, day) for symbol in (symbols if grouped else symbols[:1])}
+        found[key] = {symbol: [] if at in taken else draw(times_of(day)) for symbol, at in new.items()}
+        taken.update(new.values())
     return found
 
 
@@ -144,6 +148,24 @@ def test_a_block_of_one_time_goes_by_stream(tmp_path: Path) -> None:
     stream = np.concatenate([batch.stream for batch in batches])
     assert stream.tolist() == [0] * 65_536 + [1] * 65_536 + [2] * 65_536 + [1]
     assert [s.name for s in batches[0].streams] == ["binance:BTC", "binance:ETH", "binance:BTC"]
+
+
+def test_a_symbols_day_in_two_segments_is_refused(tmp_path: Path) -> None:
+    """No import makes such a store, but folders are copied."""
+    store, times = Store(tmp_path / "tape"), [sample.START, sample.START + 1]
+    own = SegmentKey("a", "trades", "binance", "BTC", DAYS[0])
+    group = SegmentKey("a", "trades", "binance", GROUPS[0], DAYS[0], grouped=True)
+    make_primary(store, "a")
+    put_segment(store, own, {"BTC": times})
+    put_segment(store, group, {"BTC": times, "ETH": times})
+    tape = open_store(store.root)
+    for read in (tape.scan, tape.merge):
+        with pytest.raises(FailedError, match=f"{own} and {group} both have rows of BTC"):
+            next(iter(read("BTC")))
+    assert sum(map(len, tape.merge("ETH"))) == 2
+    store.path(own).unlink()
+    put_segment(store, own, {"BTC": []})
+    assert sum(map(len, tape.merge("BTC"))) == 2
 
 
 # What is read

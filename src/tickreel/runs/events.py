@@ -65,13 +65,8 @@ def trade_rows(columns: Columns) -> Rows:
 
 
 def _of(batch: Batch, type: str) -> Columns:
-    """Return the rows of a type; a symbol's own segments and those of a group are streams of their own."""
-    places = [k for k, stream in enumerate(batch.streams) if stream.type == type]
-    found = [batch.columns[k] for k in places if len(batch.columns[k]["local_ns"])]
-    if len(found) < 2:
-        return found[0] if found else batch.columns[places[0]]
-    order = np.argsort(np.concatenate([one["local_ns"] for one in found]), kind="stable")
-    return {name: np.concatenate([one[name] for one in found])[order] for name in found[0]}
+    (place,) = [k for k, stream in enumerate(batch.streams) if stream.type == type]
+    return batch.columns[place]
 
 
 def _book_rows(columns: Columns, scale: int, name: str) -> BookRows:

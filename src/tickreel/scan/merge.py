@@ -91,7 +91,6 @@ def merge(
     budget_bytes  of decoded rows: those being merged, the batch given out and the next one. Beside it
                   there are the block decoded last and the footers of open segments. A stream whose share
                   is less than a block is decoded several times: slower, with the same result
-    A symbol that has a segment of its own beside its group's is two streams, the own first.
     Raises UsageError; while reading CorruptionError, and FailedError if the store changed.
     """
     if budget_bytes < 1:
@@ -102,21 +101,9 @@ def merge(
 
 
 def ordered(streams: Sequence[Stream]) -> tuple[Stream, ...]:
-    """Return the streams in the order in which ties are broken; each has one slice a day at most."""
-    split = [
-        replace(stream, slices=[part for part in stream.slices if part.key.grouped is grouped])
-        for stream in streams
-        for grouped in (False, True)
-    ]
+    """Return the streams in the order in which ties are broken."""
     # By code point, which is bytewise.
-    return tuple(
-        sorted(
-            (stream for stream in split if stream.slices),
-            key=lambda s: (
-                RECORD_TYPES[s.type].order, s.exchange, s.symbol, s.feed, s.slices[0].key.grouped
-            ),
-        )
-    )  # fmt: skip
+    return tuple(sorted(streams, key=lambda s: (RECORD_TYPES[s.type].order, s.exchange, s.symbol, s.feed)))
 
 
 @dataclass(frozen=True, slots=True)

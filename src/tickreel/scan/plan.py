@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from tickreel.errors import UsageError
+from tickreel.errors import FailedError, UsageError
 from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.names import check_feed
@@ -40,7 +41,7 @@ class Slice:
 
 @dataclass(slots=True)
 class Stream:
-    """One symbol's slices in order of time; together they are read as one sequence of rows.
+    """One symbol's slices in order of time, one a day; together they are read as one sequence of rows.
 
     rows, first_ns, last_ns, fingerprint are of a plan with `opened=True`.
     """
@@ -105,7 +106,8 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
     A symbol's own segment is named by its path and not opened; a group's is, for its directory.
     opened  open every segment now: slices without rows are left out, rows, times and fingerprints
             are known, and a reader refuses a segment that was replaced since
-    Raises UsageError naming a symbol or exchange that the store does not hold.
+    Raises UsageError naming a symbol or exchange that the store does not hold; FailedError where a
+    symbol's day lies in two segments.
     """
     if question.type not in MARKET_TYPES:
         raise UsageError(f"{question.type!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
@@ -126,7 +128,7 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
     _refuse_missing(store, feed, question, chosen, streams)
     streams = {place: stream for place, stream in streams.items() if _fits(*place, chosen)}
     for stream in streams.values():
-        stream.slices.sort(key=lambda part: (part.key.day, part.key.grouped))
+        stream.slices = list(_one_a_day(store, stream))
     return [streams[name] for name in sorted(streams)]
 
 
@@ -174,6 +176,23 @@ def _slices(store: Store, key: SegmentKey, wanted: _Wanted, *, opened: bool) -> 
         start, stop = segment.symbol_rows(symbol) or (0, 0)
         if start < stop:
             yield symbol, Slice(key, Contents.of(segment, start, stop))
+
+
+def _one_a_day(store: Store, stream: Stream) -> Iterator[Slice]:
+    """Yield the slices in order of time, one of each day. Raises FailedError where two have rows of the symbol."""
+    slices = sorted(stream.slices, key=lambda part: (part.key.day, part.key.grouped))
+    for _, found in groupby(slices, key=lambda part: part.key.day):
+        parts = list(found)
+        if len(parts) > 1:
+            parts = [part for part in parts if part.contents or store.open(part.key).rows]
+        if len(parts) > 1:
+            one, other = (part.key for part in parts[:2])
+            raise FailedError(
+                f"{one} and {other} both have rows of {stream.symbol}, and which of them are true cannot be told;"
+                f" remove one (tickreel rm --exchange {other.exchange} --symbols {other.symbol} --from {other.day}"
+                " ...), or keep one under another feed"
+            )
+        yield from parts
 
 
 def _asked(exchange: str, wanted: _Wanted) -> dict[str, None]:
