@@ -1,6 +1,7 @@
 """A sorted run: rows in storage order in a file without a name, as compressed chunks."""
 
 import os
+from array import array
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +27,13 @@ class Key(NamedTuple):
     line: int
 
 
-class Chunk(NamedTuple):
-    """Where some rows of a run lie; dtypes are those of `_arrays`, first is the first row (name, ns, line)."""
+CHUNK = np.dtype(
+    [(name, "i8") for name in ("offset", "length", "rows", "layout", "name", "local_ns", "line")]
+)
+"""Where some rows of a run lie, the number of their layout, and their first row.
 
-    offset: int
-    length: int
-    rows: int
-    dtypes: tuple[np.dtype, ...]
-    first: tuple[int, int, int]
+A large day has a hundred thousand of them, which as objects would take more than its rows in memory do.
+"""
 
 
 class Run:
@@ -45,7 +45,8 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.chunks: list[Chunk] = []
+        self._chunks = array("q")
+        self._layouts: list[tuple[np.dtype, ...]] = []
         self.bytes = self.rows = 0
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -53,18 +54,24 @@ class Run:
         except OSError as error:
             raise disk_error(error, f"creating {path}") from error
 
+    @property
+    def chunks(self) -> np.ndarray:
+        """CHUNK[n], in order of the rows."""
+        return np.frombuffer(self._chunks, CHUNK).copy() if self._chunks else np.empty(0, CHUNK)
+
     def append(self, rows: RowBatch, order: np.ndarray) -> None:
         """Add rows in the order given, a chunk at a time."""
         most = max(1, CHUNK_BYTES * len(rows) // max(1, bytes_of(rows)))
         for start in range(0, len(rows), most):
             self._write(take(rows, order[start : start + most]))
 
-    def read(self, chunk: Chunk) -> RowBatch:
-        """Return the rows of a chunk: views of one piece of memory, not to be written to."""
+    def read(self, chunk: np.void) -> RowBatch:
+        """Return the rows of one of `chunks`: views of one piece of memory, not to be written to."""
         body, at, arrays = memoryview(self._unpacked(chunk)), 0, []
-        for dtype in chunk.dtypes:
-            arrays.append(np.frombuffer(body, dtype, chunk.rows, at))
-            at += dtype.itemsize * chunk.rows
+        rows = int(chunk["rows"])
+        for dtype in self._layouts[chunk["layout"]]:
+            arrays.append(np.frombuffer(body, dtype, rows, at))
+            at += dtype.itemsize * rows
         return _batch(arrays, self._columns)
 
     def close(self) -> None:
@@ -77,14 +84,18 @@ class Run:
         pack = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         packed = pack.compress(b"".join([values.tobytes() for values in arrays]))
         write_all(self._fd, packed, str(self._path))
-        dtypes = tuple(values.dtype for values in arrays)
-        self.chunks.append(Chunk(self.bytes, len(packed), len(rows), dtypes, place_of(rows, 0)))
+        layout = tuple(values.dtype for values in arrays)
+        if layout not in self._layouts:
+            self._layouts.append(layout)
+        self._chunks.extend(
+            (self.bytes, len(packed), len(rows), self._layouts.index(layout), *place_of(rows, 0))
+        )
         self.bytes += len(packed)
         self.rows += len(rows)
 
-    def _unpacked(self, chunk: Chunk) -> bytes:
+    def _unpacked(self, chunk: np.void) -> bytes:
         try:
-            packed = os.pread(self._fd, chunk.length, chunk.offset)
+            packed = os.pread(self._fd, int(chunk["length"]), int(chunk["offset"]))
             return zstandard.ZstdDecompressor().decompress(packed)
         except OSError as error:
             raise disk_error(error, f"reading {self._path}") from error

@@ -16,7 +16,7 @@ import numpy as np
 
 from tickreel.errors import disk_error
 from tickreel.ingest.order import take
-from tickreel.ingest.run import Key, Run, bytes_of, joined, place_of
+from tickreel.ingest.run import CHUNK, Key, Run, bytes_of, joined, place_of
 from tickreel.sources.csv_rows import RowBatch
 from tickreel.units import NS_PER_DAY
 
@@ -126,20 +126,17 @@ def merged(runs: Sequence[Run], ranks: np.ndarray) -> Iterator[RowBatch]:
     Chunks are taken in by their first rows. What comes before the first row of all chunks to come
     is complete, is put in order and passed on; of each run less than a chunk waits.
     """
-    coming = sorted(
-        (
-            (_key(chunk.first, ranks), number, chunk)
-            for number, run in enumerate(runs)
-            for chunk in run.chunks
-        ),
-        key=lambda chunk: chunk[0],
-    )
+    of_runs = [run.chunks for run in runs]
+    owner = np.repeat(np.arange(len(runs)), [len(chunks) for chunks in of_runs])
+    chunks = np.concatenate([np.empty(0, CHUNK), *of_runs])
+    coming = np.lexsort((chunks["line"], chunks["local_ns"], ranks[chunks["name"]]))
     waiting: list[deque[RowBatch]] = [deque() for _ in runs]
     for start in range(0, len(coming), STEP_CHUNKS):
         stop = start + STEP_CHUNKS
-        for _, number, chunk in coming[start:stop]:
-            waiting[number].append(runs[number].read(chunk))
-        limit = coming[stop][0] if stop < len(coming) else None
+        for place in coming[start:stop]:
+            waiting[owner[place]].append(runs[owner[place]].read(chunks[place]))
+        first = chunks[coming[stop]] if stop < len(coming) else None
+        limit = None if first is None else _key((first["name"], first["local_ns"], first["line"]), ranks)
         ready = [part for parts in waiting for part in _before(limit, parts, ranks)]
         if ready:
             rows = joined(ready)
@@ -172,7 +169,7 @@ def _before(limit: Key | None, parts: deque[RowBatch], ranks: np.ndarray) -> Ite
 
 def _key(place: tuple[int, int, int], ranks: np.ndarray) -> Key:
     name, local_ns, line = place
-    return Key(int(ranks[name]), local_ns, line)
+    return Key(int(ranks[name]), int(local_ns), int(line))
 
 
 def _bytewise(name: tuple[str, str]) -> tuple[bytes, bytes]:
