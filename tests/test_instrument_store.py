@@ -221,6 +221,13 @@ def test_a_run_refuses_what_is_not_known_to_be_money_and_finishes_the_rest(tmp_p
     assert "its contract" in refused["venue:X"]
 
 
+def test_an_inverse_symbol_in_lower_case_is_refused_too(tmp_path):
+    store = store_of(tmp_path, ("bybit", "btcusd"), ("bybit", "btcusdt"))
+    result = backtest(store, tmp_path)
+    assert list(result.symbols) == ["bybit:btcusdt"]
+    assert "it is inverse (rule of bybit)" in result.failed["bybit:btcusd"][0]
+
+
 def test_contracts_are_counted_with_their_multiplier(okx, tmp_path):
     """3 contracts of 0.01 BTC at 101: 3.03 in money, and the fee of that."""
     (tmp_path / "my.toml").write_text('okex-swap.BTC-USDT-SWAP = {multiplier = "0.01", taker_fee = "0.0005"}')

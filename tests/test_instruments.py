@@ -13,7 +13,7 @@ from tickreel.instruments.facts import convert, value_text
 from tickreel.instruments.model import history
 from tickreel.instruments.money import money_facts, toml_line
 from tickreel.instruments.user_toml import parse_toml
-from tickreel.instruments.venues import venue_facts
+from tickreel.instruments.venues import RULES, amounts, venue_facts
 from tickreel.units import parse_time
 
 DAY = parse_time("2024-01-01")
@@ -224,6 +224,10 @@ def test_a_toml_that_is_no_text_is_refused():
         ("bybit", "BTC-29MAR24", ""),
         ("bybit", "BTCUSD", "inverse"),
         ("bybit", "BTCUSDH24", "inverse"),
+        ("bybit", "btcusd", "inverse"),
+        ("bybit", "btcusdH24", "inverse"),
+        ("bybit", "btcusdt", ""),
+        ("bybit", "BTCEUR", "its contract .* and its multiplier .* are not known"),
         ("bybit-spot", "BTCUSDC", ""),
         ("bybit-options", "BTC-29MAR24-60000-C", ""),
         ("kraken", "XBT/USD", ""),
@@ -239,6 +243,10 @@ def test_a_toml_that_is_no_text_is_refused():
         ("deribit", "BTC_USDC-PERPETUAL", ""),
         ("deribit", "BTC_USDC-FS-28JUN24_PERP", "a combo"),
         ("deribit", "AVAX_USDC-29MAY26-8D6-P", ""),
+        ("deribit", "AVAX_USDC-29MAY26-8d6-P", ""),
+        ("deribit", "btc-perpetual", "inverse"),
+        ("okex-swap", "btc-usd-swap", "inverse"),
+        ("okex-swap", "btc-usdt-swap", "its amounts count contracts, and its multiplier"),
         ("deribit", "BTC_USDT", ""),
         ("bitmex", "XBTUSD", "count contracts, and its contract"),
         ("somewhere", "BTCUSDT", "its contract .* and its multiplier .* are not known"),
@@ -251,6 +259,22 @@ def test_what_exchange_and_symbol_tell(exchange, symbol, word):
         return
     with pytest.raises(UsageError, match=f"^refused: .*{word}"):
         money_facts(instrument, DAY, DAY + 1)
+
+
+SYMBOL = st.sampled_from(
+    ["BTCUSD", "BTCUSDH24", "BTCUSDT", "BTCPERP", "XBT/USD", "BTC-USD-SWAP", "BTC-USDT-240628", "BTC-PERPETUAL",
+     "BTC-28JUN24-60000-C", "AVAX_USDC-29MAY26-8d6-P", "BTC_USDC-PERPETUAL", "BTCF0:USTF0"]
+) | st.text("AbC1dUSDTusdt-_/:", min_size=1, max_size=12)  # fmt: skip
+
+
+@given(st.sampled_from(sorted(RULES)), SYMBOL, st.data())
+def test_a_symbol_tells_the_same_in_any_case_and_as_its_dataset(exchange, symbol, data):
+    cases = [data.draw(st.sampled_from([str.lower, str.upper])) for _ in symbol]
+    mixed = "".join(case(letter) for case, letter in zip(cases, symbol, strict=True))
+    told = venue_facts(exchange, symbol)
+    for other in (dataset_symbol(symbol), mixed):
+        assert venue_facts(exchange, other) == told
+        assert amounts(exchange, other) == amounts(exchange, symbol)
 
 
 @pytest.mark.parametrize("missing", [["contract"], ["multiplier"], ["contract", "multiplier"]])

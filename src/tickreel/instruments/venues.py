@@ -3,7 +3,7 @@
 Sources: https://docs.tardis.dev/historical-data-details and the venues' contract pages: Binance COIN-M
 (amount in contracts of 10 or 100 USD), OKX (sz in contracts), Deribit (inverse: amount in USD, options
 priced in coin; linear: coin), Bybit (inverse: USD), BitMEX, Huobi, Gate.io, KuCoin, Kraken futures (contracts).
-An exchange that is not here tells nothing.
+An exchange that is not here tells nothing. Symbols are told apart as Tardis names its datasets, in any case.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from tickreel.instruments.model import Fact
+from tickreel.instruments.model import Fact, dataset_symbol
 
 
 class Amounts(StrEnum):
@@ -24,7 +24,7 @@ class Amounts(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What holds for symbols of this form; None: the form does not tell."""
+    """What holds for symbols of this form, that of `dataset_symbol`; None: the form does not tell."""
 
     form: re.Pattern[str]
     amounts: Amounts | None
@@ -45,7 +45,7 @@ _OKX = (
 )
 _DATE = r"\d{1,2}[A-Z]{3}\d\d"
 
-_RULES: dict[str, tuple[Rule, ...]] = {
+RULES: dict[str, tuple[Rule, ...]] = {
     "binance": _SPOT,
     "binance-us": _SPOT,
     "bitfinex": _SPOT,
@@ -66,10 +66,10 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _rule(r".*", Amounts.COIN, "linear", "perpetual"),
     ),
     "binance-delivery": (_rule(r".*", Amounts.CONTRACTS, "inverse"),),
-    # BTCUSD, BTCUSDH24 are inverse; linear ones end in USDT, PERP, or carry USDT or a dash.
+    # BTCUSD, BTCUSDH24 are inverse; linear ones end in PERP, or carry USDT or a dash. Others tell nothing.
     "bybit": (
         _rule(r"[A-Z0-9]+USD([FGHJKMNQUVXZ]\d\d)?", None, "inverse"),
-        _rule(r".*", Amounts.COIN, "linear"),
+        _rule(r".*(USDT|-).*|.*PERP", Amounts.COIN, "linear"),
     ),
     "bybit-options": (_rule(r".*", Amounts.COIN, "linear", "option"),),
     "okex-swap": _OKX,
@@ -118,4 +118,5 @@ def venue_facts(exchange: str, symbol: str) -> tuple[Fact, ...]:
 
 
 def _find(exchange: str, symbol: str) -> Rule | None:
-    return next((rule for rule in _RULES.get(exchange, ()) if rule.form.fullmatch(symbol)), None)
+    name = dataset_symbol(symbol)
+    return next((rule for rule in RULES.get(exchange, ()) if rule.form.fullmatch(name)), None)
