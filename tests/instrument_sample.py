@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.instruments import dataset_symbol
 from tickreel.store.catalog import Store
 
 COMMON = {"active": True, "availableSince": "2019-03-30T00:00:00.000Z", "priceIncrement": 0.1}
@@ -73,7 +74,7 @@ def store_of(folder: Path, *rows: tuple[str, str], day: str = "2024-01-01", amou
             f"{exchange},{symbol},{t},{t},,buy,{100 + k % 7},{amount}\n"
             for k, t in enumerate(range(start, start + 50_000, 1_000))
         ]
-        name = folder / f"{exchange}_trades_{day}_{symbol.replace('/', '-')}.csv"
+        name = folder / f"{exchange}_trades_{day}_{dataset_symbol(symbol)}.csv"
         name.write_text("exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n" + "".join(lines))
     store = Store(folder / "tape")
     import_files(store, [str(folder)], ImportSettings(types=("trades",), workers=1))

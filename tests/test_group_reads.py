@@ -118,3 +118,14 @@ def calls(function: Callable[[], Any]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+@pytest.mark.parametrize("text", ["BTCF0:USTF0", "bitfinex-derivatives:BTCF0:USTF0"])
+def test_a_symbol_with_colons_that_lies_in_a_group_is_told_from_one_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    line = trade(1, exchange="bitfinex-derivatives", symbol="BTCF0:USTF0")
+    path = put(tmp_path / "bitfinex-derivatives_trades_2024-01-01_PERPETUALS.csv.gz", trades(line))
+    take(Store(tmp_path / "tape"), path)
+    assert run(["stats", "--symbols", text, "--store", str(tmp_path / "tape")]) == 2
+    assert "name the group, bitfinex-derivatives:PERPETUALS" in capsys.readouterr().err

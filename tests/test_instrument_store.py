@@ -341,6 +341,41 @@ def test_import_and_show(okx, tmp_path, capsys):
     assert found["facts"] == []
 
 
+COLONS = ("bitfinex-derivatives", "BTCF0:USTF0")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["BTCF0:USTF0"],
+        ["bitfinex-derivatives:BTCF0:USTF0"],
+        ["BTCF0:USTF0", "--exchange", "bitfinex-derivatives"],
+        ["bitfinex-derivatives:BTCF0:USTF0", "--exchange", "bitfinex-derivatives"],
+    ],
+)
+def test_show_of_a_symbol_with_colons(tmp_path, capsys, words):
+    store = store_of(tmp_path, COLONS, ("binance", "BTCUSDT"))
+    code, out = call(capsys, "instruments", "show", *words, "--store", store.root, "--json")
+    (found,) = json.loads(out)["instruments"]
+    assert (code, found["exchange"], found["symbol"]) == (0, *COLONS)
+    assert {fact["name"]: fact["value"] for fact in found["facts"]} == {"tick": "1", "lot": "2"}
+    line = (
+        'bitfinex-derivatives."BTCF0:USTF0" = { contract = "linear|inverse|quanto", multiplier = "NUMBER" }'
+    )
+    assert f"write {line} into" in found["refused"]
+    (tmp_path / "my.toml").write_text(line.replace("|inverse|quanto", "").replace("NUMBER", "1"))
+    assert call(capsys, "instruments", "import", tmp_path / "my.toml", "--store", store.root)[0] == 0
+    _, out = call(capsys, "instruments", "show", *words, "--store", store.root, "--json")
+    assert json.loads(out)["instruments"][0]["refused"] is None
+
+
+def test_show_of_a_symbol_with_colons_that_has_no_data(okx, capsys):
+    words = ["instruments", "show", "--store", okx.root, "--json"]
+    for more in (["bitfinex-derivatives:BTCF0:USTF0"], ["BTCF0:USTF0", "--exchange", "bitfinex-derivatives"]):
+        (found,) = json.loads(call(capsys, *words, *more)[1])["instruments"]
+        assert (found["exchange"], found["symbol"]) == COLONS
+
+
 def test_show_of_what_is_not_there(okx, tmp_path, capsys):
     assert call(capsys, "instruments", "show", "ETHUSDT", "--store", okx.root)[0] == 2
     assert call(capsys, "instruments", "show", "--store", tmp_path / "nowhere")[0] == 2

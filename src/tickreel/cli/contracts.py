@@ -13,6 +13,7 @@ from tickreel.scan.increments import derived_facts
 from tickreel.scan.plan import choose_feed
 from tickreel.store.catalog import Store
 from tickreel.store.instruments import file_names
+from tickreel.store.names import readings
 from tickreel.units import day_of, day_start
 
 
@@ -48,14 +49,12 @@ def descriptions(
 def _asked(store: Store, symbol: str | None, exchange: str | None, feed: str | None) -> list[_Asked]:
     if store.primary() is None and not file_names(store):
         Store.existing(store.root)
-    where, colon, name = (symbol or "").rpartition(":")
-    where = where if colon else exchange or ""
+    asked = () if symbol is None else (symbol,)
     try:
         chosen = choose_feed(store, feed)
-        rows = listing(
-            store, feed=chosen, type=None, exchange=where or None, symbols=(name,) if name else (), days=False
-        )
+        rows = listing(store, feed=chosen, type=None, exchange=exchange, symbols=asked, days=False)
     except UsageError:
+        where, name = readings(symbol or "", exchange)[-1]
         if not (where and name):
             raise
         return [_Asked(where, name, None)]

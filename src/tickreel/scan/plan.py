@@ -8,7 +8,7 @@ from itertools import groupby
 from tickreel.errors import FailedError, UsageError
 from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.store.names import check_feed
+from tickreel.store.names import check_feed, readings
 from tickreel.store.reader import Segment
 from tickreel.units import day_of, day_start
 
@@ -116,15 +116,15 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
             "the range of time is empty: its first time must be before its end, which is not taken"
         )
     feed = choose_feed(store, question.feed)
-    readings = {text: _readings(text, question.exchange) for text in question.symbols}
-    wanted = dict.fromkeys(reading for found in readings.values() for reading in found)
+    ways = {text: readings(text, question.exchange) for text in question.symbols}
+    wanted = dict.fromkeys(reading for found in ways.values() for reading in found)
     streams: dict[tuple[str, str], Stream] = {}
     for key in _keys(store, feed, question, wanted):
         for symbol, part in _slices(store, key, wanted, opened=opened):
             place = (key.exchange, symbol)
             stream = streams.setdefault(place, Stream(feed, question.type, *place))
             stream.slices.append(part)
-    chosen = _chosen(readings, streams)
+    chosen = _chosen(ways, streams)
     _refuse_missing(store, feed, question, chosen, streams)
     streams = {place: stream for place, stream in streams.items() if _fits(*place, chosen)}
     for stream in streams.values():
@@ -200,19 +200,12 @@ def _asked(exchange: str, wanted: _Wanted) -> dict[str, None]:
     return dict.fromkeys(symbol for of, symbol in wanted if of in (None, exchange))
 
 
-def _readings(text: str, exchange: str | None) -> list[tuple[str | None, str]]:
-    """Return what "SYMBOL" or "EXCHANGE:SYMBOL" may mean, as (exchange or None, symbol): symbols have colons too."""
-    name, colon, symbol = text.partition(":")
-    qualified = [(name, symbol)] if colon and exchange in (None, name) else []
-    return [(exchange, text), *qualified]
-
-
 def _chosen(
-    readings: dict[str, list[tuple[str | None, str]]], streams: dict[tuple[str, str], Stream]
+    asked: dict[str, list[tuple[str | None, str]]], streams: dict[tuple[str, str], Stream]
 ) -> _Wanted:
     """Return for each text the first reading that there is, or its last: the usual one."""
     found = {*streams, *((None, symbol) for _, symbol in streams)}
-    return {next((one for one in ways if one in found), ways[-1]): None for ways in readings.values()}
+    return {next((one for one in ways if one in found), ways[-1]): None for ways in asked.values()}
 
 
 def _fits(exchange: str, symbol: str, wanted: _Wanted) -> bool:

@@ -9,6 +9,7 @@ from tickreel.codecs import CODECS
 from tickreel.errors import UsageError
 from tickreel.schema import MARKET_TYPES, RECORD_TYPES, Kind
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.names import readings
 from tickreel.units import NS_PER_DAY, format_time
 
 
@@ -88,10 +89,9 @@ def _refuse_unknown(option: str, name: str, found: set[str]) -> None:
 
 def _group_of(store: Store, groups: list[SegmentKey], name: str) -> SegmentKey | None:
     """Return the first group's segment with rows of "[EXCHANGE:]SYMBOL"."""
-    exchange, colon, symbol = name.partition(":")
     for key in groups:
-        asked = (symbol if exchange == key.exchange else "") if colon else name
-        if asked and store.open(key).symbol_rows(asked):
+        asked = [symbol for exchange, symbol in readings(name) if exchange in (None, key.exchange)]
+        if any(store.open(key).symbol_rows(symbol) for symbol in asked):
             return key
     return None
 

@@ -2,7 +2,7 @@
 
 Letters of the usual case, digits and - _ . stand for themselves; every other byte of the UTF-8
 text is %XX. So nothing climbs out of the store, and two names that differ in case alone never
-meet on a case-blind disk.
+meet on a case-blind disk. `readings` says what people mean who write a name.
 """
 
 import re
@@ -39,6 +39,17 @@ def decode_symbol(name: str) -> str:
 def decode_exchange(name: str) -> str:
     """Return the exchange whose folder name this is; ValueError if no exchange has it."""
     return _decode(name, encode_exchange)
+
+
+def readings(text: str, exchange: str | None = None) -> list[tuple[str | None, str]]:
+    """Return what "SYMBOL" or "EXCHANGE:SYMBOL" may mean, as (exchange or None for any, symbol).
+
+    exchange  that of the question; None: any
+    Symbols have colons too: the first reading of which there is something counts, else the last, the usual one.
+    """
+    name, colon, symbol = text.partition(":")
+    qualified = [(name, symbol)] if colon and exchange in (None, name) else []
+    return [(exchange, text), *qualified]
 
 
 def is_feed(name: str) -> bool:
