@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instrument_sample import ITEMS
-from tickreel.errors import InputError
+from tickreel.errors import InputError, UsageError
 from tickreel.instruments import Instrument
 from tickreel.instruments.money import money_facts
 from tickreel.instruments.venues import venue_facts
@@ -35,7 +35,8 @@ def whole(instrument: Instrument) -> Instrument:
         ("binance", "BTCUSDT", "spot", "linear", "1", "BTC"),
         ("binance-futures", "BTCUSDT_240628", "future", "linear", "1", "BTC"),
         ("binance-delivery", "BTCUSD_PERP", "perpetual", "inverse", "100", "USD"),
-        ("bybit", "BTCUSD", "perpetual", "inverse", "1", "USD"),
+        # What one of `amount` is there no document tells, so Tardis' 1 is not taken.
+        ("bybit", "BTCUSD", "perpetual", "inverse", None, "USD"),
         ("okex-swap", "BTC-USDT-SWAP", "perpetual", "linear", "0.01", "BTC"),
         # Amounts are in the coin there: the 1000 of its JSON is not what one of `amount` stands for.
         ("deribit", "AVAX_USDC-29MAY26-8D6-P", "option", "linear", "1", "AVAX"),
@@ -46,7 +47,11 @@ def test_each_venue(venue, symbol, kind, contract, multiplier, currency):
     instrument = whole(read(ITEMS[venue]))
     terms = instrument.at(DAY)
     assert (instrument.exchange, instrument.symbol) == (venue, symbol)
-    assert (terms.kind, terms.contract, terms.multiplier) == (kind, contract, Decimal(multiplier))
+    assert (terms.kind, terms.contract, terms.multiplier) == (
+        kind,
+        contract,
+        multiplier and Decimal(multiplier),
+    )
     assert terms.multiplier_currency == currency
     assert terms.tick == Decimal(str(ITEMS[venue]["priceIncrement"]))
     assert terms.lot == Decimal(str(ITEMS[venue]["amountIncrement"]))
@@ -93,19 +98,18 @@ def test_a_change_of_null_says_that_the_value_was_not_known():
     assert instrument.at(parse_time("2023-01-01")).min_notional == 5
 
 
-@pytest.mark.parametrize(
-    ("change", "multiplier"),
-    [
-        ({"contractMultiplier": 1}, 1),
-        ({"contractMultiplier": 10}, None),
-        ({"contractMultiplier": 1, "changes": [{"until": "2020-01-01", "contractMultiplier": 5}]}, None),
-        ({"contractMultiplier": ...}, None),
-        ({"contractMultiplier": ..., "type": "spot", "contractType": ..., "inverse": ...}, 1),
-    ],
-)
-def test_of_a_venue_without_a_rule_only_a_multiplier_of_1_is_sure(change, multiplier):
-    terms = read(ITEMS["binance-futures"], exchange="somewhere", **change).at(DAY)
-    assert terms.multiplier == multiplier
+@pytest.mark.parametrize("size", [1, 10, "0.01", ...])
+@pytest.mark.parametrize("kind", ["perpetual", "future", "option"])
+def test_of_a_venue_without_a_rule_no_multiplier_is_sure(kind, size):
+    """Even 1 may be a dollar: only spot is known to count the base coin."""
+    instrument = read(ITEMS["binance-futures"], exchange="somewhere", type=kind, contractMultiplier=size)
+    assert (instrument.at(DAY).contract, instrument.at(DAY).multiplier) == ("linear", None)
+    with pytest.raises(
+        UsageError, match=r"^refused: its multiplier .* no money; write somewhere\.BTCUSDT_240628 ="
+    ):
+        money_facts(whole(instrument), DAY, DAY + 1)
+    spot = {"type": "spot", "contractType": ..., "inverse": ..., "contractMultiplier": ...}
+    assert read(ITEMS["binance-futures"], exchange="somewhere", **spot).at(DAY).multiplier == 1
 
 
 @pytest.mark.parametrize(
@@ -116,6 +120,16 @@ def test_of_a_venue_without_a_rule_only_a_multiplier_of_1_is_sure(change, multip
         ({"contractType": ...}, "linear"),
         ({"contractType": ..., "inverse": ...}, None),
         ({"contractType": ..., "inverse": True}, "inverse"),
+        # Not inverse may be quanto: a price in USD that is paid in BTC.
+        ({"contractType": ..., "quoteCurrency": "USD", "settlementCurrency": "BTC"}, None),
+        ({"contractType": ..., "quoteCurrency": "USD", "settlementCurrency": ...}, None),
+        (
+            {"contractType": ..., "quoteCurrency": "USD", "settlementCurrency": "BTC", "quanto": False},
+            "linear",
+        ),
+        ({"contractType": ..., "changes": [{"until": "2020-01-01", "settlementCurrency": "BTC"}]}, None),
+        ({"contractType": "put_option", "type": "option", "settlementCurrency": "BTC"}, None),
+        ({"contractType": "quanto_future", "settlementCurrency": "BTC"}, "quanto"),
         ({"contractType": "quanto_future", "inverse": ...}, "quanto"),
         ({"contractType": "linear_xperp"}, "linear"),
         ({"contractType": "call_option", "inverse": True}, "inverse"),
@@ -151,6 +165,11 @@ WRONG = [
     ({"takerFee": 5}, r"f\.json\[3\]\.takerFee: 5; a fraction between -0\.1 and 0\.1"),
     ({"inverse": "no"}, r"f\.json\[3\]\.inverse: 'no'; true or false belongs there"),
     ({"inverse": True}, r"f\.json\[3\]\.contractType: 'linear_future'; a contract type that is inverse"),
+    (
+        {"contractType": "inverse_future", "settlementCurrency": "BTC"},
+        r"f\.json\[3\]\.contractType: 'inverse_future'; a contract type that is not inverse",
+    ),
+    ({"contractType": "quanto_future"}, r"contractType: 'quanto_future'; a contract type that is linear"),
     ({"expiry": "soon"}, r"f\.json\[3\]\.expiry: 'soon'; an ISO 8601 time"),
     ({"availableTo": 7}, r"f\.json\[3\]\.availableTo: 7; an ISO 8601 time"),
     ({"changes": {}}, None),

@@ -95,7 +95,7 @@ def read_item(raw: bytes, file: str, *, index: int = 0) -> Instrument:
 def _facts(item: _Item, exchange: str, symbol: str, source: str) -> list[Fact]:
     changes = _changes(item)
     found = [Fact("kind", item.text("type"), source)]
-    contract = _contract(item)
+    contract = _contract(item, changes)
     if contract:
         found.append(Fact("contract", contract, source))
     for field, name in _CHANGING.items():
@@ -103,7 +103,8 @@ def _facts(item: _Item, exchange: str, symbol: str, source: str) -> list[Fact]:
         if len({when for when, _ in old}) < len(old):
             raise item.wrong("changes", f"one value of {field} for each time")
         facts = history(name, item.fact(field, name), old, source)
-        if name != "multiplier" or _counts(exchange, symbol, facts):
+        if name != "multiplier" or amounts(exchange, symbol) is Amounts.CONTRACTS:
+            # Where they count coins or dollars, or nobody knows what, Tardis' number is not what one of them is.
             found += facts
     for field, name in (("availableSince", "listed"), ("availableTo", "expiry")):
         # What Tardis recorded: after the venue's own dates, it counts where those are not given.
@@ -130,26 +131,33 @@ def _changes(item: _Item) -> list[tuple[int, _Item]]:
     return found
 
 
-def _contract(item: _Item) -> str | None:
-    """Return linear, inverse or quanto; None where the file does not tell, as for a spread or an index."""
+def _contract(item: _Item, changes: list[tuple[int, _Item]]) -> str | None:
+    """Return linear, inverse or quanto; None where the file does not tell, as for a spread or an index.
+
+    Not inverse is linear or quanto: which of them, `quanto`, `contractType` or the settlement says.
+    """
     inverse, quanto = item.flag("inverse"), item.flag("quanto")
     word = "" if item.values.get("contractType") is None else item.text("contractType")
     named = next((name for name in ("linear", "inverse", "quanto") if word.startswith(name + "_")), None)
-    told = "quanto" if quanto else "inverse" if inverse else "linear" if inverse is False else None
+    told = "quanto" if quanto else "inverse" if inverse else None
+    if not told and inverse is False and (quanto is False or _settles_in_quote(item, changes)):
+        told = "linear"
     if item.values["type"] == "spot":
         told = told or "linear"
     elif word and not named and not word.endswith("_option"):
         return None
-    if named and told and named != told:
-        raise item.wrong("contractType", f"a contract type that is {told}, as inverse and quanto say,")
+    if (named and told not in (None, named)) or (named == "inverse" and inverse is False):
+        raise item.wrong(
+            "contractType", f"a contract type that is {told or 'not inverse'}, as inverse and quanto say,"
+        )
     return named or told
 
 
-def _counts(exchange: str, symbol: str, facts: list[Fact]) -> bool:
-    """Return whether contractMultiplier is what one unit of `amount` stands for.
-
-    It is where amounts count contracts. Where they count coins or dollars it is not, though Tardis
-    may give one; where the venue is not known, 1 is right either way.
-    """
-    counted = amounts(exchange, symbol)
-    return counted is Amounts.CONTRACTS or (counted is None and all(fact.value == 1 for fact in facts))
+def _settles_in_quote(item: _Item, changes: list[tuple[int, _Item]]) -> bool:
+    """Return whether gains are paid, now and ever, in the currency of the price: then it is no quanto contract."""
+    held = [
+        {source.fact(field, _CHANGING[field]) for source in (item, *(change for _, change in changes))}
+        - {None}
+        for field in ("settlementCurrency", "quoteCurrency")
+    ]
+    return len(held[0]) == 1 and held[0] == held[1]
