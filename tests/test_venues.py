@@ -6,18 +6,22 @@ import io
 import itertools
 import json
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import venue_files
 from import_sample import contents, fast_folder, put, states, take
+from tickreel.cli import output
 from tickreel.cli.app import run
 from tickreel.schema import GROUPS, NULL_TIME, RECORD_TYPES, Column, Kind, RecordType
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.tape import open_store
+from tickreel.units import format_time
 from twin_csv import bits
 from venue_files import DAY, ROWS, VENUES
 
@@ -109,6 +113,43 @@ def test_show_prints_the_file_again(
         assert lines == [_document(RECORD_TYPES[type], row) for row in rows[:7]]
     assert run([*words, "--limit", "3"]) == 0
     assert len(capsysbinary.readouterr().out.splitlines()) == 4
+
+
+WIDE = {
+    "trades": ["symbol", "local_ns", "price"],
+    "trades,book_snapshot_25": ["type", "symbol", "local_ns", "price", "asks_0_price"],
+    "trades,derivative_ticker": ["type", "symbol", "local_ns", "price"],
+    "options_chain": ["symbol", "local_ns", "strike_price"],
+}
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200, 5_000])
+@pytest.mark.parametrize("types", WIDE)
+def test_a_table_has_the_columns_that_fit_whole_and_counts_the_others(
+    store: Store, types: str, width: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = lambda **_: Console(file=sys.stdout, width=width)  # noqa: E731
+    monkeypatch.setattr(output, "_console", console)
+    feed = "groups" if types == "options_chain" else "tardis"
+    words = ["show", "--store", str(store.root), "--exchange", "deribit", "--feed", feed, "--type", types]
+    assert run([*words, "--limit", "9"]) == 0
+    out, note = capfd.readouterr()
+    head, *lines = out.splitlines()
+    shown = head.split()
+    assert all(len(line) <= width for line in (head, *lines))
+    assert "…" not in out
+    assert run([*words, "--limit", "9", "--format", "jsonl"]) == 0
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    place = head.index("local_ns")
+    assert [line[place:].split()[0] for line in lines] == [format_time(row["local_ns"]) for row in rows]
+    if width >= 100:
+        assert set(WIDE[types]) <= set(shown)
+    every = {name: None for row in rows for name in row}
+    left_out = [name for name in every if name not in shown]
+    assert (f"{len(left_out):,} column" in note) == bool(left_out)
+    assert ("--format jsonl or --json has all" in note) == bool(left_out)
+    if width == 5_000:
+        assert not left_out
 
 
 def _shortest(cell: str) -> str:

@@ -3,13 +3,17 @@
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import typer
 
 _IN_MEMORY_BYTES = 1 << 24
+_LEAST_WIDTH = 40
+"""A terminal that is narrower wraps lines: a time, the widest thing that must be whole, needs 30."""
+_GAP = 2
+"""Blanks between two columns of a table."""
 
 
 def print_json(document: Any) -> None:
@@ -47,8 +51,29 @@ def note(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def print_table(columns: list[tuple[str, str]], rows: Iterable[tuple[str, ...]], title: str = "") -> None:
-    """Print a table on standard output. `columns` is (heading, "left" or "right")."""
+TableColumns = list[tuple[str, str]]
+"""(heading, "left" or "right") of each column."""
+
+
+def fitting(columns: TableColumns, rows: Sequence[tuple[str, ...]], ranks: Sequence[Any]) -> list[int]:
+    """Return the places of the columns of a table that standard output has the width for, in their order.
+
+    ranks  of each column: the lowest is there at any width, then those that still fit, in the order of ranks
+    """
+    cells = [[heading, *(row[place] for row in rows)] for place, (heading, _) in enumerate(columns)]
+    widths = [max(escape(text).cell_len for text in column) for column in cells]
+    chosen: list[int] = []
+    left = _console().width
+    for place in sorted(range(len(columns)), key=ranks.__getitem__):
+        needed = widths[place] + (_GAP if chosen else 0)
+        if not chosen or needed <= left:
+            chosen.append(place)
+            left -= needed
+    return sorted(chosen)
+
+
+def print_table(columns: TableColumns, rows: Iterable[tuple[str, ...]], title: str = "") -> None:
+    """Print a table on standard output."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", title=title or None, title_justify="left")
@@ -60,11 +85,17 @@ def print_table(columns: list[tuple[str, str]], rows: Iterable[tuple[str, ...]],
 
 
 def print_rich(renderable: Any, *, err: bool = False) -> None:
-    """Print a rich renderable, as wide as it needs where the output is no terminal."""
+    """Print a rich renderable, 200 columns wide where the output is no terminal."""
+    _console(err=err).print(renderable)
+
+
+def _console(*, err: bool = False) -> Any:
     from rich.console import Console
 
     stream = sys.stderr if err else sys.stdout
-    Console(file=stream, width=None if stream.isatty() else 200, soft_wrap=False).print(renderable)
+    console = Console(file=stream, width=None if stream.isatty() else 200, soft_wrap=False)
+    console.width = max(console.width, _LEAST_WIDTH)
+    return console
 
 
 def escape(text: str) -> Any:

@@ -126,7 +126,9 @@ def show(
     if json:
         print_json_rows(shown, "rows", rows)
     elif chosen is Format.TABLE:
-        write.table(rows, types)
+        left_out = write.table(rows, types)
+        if left_out and not quiet:
+            note(f"{_columns_text(left_out)} not shown; --format jsonl or --json has all")
         if limit and not quiet and (total := write.count(place, question, types)) > limit:
             note(f"{limit:,} of {total:,} rows; --limit 0 shows all")
     elif chosen is Format.PARQUET:
@@ -181,6 +183,11 @@ def bars(
     else:
         with _opened(out) as file:
             write.bar_csv(found, file) if chosen is Format.CSV else write.bar_jsonl(found, file)
+
+
+def _columns_text(names: list[str]) -> str:
+    named = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
+    return f"{len(names)} column{'s' * (len(names) > 1)} ({named})"
 
 
 def _chosen_format(format: Format | None, out: Path | None, *, json: bool) -> Format:

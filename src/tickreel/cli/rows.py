@@ -1,5 +1,6 @@
 """Rows and bars as tables, CSV, JSON lines and Parquet, streamed block by block."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from tickreel.cli.output import print_table
+from tickreel.cli.output import fitting, print_table
 from tickreel.scan.bars import BAR, COLUMNS
 from tickreel.scan.bars import bars as make_bars
 from tickreel.scan.merge import Batch, merge
@@ -22,6 +23,11 @@ from tickreel.units import format_time
 
 _MERGED_NAMES = {"type": "option_type"}
 """Columns that are called otherwise where rows of several types are shown: there `type` is the row's own."""
+_WANTED = tuple(
+    re.compile(form) for form in ("type", "symbol", ".*price", "side|.*amount", "exchange", ".*_ns")
+)
+"""Columns of a table, those wanted most first, after the time that rows are ordered by."""
+_DEEP_LEVEL = re.compile(r"_[1-9]\d*_")
 
 
 def pieces(store: Store, streams: list[Stream], question: Question, limit: int) -> Iterator[Piece]:
@@ -92,15 +98,34 @@ def _rows_of(batches: Iterable[Batch], limit: int) -> Iterator[dict[str, Any]]:
             return
 
 
-def table(found: Iterable[dict[str, Any]], types: Sequence[str]) -> None:
-    """Print rows; of several types each with its type, and empty where a type has not the column."""
+def table(found: Iterable[dict[str, Any]], types: Sequence[str]) -> list[str]:
+    """Print the columns of rows that fit; return the names of the others.
+
+    Rows of several types have each its type, and are empty where it has not the column.
+    """
     several = len(types) > 1
     kinds: dict[str, Kind | None] = dict.fromkeys(("type",) * several + ("exchange", "symbol"))
     for column in (column for type in types for column in RECORD_TYPES[type].columns):
         kinds[_MERGED_NAMES.get(column.name, column.name) if several else column.name] = column.kind
+    rows = [tuple(_text(row.get(name), kinds[name]) for name in kinds) for row in found]
+    ranks = [
+        (not any(row[place] for row in rows), _rank(name, types), place) for place, name in enumerate(kinds)
+    ]
     right = (Kind.DECIMAL, Kind.INT, Kind.FLOAT)
     columns = [(name, "right" if kind in right else "left") for name, kind in kinds.items()]
-    print_table(columns, [tuple(_text(row.get(name), kinds[name]) for name in kinds) for row in found])
+    shown = fitting(columns, rows, ranks)
+    print_table([columns[place] for place in shown], (tuple(row[place] for place in shown) for row in rows))
+    return [name for place, name in enumerate(kinds) if place not in shown]
+
+
+def _rank(name: str, types: Sequence[str]) -> int:
+    """Return how much a column is wanted in a table that has no room for all: 0 most."""
+    if name == RECORD_TYPES[types[0]].time:
+        return 0
+    if _DEEP_LEVEL.search(name):
+        return len(_WANTED) + 2
+    matches = (rank for rank, form in enumerate(_WANTED, 1) if form.fullmatch(name))
+    return next(matches, len(_WANTED) + 1)
 
 
 def parquet(found: Iterable[Piece], type: str, out: Path) -> None:
