@@ -289,6 +289,47 @@ def test_what_a_file_says_against_a_symbol_refuses_it(okx, tmp_path, facts, word
     assert word in result.failed["binance:BTCUSDT"][0]
 
 
+def test_fees_and_settlement_that_change_within_the_range_are_noted(okx, tmp_path):
+    """The trades of binance:BTCUSDT end 49 ms after midnight: what comes after that is no change of the run."""
+    (tmp_path / "my.toml").write_text(
+        """
+[binance.BTCUSDT]
+taker_fee = "0.0003"
+settlement = "USDC"
+changes = [
+    {until = 2024-01-01T00:00:00.010Z, taker_fee = "0.0004", maker_fee = "0.0004"},
+    {until = 2024-01-01T00:00:00.020Z, taker_fee = "0.0005"},
+    {until = 2024-01-01T00:00:00.030Z, taker_fee = "0.0005", settlement = "USDT"},
+    {until = 2024-01-01T00:00:00.050Z, taker_fee = "0.0005"},
+]
+"""
+    )
+    known = {"instruments": tmp_path / "my.toml", "symbols": "BTCUSDT", "fee": 0.0004}
+    source = f"({tmp_path / 'my.toml'})"
+    assert backtest(okx, tmp_path, **known).notes() == [
+        f"binance:BTCUSDT: maker_fee changes within the range, from 0.0004 {source} to unknown at"
+        " 2024-01-01T00:00:00.010Z: the run took one fee throughout",
+        f"binance:BTCUSDT: taker_fee changes within the range, from 0.0004 {source} to 0.0005 {source} at"
+        " 2024-01-01T00:00:00.010Z: the run took one fee throughout",
+        f"binance:BTCUSDT: settlement changes within the range, from USDT {source} to USDC {source} at"
+        " 2024-01-01T00:00:00.030Z: the run counts all of it as one currency",
+    ]
+    assert backtest(okx, tmp_path, end=DAY + 10_000_000, **known).notes() == []
+    (note,) = backtest(okx, tmp_path, start=DAY + 30_000_000, **known).notes()
+    assert "fees of the venue as the range begins: taker 0.0005" in note
+
+
+def test_the_expiry_in_force_at_its_time_is_noted(okx, tmp_path):
+    (tmp_path / "my.toml").write_text(
+        "[binance.BTCUSDT]\nexpiry = 2024-01-01T00:00:00.030Z\n"
+        "changes = [{until = 2024-01-01T00:00:00.010Z, expiry = 2024-01-01T00:00:00.020Z}]"
+    )
+    known = {"instruments": tmp_path / "my.toml", "symbols": "BTCUSDT"}
+    (note,) = backtest(okx, tmp_path, **known).notes()
+    assert "expires within the range, at 2024-01-01T00:00:00.030Z" in note
+    assert backtest(okx, tmp_path, end=DAY + 30_000_000, **known).notes() == []
+
+
 def test_an_expiry_within_the_range_is_noted(okx, tmp_path):
     (tmp_path / "my.toml").write_text("binance.BTCUSDT = {expiry = 2024-01-01T00:00:00.010Z}")
     (note,) = backtest(okx, tmp_path, instruments=tmp_path / "my.toml", symbols="BTCUSDT").notes()

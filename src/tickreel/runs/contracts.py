@@ -1,14 +1,16 @@
 """What is known of the contracts of a run, and whether their price x amount is money for all of it."""
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tickreel.errors import UsageError, disk_error
-from tickreel.instruments import Fact, Instrument, Terms, dataset_symbol
+from tickreel.instruments import Fact, Instrument, dataset_symbol
 from tickreel.instruments.facts import value_text
+from tickreel.instruments.model import Span
 from tickreel.instruments.money import money_facts
 from tickreel.instruments.user_toml import UserFacts, parse_toml
 from tickreel.instruments.venues import venue_facts
@@ -16,6 +18,7 @@ from tickreel.scan.plan import Stream
 from tickreel.sources.tardis_instruments import read_item
 from tickreel.store.catalog import Store
 from tickreel.store.instruments import USER_FILE, exchange_file, find_item, read_file
+from tickreel.units import format_time
 
 
 class KnownInstruments:
@@ -51,7 +54,7 @@ class KnownInstruments:
 class Contract(msgspec.Struct, frozen=True):
     """What a run takes a symbol for.
 
-    facts  name -> {"value", "source"} of those that its money rests on
+    facts  name -> {"value", "source"} of those that its money rests on, settlement as the range begins
     notes  what a reader of the result must know of it
     """
 
@@ -71,15 +74,23 @@ def contract_of(
     last = stream.last_ns + 1 if to_ns is None else min(stream.last_ns + 1, to_ns)
     instrument = known.find(stream.exchange, stream.symbol)
     money = money_facts(instrument, first, last)
-    terms = instrument.at(first)
-    if "settlement" in terms.facts:
-        money["settlement"] = terms.facts["settlement"]
+    if settlement := instrument.fact("settlement", first):
+        money["settlement"] = settlement
     facts = {name: {"value": _text(fact), "source": fact.source} for name, fact in money.items()}
-    return Contract(float(Decimal(money["multiplier"].value)), facts, _notes(terms, fee, last))
+    return Contract(float(Decimal(money["multiplier"].value)), facts, _notes(instrument, fee, first, last))
 
 
-def _notes(terms: Terms, fee: float, to_ns: int) -> list[str]:
+_CHANGING = {
+    "maker_fee": "the run took one fee throughout",
+    "taker_fee": "the run took one fee throughout",
+    "settlement": "the run counts all of it as one currency",
+}
+"""Facts that may change within a run without stopping it, and what the run makes of it."""
+
+
+def _notes(instrument: Instrument, fee: float, from_ns: int, to_ns: int) -> list[str]:
     notes = []
+    terms = instrument.at(from_ns)
     fees = {word: terms.facts.get(f"{word}_fee") for word in ("maker", "taker")}
     if any(fact is not None and float(fact.value) != fee for fact in fees.values()):
         told = ", ".join(f"{word} {_text(fact)}" for word, fact in fees.items() if fact)
@@ -87,13 +98,29 @@ def _notes(terms: Terms, fee: float, to_ns: int) -> list[str]:
         notes.append(
             f"fees of the venue as the range begins: {told} of notional ({sources}); the run took {fee:.12g} for both"
         )
-    expiry = terms.facts.get("expiry")
-    if expiry is not None and terms.expiry is not None and terms.expiry < to_ns:
-        notes.append(
-            f"expires within the range, at {_text(expiry)} ({expiry.source}): settlement is not simulated,"
-            " an open position is marked at the last trade"
-        )
+    for name, taken in _CHANGING.items():
+        if changes := _changes(instrument.spans(name, from_ns, to_ns)):
+            notes.append(f"{name} changes within the range, {', '.join(changes)}: {taken}")
+    for since, until, expiry in instrument.spans("expiry", from_ns, to_ns):
+        if expiry is not None and (since or from_ns) <= int(expiry.value) < (until or to_ns):
+            notes.append(
+                f"expires within the range, at {_text(expiry)} ({expiry.source}): settlement is not simulated,"
+                " an open position is marked at the last trade"
+            )
     return notes
+
+
+def _changes(spans: list[Span]) -> list[str]:
+    """Return what a fact changes to and when, once for each change of its value."""
+    return [
+        f"from {_held(before)} to {_held(after)} at {format_time(after.from_ns or 0)}"
+        for before, after in pairwise(spans)
+        if (before.fact and before.fact.value) != (after.fact and after.fact.value)
+    ]
+
+
+def _held(span: Span) -> str:
+    return f"{_text(span.fact)} ({span.fact.source})" if span.fact else "unknown"
 
 
 def _text(fact: Fact) -> str:
