@@ -1,5 +1,6 @@
 """Many streams merged into one order: against sorted(), whatever blocks, budget and order of names."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ from tickreel.scan.merge_kernel import merge_windows
 from tickreel.scan.plan import Question, plan
 from tickreel.schema import GROUPS, RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.tape import open_store
+from tickreel.tape import Tape, open_store
 from tickreel.units import NS_PER_DAY, day_of
 
 SOAK = os.environ.get("TICKREEL_SOAK") == "1"
@@ -201,6 +202,37 @@ def test_nothing_else_is_decoded(tape: Path, monkeypatch: pytest.MonkeyPatch) ->
     for _ in open_store(tape).merge("BTC", columns={"trades": ["price"]}):
         pass
     assert decoded == {"local_ns", "price"}
+
+
+def test_without_columns_there_is_the_order_alone(tape: Path) -> None:
+    """And no other chunk is decoded than those of the time."""
+    asked = {"trades": [], "liquidations": ["price"]}
+    whole, bare = (
+        list(open_store(tape).merge(types=["trades", "liquidations"], columns=columns))
+        for columns in (None, asked)
+    )
+    for one, other in zip(whole, bare, strict=True):
+        assert [list(columns) for columns in other.columns] == [asked[s.type] for s in other.streams]
+        for name in ("local_ns", "stream", "row"):
+            assert getattr(one, name).tolist() == getattr(other, name).tolist()
+
+
+def test_a_scan_without_columns_is_refused(tape: Path) -> None:
+    with pytest.raises(UsageError, match="columns is empty"):
+        list(open_store(tape).scan("BTC", columns=[]))
+
+
+@pytest.mark.parametrize("name", ["to_arrow", "to_polars", "to_pandas"])
+def test_frames_take_what_a_scan_takes(tape: Path, name: str) -> None:
+    """But `reuse`: what is overwritten is no frame."""
+    wanted = dict(inspect.signature(Tape.scan).parameters)
+    del wanted["reuse"]
+    assert dict(inspect.signature(getattr(Tape, name)).parameters) == wanted
+    pytest.importorskip({"to_arrow": "pyarrow"}.get(name, name.removeprefix("to_")))
+    asked = {"exchange": "binance", "type": "liquidations", "end": sample.START + 6, "columns": ["price"]}
+    (frame,) = getattr(open_store(tape), name)("BTC", **asked)
+    columns = frame.schema.names if name == "to_arrow" else list(frame.columns)
+    assert (columns, len(frame)) == (["exchange", "symbol", "price"], 3)
 
 
 def test_feeds_are_merged_by_name(tape: Path) -> None:

@@ -72,7 +72,7 @@ class Tape:
             for block in tape.scan("BTCUSDT", start="2024-01-01", end="2024-02-01"):
                 block["price"]          # float64; see schema for all columns
 
-        columns  names to decode; None: all
+        columns  names to decode, one or more; None: all
         reuse    overwrite the arrays of a block by the next one's: faster, for those who copy
         """
         question = self._question(symbols, exchange, type, start, end)
@@ -102,7 +102,7 @@ class Tape:
                 batch.columns[0]["price"]                # the rows of batch.streams[0], in their order
 
         feeds    names of feeds; none: the tape's own
-        columns  record type to names to decode, e.g. {"trades": ["price"]}; others have all
+        columns  record type to names to decode, e.g. {"trades": ["price"]}, or none; others have all
         budget_bytes  of decoded rows, however many streams there are; see `scan.merge`
         Raises UsageError for a symbol that one of the types and feeds does not hold in that time.
         """
@@ -149,26 +149,58 @@ class Tape:
             exchange=exchange, feed=self.feed, depth=depth, uncross=uncross,
         )  # fmt: skip
 
-    def to_arrow(self, *args: Any, **asked: Any) -> Iterator[Any]:
-        """Yield pyarrow.RecordBatch for each block of `scan(...)`; needs the extra [arrow]."""
+    def to_arrow(
+        self,
+        symbols: str | Sequence[str] = (),
+        *,
+        exchange: str | None = None,
+        type: str = "trades",
+        start: Time | None = None,
+        end: Time | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[Any]:
+        """Yield pyarrow.RecordBatch for each block that `scan` yields; needs the extra [arrow].
+
+        exchange and symbol come first, times are timestamp[ns, UTC]; what is empty or NaN is null.
+        """
         from tickreel.scan.arrow import record_batch
 
-        types = asked.get("type", "trades")
-        return (record_batch(block, types) for block in self.scan(*args, **asked))
+        blocks = self.scan(symbols, exchange=exchange, type=type, start=start, end=end, columns=columns)
+        return (record_batch(block, type) for block in blocks)
 
-    def to_polars(self, *args: Any, **asked: Any) -> Iterator[Any]:
-        """Yield polars.DataFrame for each block of `scan(...)`; needs the extra [arrow]."""
+    def to_polars(
+        self,
+        symbols: str | Sequence[str] = (),
+        *,
+        exchange: str | None = None,
+        type: str = "trades",
+        start: Time | None = None,
+        end: Time | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[Any]:
+        """Yield polars.DataFrame for each block that `scan` yields, as `to_arrow`; needs the extra [arrow]."""
         from tickreel.scan.arrow import extra
 
         polars = extra("polars")
-        return (polars.from_arrow(batch) for batch in self.to_arrow(*args, **asked))
+        found = self.to_arrow(symbols, exchange=exchange, type=type, start=start, end=end, columns=columns)
+        return (polars.from_arrow(batch) for batch in found)
 
-    def to_pandas(self, *args: Any, **asked: Any) -> Iterator[Any]:
-        """Yield pandas.DataFrame for each block of `scan(...)`; needs the extra [arrow]."""
+    def to_pandas(
+        self,
+        symbols: str | Sequence[str] = (),
+        *,
+        exchange: str | None = None,
+        type: str = "trades",
+        start: Time | None = None,
+        end: Time | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[Any]:
+        """Yield pandas.DataFrame for each block that `scan` yields, as `to_arrow`; needs the extra [arrow]."""
         from tickreel.scan.arrow import extra
 
         extra("pandas")
-        return (batch.to_pandas() for batch in self.to_arrow(*args, **asked))
+        found = self.to_arrow(symbols, exchange=exchange, type=type, start=start, end=end, columns=columns)
+        return (batch.to_pandas() for batch in found)
 
     def _question(
         self, symbols: str | Sequence[str], exchange: str | None, type: str, start: Any, end: Any

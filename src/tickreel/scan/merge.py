@@ -87,7 +87,7 @@ def merge(
 ) -> Iterator[Batch]:
     """Return the batches of streams merged into one order; see the module for the order.
 
-    columns       record type to names; a type that is left out has all its columns
+    columns       record type to names, or to none; a type that is left out has all its columns
     budget_bytes  of decoded rows: those being merged, the batch given out and the next one. Beside it
                   there are the block decoded last and the footers of open segments. A stream whose share
                   is less than a block is decoded several times: slower, with the same result

@@ -39,7 +39,7 @@ class Piece(NamedTuple):
 
     def read(self, columns: Sequence[str] | None = None) -> Block:
         """Decode columns (None: all) into fresh arrays."""
-        names = columns or self.segment.record.names
+        names = self.segment.record.names if columns is None else columns
         found = {name: self.segment.read(name, self.block)[self.rows] for name in names}
         return Block(self.exchange, self.symbol, found)
 
@@ -47,7 +47,7 @@ class Piece(NamedTuple):
 class StreamReader:
     """Reads one stream; buffers are kept from block to block.
 
-    columns  names in the order wanted; None: all
+    columns  names in the order wanted, one or more; None: all
     reuse    the arrays of a block are overwritten by the next: no allocation, for engines
     """
 
@@ -65,6 +65,8 @@ class StreamReader:
         self._stream = stream
         self._record = RECORD_TYPES[stream.type]
         self._columns = check_columns(self._record, columns)
+        if not self._columns:
+            raise UsageError("columns is empty: name one or more, or leave it out for all")
         self._from, self._to = from_ns, to_ns
         self._buffers: dict[str, np.ndarray] | None = {} if reuse else None
 
@@ -133,11 +135,11 @@ def row_ranges(
 
 
 def check_columns(record: RecordType, columns: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of columns to read; UsageError for one that the record type has not."""
+    """Return the names of columns to read, all for None; UsageError for one that the record type has not."""
     for name in columns or ():
         if name not in record.names:
             raise UsageError(f"{record.name} has no column {name!r}; it has {', '.join(record.names)}")
-    return tuple(columns) if columns else record.names
+    return record.names if columns is None else tuple(columns)
 
 
 def _outside(found: Contents, from_ns: int | None, to_ns: int | None) -> bool:
