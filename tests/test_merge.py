@@ -260,6 +260,40 @@ def test_a_wrong_question_is_refused_before_anything_is_read(tape: Path, asked, 
         open_store(tape).merge(**asked)
 
 
+def test_partial_takes_what_is_there_and_refuses_what_is_nowhere(tape: Path) -> None:
+    """ETH has trades in feed a and quotes' place is empty; nothing has a book of it."""
+    store = Store(tape)
+    put_segment(store, SegmentKey("a", "trades", "okex", "ETH", DAYS[0]), {"ETH": [sample.START + 3]})
+    asked = {"symbols": ["ETH", "binance:BTC"], "types": ["liquidations", "quotes", "trades"]}
+    with pytest.raises(UsageError, match=r"no rows of ETH in a/liquidations .*; partial \(--partial\) takes"):
+        open_store(tape).merge(**asked)
+    batches = list(open_store(tape).merge(**asked, partial=True))
+    names = [f"{stream.type} {stream.name}" for stream in batches[0].streams]
+    assert names == ["trades binance:BTC", "trades okex:ETH", "liquidations binance:BTC"]
+    assert sum(map(len, batches)) == 9
+    feeds = open_store(tape).merge(**asked, feeds=["a", "b"], partial=True)
+    assert {(s.feed, s.symbol) for s in next(feeds).streams} == {("a", "BTC"), ("a", "ETH"), ("b", "BTC")}
+    for more, message in (
+        ({"symbols": ["BTC", "NONE"]}, "no rows of NONE in any of a/liquidations, a/quotes, a/trades"),
+        ({"symbols": "okex:BTC"}, "no rows of okex:BTC in any of"),
+        ({"symbols": (), "types": ["quotes", "book_ticker"]}, "no rows in any of a/quotes, a/book_ticker"),
+        ({"types": ["trade"]}, "'trade' is not a record type"),
+        ({"feeds": ["c"]}, "no feed 'c'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            open_store(tape).merge(**{**asked, **more}, partial=True)
+
+
+def test_show_takes_what_is_there(tape: Path, capfd) -> None:
+    put_segment(Store(tape), SegmentKey("a", "trades", "okex", "ETH", DAYS[0]), {"ETH": [sample.START + 3]})
+    words = ("--type", "trades,liquidations", "--symbol", "ETH,BTC", "--limit", 2)
+    code, _, error = shown(capfd, tape, *words)
+    assert (code, "ETH" in error, "--partial" in error) == (2, True, True)
+    code, out, note = shown(capfd, tape, *words, "--partial")
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert "2 of 9 rows" in note
+
+
 def test_a_segment_removed_meanwhile_is_named(tape: Path) -> None:
     batches = open_store(tape).merge("BTC", types=TYPES)
     (tape / "a" / "liquidations" / "binance" / "BTC" / f"{DAYS[0]}.reel").unlink()

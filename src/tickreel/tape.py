@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tickreel.errors import UsageError
 from tickreel.scan.merge import BUDGET_BYTES, Batch, merge
-from tickreel.scan.plan import Question, Stream, choose_feed, plan
+from tickreel.scan.plan import Question, Stream, choose_feed, plan, plan_each
 from tickreel.scan.read import Block, StreamReader
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import parse_time
@@ -93,6 +93,7 @@ class Tape:
         start: Time | None = None,
         end: Time | None = None,
         columns: Mapping[str, Sequence[str]] | None = None,
+        partial: bool = False,
         budget_bytes: int = BUDGET_BYTES,
     ) -> Iterator[Batch]:
         """Yield batches of all streams in one order: local time, then type, exchange, symbol, feed, row.
@@ -103,6 +104,7 @@ class Tape:
 
         feeds    names of feeds; none: the tape's own
         columns  record type to names to decode, e.g. {"trades": ["price"]}, or none; others have all
+        partial  take what is there; a symbol needs rows in one of the types and feeds, not in each
         budget_bytes  of decoded rows, however many streams there are; see `scan.merge`
         Raises UsageError for a symbol that one of the types and feeds does not hold in that time.
         """
@@ -113,14 +115,11 @@ class Tape:
         if unknown := set(columns or ()) - set(asked):
             raise UsageError(f"columns of {', '.join(sorted(unknown))}: types has {', '.join(asked)}")
         question = self._question(symbols, exchange, "", start, end)
-        streams = [
-            stream
-            for feed in named or {self.feed: None}
-            for type in asked
-            for stream in plan(self.store, replace(question, feed=feed, type=type))
+        questions = [
+            replace(question, feed=feed, type=type) for feed in named or {self.feed: None} for type in asked
         ]
         return merge(
-            self.store, streams, columns,
+            self.store, plan_each(self.store, questions, partial=partial), columns,
             from_ns=question.from_ns, to_ns=question.to_ns, budget_bytes=budget_bytes,
         )  # fmt: skip
 

@@ -98,13 +98,16 @@ def show(
         int | None,
         typer.Option("--limit", min=0, help="Rows at most; 0 is all [20 of a table].", show_default=False),
     ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Take symbols that have some of the types, not all.")
+    ] = False,
     out: OutOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Print rows. csv is Tardis' own: its header, microseconds, shortest decimals."""
     from tickreel.cli import rows as write
-    from tickreel.scan.plan import Question, plan
+    from tickreel.scan.plan import Question
     from tickreel.store.catalog import Store
 
     types = tuple(dict.fromkeys(split_list(type, "--type")))
@@ -118,18 +121,17 @@ def show(
         types[0], feed, exchange, split_list(symbol), time_option(start, "--from"), time_option(to, "--to")
     )
     shown: dict[str, Any] = {"types": types} if len(types) > 1 else {"type": types[0]}
-    if len(types) > 1:
-        rows = write.merged_rows(place, question, types, limit)
-    else:
-        pieces = write.pieces(place, plan(place, question), question, limit)
-        rows = write.json_rows(pieces)
+    streams = write.streams(place, question, types, partial=partial)
+    pieces = write.pieces(place, streams, question, limit)
+    several = len(types) > 1
+    rows = write.merged_rows(place, streams, question, limit) if several else write.json_rows(pieces)
     if json:
         print_json_rows(shown, "rows", rows)
     elif chosen is Format.TABLE:
         left_out = write.table(rows, types)
         if left_out and not quiet:
             note(f"{_columns_text(left_out)} not shown; --format jsonl or --json has all")
-        if limit and not quiet and (total := write.count(place, question, types)) > limit:
+        if limit and not quiet and (total := write.count(place, streams, question)) > limit:
             note(f"{limit:,} of {total:,} rows; --limit 0 shows all")
     elif chosen is Format.PARQUET:
         write.parquet(pieces, types[0], _parquet_file(out))

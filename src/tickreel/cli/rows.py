@@ -14,7 +14,7 @@ from tickreel.cli.output import fitting, print_table
 from tickreel.scan.bars import BAR, COLUMNS
 from tickreel.scan.bars import bars as make_bars
 from tickreel.scan.merge import Batch, merge
-from tickreel.scan.plan import Question, Stream, plan
+from tickreel.scan.plan import Question, Stream, plan_each
 from tickreel.scan.read import Piece, StreamReader
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType
 from tickreel.sources.csv_text import csv_lines, float_text, header
@@ -45,11 +45,14 @@ def pieces(store: Store, streams: list[Stream], question: Question, limit: int) 
                 return
 
 
-def count(store: Store, question: Question, types: Sequence[str]) -> int:
+def streams(store: Store, question: Question, types: Sequence[str], *, partial: bool) -> list[Stream]:
+    """Return the streams of all types. partial: see `plan_each`."""
+    return plan_each(store, [replace(question, type=type) for type in types], partial=partial)
+
+
+def count(store: Store, found: list[Stream], question: Question) -> int:
     """Return how many rows there are in the range of time; decodes times at its edges only."""
-    questions = [replace(question, type=type) for type in types]
-    found = (piece for asked in questions for piece in pieces(store, plan(store, asked), asked, 0))
-    return sum(piece.rows.stop - piece.rows.start for piece in found)
+    return sum(piece.rows.stop - piece.rows.start for piece in pieces(store, found, question, 0))
 
 
 def csv(found: Iterable[Piece], type: str, file: IO[bytes]) -> None:
@@ -73,11 +76,10 @@ def json_rows(found: Iterable[Piece]) -> Iterator[dict[str, Any]]:
 
 
 def merged_rows(
-    store: Store, question: Question, types: Sequence[str], limit: int
+    store: Store, found: list[Stream], question: Question, limit: int
 ) -> Iterator[dict[str, Any]]:
     """Return rows of several types in one order, as `json_rows` does but each with its type."""
-    streams = [stream for type in types for stream in plan(store, replace(question, type=type))]
-    return _rows_of(merge(store, streams, from_ns=question.from_ns, to_ns=question.to_ns), limit)
+    return _rows_of(merge(store, found, from_ns=question.from_ns, to_ns=question.to_ns), limit)
 
 
 def _rows_of(batches: Iterable[Batch], limit: int) -> Iterator[dict[str, Any]]:

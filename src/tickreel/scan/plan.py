@@ -1,9 +1,10 @@
 """What a question needs: for every exchange and symbol the segments and rows that hold the answer."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 from tickreel.errors import FailedError, UsageError
 from tickreel.schema import GROUPS, MARKET_TYPES
@@ -109,27 +110,28 @@ def plan(store: Store, question: Question, *, opened: bool = False) -> list[Stre
     Raises UsageError naming a symbol or exchange that the store does not hold; FailedError where a
     symbol's day lies in two segments.
     """
-    if question.type not in MARKET_TYPES:
-        raise UsageError(f"{question.type!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
-    if None not in (question.from_ns, question.to_ns) and question.from_ns >= question.to_ns:  # type: ignore[operator]
+    found = _find(store, question, opened=opened)
+    _refuse_missing(store, found)
+    return _sorted(store, found)
+
+
+def plan_each(store: Store, questions: Sequence[Question], *, partial: bool = False) -> list[Stream]:
+    """Return the streams of questions that differ in type and feed alone, question after question, as `plan`.
+
+    partial  take what is there: a symbol is refused if none of the questions has rows of it
+    """
+    found = [_find(store, question, opened=False) for question in questions]
+    if not partial:
+        for one in found:
+            _refuse_missing(store, one, "; partial (--partial) takes what is there" * (len(found) > 1))
+    absent = [text for text in questions[0].symbols if all(one.lacks(text) for one in found)]
+    if absent or not any(one.streams for one in found):
+        of = f" of {', '.join(absent)}" if absent else ""
+        places = ", ".join(dict.fromkeys(one.place for one in found))
         raise UsageError(
-            "the range of time is empty: its first time must be before its end, which is not taken"
+            f"no rows{of} in any of {places} in that time; tickreel ls --days shows what there is"
         )
-    feed = choose_feed(store, question.feed)
-    ways = {text: readings(text, question.exchange) for text in question.symbols}
-    wanted = dict.fromkeys(reading for found in ways.values() for reading in found)
-    streams: dict[tuple[str, str], Stream] = {}
-    for key in _keys(store, feed, question, wanted):
-        for symbol, part in _slices(store, key, wanted, opened=opened):
-            place = (key.exchange, symbol)
-            stream = streams.setdefault(place, Stream(feed, question.type, *place))
-            stream.slices.append(part)
-    chosen = _chosen(ways, streams)
-    _refuse_missing(store, feed, question, chosen, streams)
-    streams = {place: stream for place, stream in streams.items() if _fits(*place, chosen)}
-    for stream in streams.values():
-        stream.slices = list(_one_a_day(store, stream))
-    return [streams[name] for name in sorted(streams)]
+    return [stream for one in found for stream in _sorted(store, one)]
 
 
 def choose_feed(store: Store, feed: str | None) -> str:
@@ -200,37 +202,89 @@ def _asked(exchange: str, wanted: _Wanted) -> dict[str, None]:
     return dict.fromkeys(symbol for of, symbol in wanted if of in (None, exchange))
 
 
-def _chosen(
-    asked: dict[str, list[tuple[str | None, str]]], streams: dict[tuple[str, str], Stream]
-) -> _Wanted:
-    """Return for each text the first reading that there is, or its last: the usual one."""
-    found = {*streams, *((None, symbol) for _, symbol in streams)}
-    return {next((one for one in ways if one in found), ways[-1]): None for ways in asked.values()}
+def _find(store: Store, question: Question, *, opened: bool) -> "_Found":
+    if question.type not in MARKET_TYPES:
+        raise UsageError(f"{question.type!r} is not a record type; known are {', '.join(MARKET_TYPES)}")
+    if None not in (question.from_ns, question.to_ns) and question.from_ns >= question.to_ns:  # type: ignore[operator]
+        raise UsageError(
+            "the range of time is empty: its first time must be before its end, which is not taken"
+        )
+    feed = choose_feed(store, question.feed)
+    ways = {text: readings(text, question.exchange) for text in question.symbols}
+    wanted = dict.fromkeys(reading for found in ways.values() for reading in found)
+    streams: dict[tuple[str, str], Stream] = {}
+    for key in _keys(store, feed, question, wanted):
+        for symbol, part in _slices(store, key, wanted, opened=opened):
+            place = (key.exchange, symbol)
+            stream = streams.setdefault(place, Stream(feed, question.type, *place))
+            stream.slices.append(part)
+    return _Found(question, feed, ways, streams, {symbol for _, symbol in streams})
+
+
+class _Found(NamedTuple):
+    """What may answer a question. asked: text -> what it may mean; streams: by (exchange, symbol)."""
+
+    question: Question
+    feed: str
+    asked: dict[str, list[tuple[str | None, str]]]
+    streams: dict[tuple[str, str], Stream]
+    symbols: set[str]
+
+    @property
+    def chosen(self) -> _Wanted:
+        """For each text the first reading that there is, or its last: the usual one."""
+        return {next(filter(self._has, ways), ways[-1]): None for ways in self.asked.values()}
+
+    @property
+    def place(self) -> str:
+        """Where it was looked for."""
+        where = f"{self.feed}/{self.question.type}"
+        return f"{where}/{self.question.exchange}" if self.question.exchange else where
+
+    def lacks(self, text: str) -> bool:
+        return not any(map(self._has, self.asked[text]))
+
+    def _has(self, reading: tuple[str | None, str]) -> bool:
+        exchange, symbol = reading
+        return reading in self.streams or (
+            exchange is None and any(symbol == name for _, name in self.streams)
+        )
+
+
+def _sorted(store: Store, found: _Found) -> list[Stream]:
+    """Return the streams that were chosen, each with one slice a day."""
+    chosen = found.chosen
+    streams = [found.streams[place] for place in sorted(found.streams) if _fits(*place, chosen)]
+    for stream in streams:
+        stream.slices = list(_one_a_day(store, stream))
+    return streams
 
 
 def _fits(exchange: str, symbol: str, wanted: _Wanted) -> bool:
     return not wanted or (exchange, symbol) in wanted or (None, symbol) in wanted
 
 
-def _refuse_missing(
-    store: Store, feed: str, question: Question, wanted: _Wanted, streams: dict[tuple[str, str], Stream]
-) -> None:
-    found = {*streams, *((None, symbol) for _, symbol in streams)}
-    for exchange, symbol in wanted:
-        if (exchange, symbol) not in found:
-            have = sorted(
-                {key.symbol for key in store.find(feed=feed, type=question.type, exchange=exchange)}
-            )
-            where = f"{feed}/{question.type}" + (f"/{exchange}" if exchange else "")
-            some = ", ".join(have[:12]) + (" ..." if len(have) > 12 else "")
-            if symbol in have:
-                raise UsageError(
-                    f"{symbol} is in {where}, but has no rows in that time (tickreel ls --days shows its days)"
-                )
+def _refuse_missing(store: Store, found: _Found, hint: str = "") -> None:
+    """Raise UsageError for the first text of which there is nothing, saying what there is."""
+    question = found.question
+    for text, ways in found.asked.items():
+        if not found.lacks(text):
+            continue
+        exchange, symbol = ways[-1]
+        have = sorted(
+            {key.symbol for key in store.find(feed=found.feed, type=question.type, exchange=exchange)}
+        )
+        where = f"{found.feed}/{question.type}" + (f"/{exchange}" if exchange else "")
+        some = ", ".join(have[:12]) + (" ..." if len(have) > 12 else "")
+        if symbol in have:
             raise UsageError(
-                f"no rows of {symbol} in {where} in that time; it has {some or 'nothing'}"
-                " (tickreel ls shows the days)"
+                f"{symbol} is in {where}, but has no rows in that time (tickreel ls --days shows its days){hint}"
             )
-    if not wanted and not found:
-        where = f"{feed}/{question.type}" + (f"/{question.exchange}" if question.exchange else "")
-        raise UsageError(f"no rows in {where} in that time; tickreel ls shows what the store holds")
+        raise UsageError(
+            f"no rows of {symbol} in {where} in that time; it has {some or 'nothing'}"
+            f" (tickreel ls shows the days){hint}"
+        )
+    if not found.asked and not found.streams:
+        raise UsageError(
+            f"no rows in {found.place} in that time; tickreel ls shows what the store holds{hint}"
+        )
