@@ -183,6 +183,44 @@ def test_the_user_s_file_before_the_store_s_toml_before_tardis_before_the_rules(
     assert terms(okx, *SWAP).multiplier == Decimal("0.01")
 
 
+def test_names_that_the_store_has_not_are_told_with_the_nearest(okx, tmp_path, capsys):
+    path = tmp_path / "my.toml"
+    path.write_text(
+        "[okex-swap.btc-usdt-swap]\ntick = 1\n[okex-swap.BTC-USDT-SWAPP]\ntick = 1\n"
+        "[okexx-swap.BTC-USDT-SWAP]\ntick = 1\n[nowhere.Z]\ntick = 1"
+    )
+    near = "okex-swap:BTC-USDT-SWAP"
+    absent = {"okex-swap:BTC-USDT-SWAPP": near, "okexx-swap:BTC-USDT-SWAP": near, "nowhere:Z": None}
+    (report,) = import_instruments(okx, [str(path)])
+    assert (report.instruments, report.absent) == (4, absent)
+    assert run(["instruments", "import", str(path), "--store", str(okx.root)]) == 0
+    assert (
+        f"no data of okex-swap:BTC-USDT-SWAPP (did you mean {near}?), okexx-swap:BTC-USDT-SWAP (did you mean"
+        f" {near}?), nowhere:Z: what is known" in capsys.readouterr().err
+    )
+    _, out = call(capsys, "instruments", "import", path, "--store", okx.root, "--json")
+    assert json.loads(out)["files"][0]["absent"] == absent
+    (report,) = import_instruments(Store(tmp_path / "empty"), [str(path)])
+    assert len(report.absent) == 4 and not any(report.absent.values())
+
+
+def test_names_within_groups_are_there_and_damaged_groups_stop_no_import(tmp_path):
+    name = tmp_path / "deribit_trades_2024-01-01_OPTIONS.csv"
+    head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+    name.write_text(head + f"deribit,BTC-1MAR24-50000-C,{DAY // 1000},{DAY // 1000},,buy,1,1\n")
+    store = Store(tmp_path / "tape")
+    import_files(store, [str(name)], ImportSettings(workers=1))
+    (tmp_path / "my.toml").write_text(
+        "deribit = {btc-1mar24-50000-c = {tick = 1}, BTC-1MAR24-5000-C = {tick = 1}}"
+    )
+    (report,) = import_instruments(store, [str(tmp_path / "my.toml")])
+    assert report.absent == {"deribit:BTC-1MAR24-5000-C": "deribit:BTC-1MAR24-50000-C"}
+    (key,) = store.find()
+    store.path(key).write_bytes(b"")
+    (report,) = import_instruments(store, [str(tmp_path / "my.toml")])
+    assert len(report.absent) == 2
+
+
 def test_a_store_keeps_one_toml(tmp_path):
     for name in ("a.toml", "b.toml"):
         (tmp_path / name).write_text("")

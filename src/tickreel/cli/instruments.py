@@ -16,6 +16,9 @@ from tickreel.cli.options import (
 from tickreel.cli.output import note, print_json, print_table
 from tickreel.units import format_time
 
+_NAMED = 10
+"""Symbols without data that a note names."""
+
 app = typer.Typer(
     help="Say what contracts are, as of a date. Tick, lot, multiplier, fees; what a run may take for money.",
     no_args_is_help=True,
@@ -49,7 +52,17 @@ def import_(
             names = ", ".join(report.exchanges) or "no exchange"
             left = f", {len(report.refused):,} refused" if report.refused else ""
             note(f"{report.path}: {report.instruments:,} instruments of {names}{left}")
+            if report.absent:
+                note(_absent_text(report.absent))
     return 1 if refused else 0
+
+
+def _absent_text(absent: dict[str, str | None]) -> str:
+    told = [
+        name + (f" (did you mean {near}?)" if near else "") for name, near in list(absent.items())[:_NAMED]
+    ]
+    more = f" and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+    return f"the store has no data of {', '.join(told)}{more}: what is known of a symbol counts once it has"
 
 
 @app.command("show")

@@ -1,14 +1,16 @@
 """Files of instruments into the store: every fact checked first, then each exchange's file replaced as a whole."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
 
-from tickreel.errors import InputError, UsageError, disk_error
-from tickreel.instruments.user_toml import parse_toml
+from tickreel.errors import InputError, TickreelError, UsageError, disk_error
+from tickreel.instruments import dataset_symbol
+from tickreel.instruments.user_toml import UserFacts, parse_toml
 from tickreel.sources.tardis_instruments import read_item, split_items
-from tickreel.store.catalog import Store
+from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.instruments import (
     USER_FILE,
     exchange_file,
@@ -19,15 +21,22 @@ from tickreel.store.instruments import (
 )
 
 _SUFFIXES = (".json", ".toml")
+_MOST_HINTS = 20
+"""Names for which a near one is looked for: among thousands that takes a while."""
 
 
 class InstrumentFile(msgspec.Struct):
-    """What became of one file. refused: an error for each instrument that was left out."""
+    """What became of one file.
+
+    refused  an error for each instrument that was left out
+    absent   of a .toml: EXCHANGE:SYMBOL of which the store has no data -> the name nearest to it that it has
+    """
 
     path: str
     exchanges: list[str]
     instruments: int
     refused: list[str] = []
+    absent: dict[str, str | None] = {}
 
 
 def import_instruments(store: Store, paths: Sequence[str]) -> list[InstrumentFile]:
@@ -49,7 +58,8 @@ def import_instruments(store: Store, paths: Sequence[str]) -> list[InstrumentFil
                 raise UsageError(f"{path}: a store keeps one .toml; put both into one file")
             facts = parse_toml(data, str(path))
             user = data
-            reports.append(InstrumentFile(str(path), sorted({exchange for exchange, _ in facts}), len(facts)))
+            exchanges = sorted({exchange for exchange, _ in facts})
+            reports.append(InstrumentFile(str(path), exchanges, len(facts), absent=_absent(store, facts)))
         else:
             found, refused = _read_tardis(data, path)
             for exchange, symbols in found.items():
@@ -74,6 +84,36 @@ def read_path(path: Path) -> bytes:
         raise UsageError(f"{path}: no such file") from None
     except OSError as error:
         raise disk_error(error, f"reading {path}") from error
+
+
+def _absent(store: Store, facts: UserFacts) -> dict[str, str | None]:
+    """Return the names of which the store has no data, whatever their case, each with the nearest that it has."""
+    have, groups = set(), []
+    for key in store.find():
+        if key.grouped:
+            groups.append(key)
+        else:
+            have.add((key.exchange, dataset_symbol(key.symbol)))
+    missing = facts.keys() - have
+    for key in sorted(groups, key=lambda key: key.day, reverse=True):
+        # Only what is left is looked for in groups: they have to be opened.
+        if any(exchange == key.exchange for exchange, _ in missing):
+            have |= _grouped_names(store, key)
+            missing -= have
+    names = [f"{exchange}:{symbol}" for exchange, symbol in sorted(have)]
+    absent: dict[str, str | None] = {}
+    for name in (f"{exchange}:{symbol}" for exchange, symbol in facts if (exchange, symbol) in missing):
+        near = get_close_matches(name, names, 1) if len(absent) < _MOST_HINTS else []
+        absent[name] = near[0] if near else None
+    return absent
+
+
+def _grouped_names(store: Store, key: SegmentKey) -> set[tuple[str, str]]:
+    """Return the symbols of a group, none if it is damaged: `check` tells of that."""
+    try:
+        return {(key.exchange, dataset_symbol(name)) for name in store.open(key).footer.names}
+    except TickreelError:
+        return set()
 
 
 def _read_tardis(data: bytes, path: Path) -> tuple[dict[str, dict[str, bytes]], list[str]]:
