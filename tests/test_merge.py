@@ -24,6 +24,7 @@ from tickreel.scan.merge_kernel import merge_windows
 from tickreel.scan.plan import Question, plan
 from tickreel.schema import GROUPS, RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.reader import Segment
 from tickreel.tape import Tape, open_store
 from tickreel.units import NS_PER_DAY, day_of
 
@@ -202,6 +203,35 @@ def test_nothing_else_is_decoded(tape: Path, monkeypatch: pytest.MonkeyPatch) ->
     for _ in open_store(tape).merge("BTC", columns={"trades": ["price"]}):
         pass
     assert decoded == {"local_ns", "price"}
+
+
+@pytest.mark.parametrize("spread_ns", [0, 1_000])
+def test_more_streams_than_may_be_open_are_decoded_once_for_each_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spread_ns: int
+) -> None:
+    """300 streams of 2 blocks of 4 rows, in windows of 2 rows: in step, or one after the other."""
+    streams, windows, names = 300, 4, [f"S{n:03d}" for n in range(300)]
+    store = Store(tmp_path / "tape")
+    make_primary(store, "a")
+    for number, name in enumerate(names):
+        times = [sample.START + number * spread_ns + ns for ns in range(8)]
+        put_segment(store, SegmentKey("a", "trades", "binance", name, DAYS[0]), {name: times}, block_rows=4)
+    decoded: list[tuple[Path, int, str]] = []
+    opened: list[SegmentKey] = []
+    read, open_slice = Segment.read, merging.open_slice
+    monkeypatch.setattr(
+        Segment, "read", lambda self, *a: (decoded.append((self.path, a[1], a[0])), read(self, *a))[1]
+    )
+    monkeypatch.setattr(merging, "open_slice", lambda *a: (opened.append(a[1].key), open_slice(*a))[1])
+    row_bytes = merging._ORDER_BYTES + 8
+    budget = 2 * streams * 2 * row_bytes
+    batches = list(open_store(store.root).merge(columns={"trades": ["price"]}, budget_bytes=budget))
+    wanted = sorted((number * spread_ns + ns, number) for ns in range(8) for number in range(streams))
+    assert [n for batch in batches for n in batch.stream.tolist()] == [number for _, number in wanted]
+    # The same block twice in a row is decoded once.
+    assert len(decoded) == 2 * streams * (windows if spread_ns == 0 else windows - 1)
+    spare = streams - merging.MOST_OPEN
+    assert len(opened) <= streams + windows * (spare + 1)
 
 
 def test_without_columns_there_is_the_order_alone(tape: Path) -> None:
