@@ -11,6 +11,7 @@ from tickreel.units import format_time
 
 _NEEDED = ("contract", "multiplier")
 _TAKEN_KINDS = ("spot", "perpetual", "future", "option")
+_IMPORT = "import Tardis' instruments of the exchange (tickreel instruments import FILE.json)"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -69,16 +70,12 @@ def _missing(instrument: Instrument, names: list[str], spans: list[Span]) -> str
     gap = next(span for span in spans if span.fact is None)
     when = f" from {format_time(gap.from_ns or 0)} to {format_time(gap.to_ns or 0)}" if len(spans) > 1 else ""
     told = " and ".join(f"its {name} ({FACTS[name].doc})" for name in names)
-    # Of a venue without a rule Tardis' multiplier is not taken: to import it would be of no use.
-    useless = counted is None and names == ["multiplier"]
-    source = (
-        ""
-        if useless
-        else "import Tardis' instruments of the exchange (tickreel instruments import FILE.json), or "
-    )
+    # Of a venue without a rule Tardis' multiplier is not taken: its JSON would be of no use.
+    of_use = counted is not None or names != ["multiplier"]
+    or_json = f"{_IMPORT}, or " if of_use else ""
     return (
         f"refused: {before}{told} {'is' if len(names) == 1 else 'are'} not known{when}, so price x amount may be"
-        f" no money; {source}write {toml_line(instrument, names)} into instruments.toml and run: tickreel instruments import"
+        f" no money; {or_json}write {toml_line(instrument, names)} into instruments.toml and run: tickreel instruments import"
         " instruments.toml"
     )
 
