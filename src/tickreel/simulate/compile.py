@@ -53,6 +53,9 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
 
     remake = Remake(_compiled)
     machine = {name: remake.function(function) for name, function in callbacks.items()}  # type: ignore[arg-type]
+    if "on_trade" in machine:
+        # It is called for every trade, at one place: what a call hands over costs more than most of them do.
+        machine["on_trade"].targetoptions["forceinline"] = True
     key = f"{compiler.kernels_key()}-{own}-{code}"
     run, play, look, end = (compiler.specialised(engine_kernel, entry, machine, key) for entry in _ENTRIES)
     return Engine(run, play, look, end, fields, code)

@@ -47,55 +47,70 @@ def run(state, world, rows, bounds, start, stop):
     It stops early, with account.status set, for want of room in the output arrays or on an error.
     """
     account = world.account[0]
-    instrument = world.instruments[0]
-    me = state[0]
     ctx = Context(world.account, world.instruments, world.orders, 0)
     if account.started == 0 and start < stop:
-        begin(me, ctx, account, instrument, rows, start)
-    cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
-    peak, trough = account.peak, account.trough
-    watch = next_watch(account, bounds)
+        begin(state[0], ctx, account, world.instruments[0], rows, start)
     row = start
-    while row < stop:
-        now = rows.local_ns[row]
-        price = rows.price[row]
-        if now >= watch or account.live > 0:
-            account.peak, account.trough = peak, trough
-            sample_until(world, bounds, now)
-            trough = account.trough
-            deliver_until(me, ctx, world, now)
-            if account.status == GOING and not has_room(world):
-                account.status = NO_ROOM
-            if account.status != GOING:
+    while row < stop and account.status == GOING:
+        if rows.local_ns[row] >= next_watch(account, bounds) or account.live > 0:
+            if not attend(state[0], ctx, world, rows, bounds, row):
                 break
-            account.now_ns = now
-            meet_row(world, now, price, rows.amount[row])
-            instrument.price = price
-            deliver_until(me, ctx, world, now)
-            if account.status != GOING:
-                break
-            cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
-            watch = next_watch(account, bounds)
+        until = row + 1
+        if account.live == 0:
+            until = first_at(rows.local_ns, row + 1, stop, next_watch(account, bounds))
+        row = play_quiet(state[0], ctx, world, rows, row, until)
+    if row > start:
+        world.instruments[0].trades += row - start
+        world.instruments[0].last_ns = rows.local_ns[row - 1]
+    return row
+
+
+def attend(me, ctx, world, rows, bounds, row):
+    """Do what is due before a row is shown: samples, answers, timers, orders; False if the run has to stop."""
+    account = world.account[0]
+    now = rows.local_ns[row]
+    sample_until(world, bounds, now)
+    deliver_until(me, ctx, world, now)
+    if account.status == GOING and not has_room(world):
+        account.status = NO_ROOM
+    if account.status != GOING:
+        return False
+    account.now_ns = now
+    meet_row(world, now, rows.price[row], rows.amount[row])
+    world.instruments[0].price = rows.price[row]
+    deliver_until(me, ctx, world, now)
+    return account.status == GOING
+
+
+def play_quiet(me, ctx, world, rows, start, stop):
+    """Mark and show rows before which nothing is due, until an order is sent; return the row that comes next.
+
+    What every row changes is kept in local variables, and of the records only what `ctx` shows is written.
+    """
+    account = world.account[0]
+    instrument = world.instruments[0]
+    cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
+    peak, trough, equity = account.peak, account.trough, account.equity
+    prices, amounts, sides = rows.price[start:stop], rows.amount[start:stop], rows.side[start:stop]
+    exchange_ns, local_ns = rows.exchange_ns[start:stop], rows.local_ns[start:stop]
+    for row in range(prices.shape[0]):
+        price, now = prices[row], local_ns[row]
         equity = cash + held * price
         if equity > peak:
-            account.deepest = max(account.deepest, (peak - trough) / peak)
+            if trough < peak:
+                account.deepest = max(account.deepest, (peak - trough) / peak)
             peak = trough = equity
         elif equity < trough:
             trough = equity
-        account.equity = equity
         account.now_ns = now
         instrument.price = price
-        side = np.int64(rows.side[row])
-        trade = Trade(price, rows.amount[row], (side & 1) - (side >> 1), rows.exchange_ns[row], now)
-        on_trade(me, trade, ctx)
-        if account.status != GOING:
+        side = np.int64(sides[row])
+        on_trade(me, Trade(price, amounts[row], (side & 1) - (side >> 1), exchange_ns[row], now), ctx)
+        if account.live > 0:
+            stop = start + row + 1
             break
-        row += 1
-    account.peak, account.trough = peak, trough
-    if row > start:
-        instrument.trades += row - start
-        instrument.last_ns = rows.local_ns[row - 1]
-    return row
+    account.peak, account.trough, account.equity = peak, trough, equity
+    return stop
 
 
 def play(state, world, rows, bounds, book, changes, power, cursor):
@@ -182,6 +197,19 @@ def next_watch(account, bounds):
     if account.next_sample < bounds.shape[0]:
         return min(account.next_due_ns, bounds[account.next_sample])
     return account.next_due_ns
+
+
+def first_at(times, start, stop, ns):
+    """Return the first place in [start, stop) whose time is `ns` or later, `stop` if there is none."""
+    if start == stop or times[stop - 1] < ns:
+        return stop
+    while start < stop:
+        middle = (start + stop) >> 1
+        if times[middle] < ns:
+            start = middle + 1
+        else:
+            stop = middle
+    return start
 
 
 def has_room(world):
