@@ -44,7 +44,9 @@ def main() -> None:
         cells = sample.random_cells(RECORD_TYPES["trades"], ROWS, 100 + seed)
         write(folder, f"trades-{name}", "trades", {**cells, "id": ids})
     trades, quotes = RECORD_TYPES["trades"], RECORD_TYPES["quotes"]
-    write(folder, "trades-plain", "trades", sample.random_cells(trades, ROWS, 200), plain=True)
+    write(folder, "trades-plain", "trades", sample.random_cells(trades, ROWS, 200), optimise="plain")
+    fast = sample.random_cells(trades, ROWS, 204)
+    write(folder, "trades-speed", "trades", fast, optimise="speed")
     write(folder, "trades-empty", "trades", sample.random_cells(trades, 0, 201))
     write(folder, "trades-one", "trades", sample.random_cells(trades, 1, 202))
     odd = sample.random_cells(quotes, 2 * len(sample.ODD_DECIMALS), 203)

@@ -209,7 +209,7 @@ AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "chunks that overlap": overlapping,
     "chunks with a gap": gap,
     "chunk on the header": setting("chunks", "offset", 0, 0),
-    "unknown codec": setting("chunks", "codec", 0, 7),
+    "unknown codec": setting("chunks", "codec", 0, 99),
     "codec 255": setting("chunks", "codec", ID, 255),
     "text codec for times": setting("chunks", "codec", 0, plain_text.ID),
     "number codec for texts": setting("chunks", "codec", ID, pco.ID),

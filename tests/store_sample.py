@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tickreel.codecs.choice import Purpose
 from tickreel.codecs.decimals import Decimals, parse_decimal
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind, RecordType
 from tickreel.store.format import BLOCK_ROWS, Meta, Part
@@ -121,7 +122,7 @@ def write(
     *,
     block_rows: int = BLOCK_ROWS,
     cuts: Sequence[int] = (),
-    plain: bool = False,
+    optimise: Purpose = "balanced",
     symbols: Sequence[tuple[str, int]] | None = None,
     parts: list[Part] | None = None,
 ) -> Path:
@@ -132,7 +133,7 @@ def write(
     day = DAY if record.is_market else ""
     meta = Meta("tardis", record.name, "binance", name, day, symbols is not None, parts or [])
     edges = [0, *sorted(cuts), rows]
-    with SegmentWriter(path, record, block_rows=block_rows, plain=plain) as writer:
+    with SegmentWriter(path, record, block_rows=block_rows, optimise=optimise) as writer:
         for start, stop in zip(edges, edges[1:], strict=False):
             writer.append(batch(record, cells, start, stop))
         writer.finish(meta, directory)
@@ -183,4 +184,4 @@ def three_trades(path: Path) -> Path:
         "price": ["42283.6", "42283.55", "42283"],
         "amount": ["0.001", "1e-7", "2"],
     }
-    return write(path, RECORD_TYPES["trades"], cells, plain=True)
+    return write(path, RECORD_TYPES["trades"], cells, optimise="plain")

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import twin_reader as twin
-from tickreel.codecs import CODECS, READABLE, choose, number_text, plain_text, planes, uuid_text
+from tickreel.codecs import CODECS, READABLE, number_text, patched, pco, plain_text, planes, uuid_text
+from tickreel.codecs.choice import PURPOSES, Choice, Purpose, check_purpose
 from tickreel.codecs.decimals import MAX_SCALE, Decimals, from_floats, from_integers, parse_decimal
-from tickreel.errors import CorruptionError, InputError
+from tickreel.errors import CorruptionError, InputError, UsageError
 from tickreel.schema import Kind
 from tickreel.store.format import checksum
 
@@ -208,16 +209,54 @@ def test_each_text_codec_takes_only_what_it_can_give_back() -> None:
     assert not any(name.startswith(("raw", "pco", "planes", "plain_text")) for name in REFUSED)
     assert plain_text.encode(np.array([b"x" * 256])) is None
     with pytest.raises(InputError, match="255"):
-        choose(Kind.TEXT, np.array([b"x" * 256, b""]))
+        chosen(Kind.TEXT, np.array([b"x" * 256, b""]))
 
 
-def test_choose_prefers_the_small_and_keeps_numbers_plain_on_request() -> None:
+def chosen(kind: Kind, *blocks: np.ndarray, purpose: Purpose = "balanced", often: bool = True) -> list[int]:
+    """Return the codecs of a column's blocks; what they hold must come back."""
+    choice, found = Choice(kind, purpose, often=often), []
+    for values in blocks:
+        number, data = choice.encode(values)
+        assert decoded(CODECS[number], data, values).tobytes() == values.tobytes()
+        found.append(number)
+    return found
+
+
+def test_texts_and_words_take_the_first_codec_that_holds_them() -> None:
     sides = np.array([1, 2, 1, 1], np.uint8)
-    assert choose(Kind.ENUM, sides) == (planes.ID, bytes([2, 1, 2, 0b0100_0000]))
-    assert choose(Kind.ENUM, sides[:1])[0] == 1
-    assert choose(Kind.TIME, np.arange(4), plain=True) == (0, np.arange(4).tobytes())
-    assert choose(Kind.TEXT, np.array([b"12", b"3"]), plain=True)[0] == number_text.ID
-    assert choose(Kind.TEXT, texts()["uuids"])[0] == uuid_text.ID
+    assert chosen(Kind.ENUM, sides, sides[:1]) == [planes.ID, 1]
+    assert Choice(Kind.ENUM, "balanced", often=False).encode(sides)[1] == bytes([2, 1, 2, 0b0100_0000])
+    assert chosen(Kind.TEXT, np.array([b"12", b"3"]), texts()["uuids"], purpose="plain") == [
+        number_text.ID,
+        uuid_text.ID,
+    ]
+
+
+def test_numbers_are_kept_as_the_purpose_says() -> None:
+    """Steps of 0 and 1 are smaller in pcodec, but not by half; a few values far apart are much smaller in it."""
+    steps = np.cumsum(RNG.integers(0, 2, 20_000))
+    far = np.array([3, 10**9 + 7, 10**13 + 8])[RNG.integers(0, 3, 20_000)]
+    assert chosen(Kind.TIME, steps, purpose="plain") == [0]
+    assert chosen(Kind.TIME, steps, purpose="size") == [pco.ID]
+    assert chosen(Kind.TIME, steps, often=False) == [pco.ID]
+    assert chosen(Kind.TIME, steps) == [patched.ID]
+    assert chosen(Kind.TIME, far) == [pco.ID]
+    assert chosen(Kind.TIME, far, purpose="speed") == [patched.ID]
+    assert chosen(Kind.FLOAT, floats()["random"], purpose="speed") == [pco.ID]
+
+
+def test_a_codec_is_measured_once_for_a_column() -> None:
+    """Constant blocks do not count, and a block that the codec cannot hold goes to pcodec."""
+    steps, far = np.cumsum(RNG.integers(0, 2, 20_000)), ints()["extremes"]
+    assert chosen(Kind.TIME, steps[:1], steps, far, far[:2], steps[:9]) == [
+        1, patched.ID, pco.ID, pco.ID, patched.ID,
+    ]  # fmt: skip
+
+
+def test_an_unknown_purpose_is_refused() -> None:
+    assert [check_purpose(name, "--optimise") for name in PURPOSES] == list(PURPOSES)
+    with pytest.raises(UsageError, match="--optimise fast: it must be one of size, balanced, speed, plain"):
+        check_purpose("fast", "--optimise")
 
 
 @pytest.mark.parametrize("name", list(bytes_of_enum()))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import pytest
 
 from import_sample import fast_folder, put, take, trade, trades
@@ -94,9 +93,9 @@ def test_a_merge_decodes_each_block_once_however_many_symbols_lie_in_it() -> Non
         late = put(folder / "late" / "deribit_trades_2024-01-01_OPTIONS.csv.gz", trades(*lines))
         decode, decoded = Segment._decode, Counter[tuple[str, int, int]]()
 
-        def spy(self: Segment, place: int, block: int, out: np.ndarray) -> None:
+        def spy(self: Segment, place: int, block: int, *rest: Any) -> None:
             decoded[self.path.name, place, block] += 1
-            decode(self, place, block, out)
+            decode(self, place, block, *rest)
 
         with patch.object(Segment, "_decode", spy):
             assert take(store, late, block_rows=BLOCK_ROWS).files[0].state == "merged"

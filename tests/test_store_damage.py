@@ -69,7 +69,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> list[Victim]:
     return [
         victim(folder, "trades", 60, block_rows=16),
         victim(folder, "derivative_ticker", 40, block_rows=13),
-        victim(folder, "quotes", 40, block_rows=64, plain=True),
+        victim(folder, "quotes", 40, block_rows=64, optimise="plain"),
         victim(folder, "options_chain", 30, block_rows=11, symbols=[("A", 10), ("B", 20)]),
         victim(folder, "orders", 30, block_rows=16),
     ]

@@ -20,8 +20,24 @@ GOLDEN = Path(__file__).parent / "golden"
 FILES = {
     "v1": (
         *("trades", "incremental_book_L2", "book_snapshot_25", "book_snapshot_5", "quotes", "book_ticker"),
-        *("derivative_ticker", "liquidations", "options_chain", "orders", "fills", "postings", "equity"),
-        *("trades-number-ids", "trades-uuid-ids", "trades-text-ids", "trades-mixed-ids", "trades-plain"),
+        *(
+            "derivative_ticker",
+            "liquidations",
+            "options_chain",
+            "orders",
+            "fills",
+            "postings",
+            "equity",
+            "book_levels",
+        ),
+        *(
+            "trades-number-ids",
+            "trades-uuid-ids",
+            "trades-text-ids",
+            "trades-mixed-ids",
+            "trades-plain",
+            "trades-speed",
+        ),
         *("trades-empty", "trades-one", "quotes-odd-decimals", "options_chain-group", "trades-merged"),
     )
 }

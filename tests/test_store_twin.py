@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import store_sample as sample
 import tickreel.store
 import twin_reader as twin
+from tickreel.codecs.choice import PURPOSES
 from tickreel.errors import InputError, UsageError
 from tickreel.schema import RECORD_TYPES
 from tickreel.store import format as fmt
@@ -44,12 +45,12 @@ def test_segment_and_twin_read_what_was_written(name: str, data: st.DataObject, 
     cells = sample.random_cells(record, rows, data.draw(st.integers(0, 2**32), label="seed"))
     block_rows = data.draw(st.integers(1, MOST_ROWS + 1), label="block_rows")
     cuts = data.draw(st.lists(st.integers(0, rows), max_size=5), label="cuts")
-    plain = data.draw(st.booleans(), label="plain")
+    optimise = data.draw(st.sampled_from(PURPOSES), label="optimise")
     parts = [sample.part(record, cells)]
     paths = [tmp_path / "one", tmp_path / "many"]
     for path, edges in zip(paths, ([], cuts), strict=True):
         path.unlink(missing_ok=True)
-        sample.write(path, record, cells, block_rows=block_rows, cuts=edges, plain=plain, parts=parts)
+        sample.write(path, record, cells, block_rows=block_rows, cuts=edges, optimise=optimise, parts=parts)
     assert paths[0].read_bytes() == paths[1].read_bytes(), "what is stored depends on the batches"
     segment = Segment.open(paths[0])
     tape, found = by_twin(paths[0])

@@ -156,7 +156,9 @@ def _check_bounds(values: list[Any], floats: bool, low: int, high: int) -> None:
 
 
 def _read_numbers(codec: int, chunk: bytes, rows: int, letter: str) -> list[Any]:
-    must(codec in (0, 1, 2), "codec")
+    must(codec in (0, 1, 2) or (codec == 7 and letter == "q"), "codec")
+    if codec == 7:
+        return _read_patched(chunk, rows)
     if codec == 2:
         out = np.zeros(rows, "<f8" if letter == "d" else "<i8")
         progress = standalone.simple_decompress_into(chunk, out)
@@ -165,6 +167,65 @@ def _read_numbers(codec: int, chunk: bytes, rows: int, letter: str) -> list[Any]
     count = rows if codec == 0 else 1
     must(len(chunk) == 8 * count, "raw or constant")
     return list(struct.unpack(f"<{count}{letter}", chunk)) * (rows // count)
+
+
+def _read_patched(chunk: bytes, rows: int) -> list[int]:
+    must(len(chunk) >= 88 and len(chunk) % 8 == 0, "patched")
+    mode, layers, *numbers = struct.unpack("<11q", chunk[:88])
+    widths, counts, (low, step, least) = numbers[:3], numbers[3:6], numbers[6:]
+    must(mode in (0, 1, 2) and layers in (1, 2, 3) and counts[0] == rows and step > 0, "patched")
+    must(not any(widths[layers:]) and not any(counts[layers:]) and max(widths) <= 32, "patched")
+    pieces, at = -(-rows // 4096), 88
+    tables = []
+    for length, letter in _patched_tables(mode, layers, widths, counts, pieces):
+        size = struct.calcsize(f"<{length}{letter}")
+        must(at + size <= len(chunk), "patched")
+        tables.append(struct.unpack(f"<{length}{letter}", chunk[at : at + size]))
+        at += -(-size // 8) * 8
+    must(at == len(chunk), "patched")
+    firsts, starts_1, starts_2, *words, bits_0, bits_1 = tables
+    packed, going = [_unpacked(*layer) for layer in zip(words, widths, counts, strict=True)], (bits_0, bits_1)
+    for number, starts in ((1, starts_2), (0, starts_1)):
+        if number + 1 < layers:
+            goes_on = [going[number][p >> 6] >> (p & 63) & 1 for p in range(64 * len(going[number]))]
+            must(sum(goes_on) == sum(goes_on[: counts[number]]) == counts[number + 1], "patched: bits")
+            edges = range(0, rows, 4096) if number == 0 else starts_1
+            must(list(starts) == [sum(goes_on[:edge]) for edge in edges], "patched: starts")
+            rest = iter(packed[number + 1])
+            for p in range(counts[number]):
+                packed[number][p] |= next(rest) << widths[number] if goes_on[p] else 0
+    values: list[int] = []
+    for row, p in enumerate(packed[0]):
+        if mode == 0:
+            s = p
+        elif row % 4096 == 0:
+            must(p == 0, "patched: first of a piece")
+            s = firsts[row // 4096]
+        else:
+            s += p + least if mode == 1 else (p >> 1 if p % 2 == 0 else -(p >> 1) - 1)
+        values.append(low + step * s)
+    return values
+
+
+def _patched_tables(
+    mode: int, layers: int, widths: list[int], counts: list[int], pieces: int
+) -> list[tuple[int, str]]:
+    """Return the length and letter of each table after the head."""
+    found = [
+        (pieces if mode else 0, "q"),
+        (pieces if layers > 1 else 0, "I"),
+        (pieces if layers > 2 else 0, "I"),
+    ]
+    found += [
+        (64 * -(-(-(-count // 64)) * width // 32), "I") for width, count in zip(widths, counts, strict=True)
+    ]
+    return found + [(-(-counts[layer] // 64) if layer + 1 < layers else 0, "Q") for layer in (0, 1)]
+
+
+def _unpacked(words: tuple[int, ...], width: int, count: int) -> list[int]:
+    """Return the numbers of a layer: each lane's words are one long number."""
+    lanes = [sum(word << 32 * place for place, word in enumerate(words[lane::64])) for lane in range(64)]
+    return [lanes[p % 64] >> (p // 64) * width & (1 << width) - 1 for p in range(count)]
 
 
 def _read_enums(codec: int, chunk: bytes, rows: int) -> list[int]:

@@ -28,16 +28,24 @@ def import_(
         bool,
         typer.Option("--replace", help="Let a file take the place of other files' rows of the same time."),
     ] = False,
+    optimise: Annotated[
+        str,
+        typer.Option("--optimise", help="What to compress for: size, balanced, speed, or plain for nothing."),
+    ] = "balanced",
     store: StoreOption = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Import Tardis files. Files that were imported before are skipped; a killed import goes on where it was."""
+    from tickreel.codecs.choice import check_purpose
     from tickreel.ingest.importer import ImportSettings, import_files
     from tickreel.store.catalog import Store
 
-    settings = ImportSettings(feed, split_list(types, "--types"), strict, replace, workers)
+    settings = ImportSettings(
+        feed, split_list(types, "--types"), strict, replace, workers,
+        optimise=check_purpose(optimise, "--optimise"),
+    )  # fmt: skip
     with progress_bars(not (json or quiet)) as bars:
         show = ImportProgress(bars)
         summary = import_files(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tickreel.codecs.machine_kernel import multiply_add
 from tickreel.jit import kernel
 
 _NULL = np.iinfo(np.int64).min
@@ -38,3 +39,24 @@ def strip(mantissa, scale):
             digits -= 1
         mantissa[row] = value
         scale[row] = digits
+
+
+@kernel
+def to_floats(integers, power, inverse, nulls, out):
+    """Write integer / power, rounded once: the float64 nearest to it. Nulls are NaN if there may be any.
+
+    integers  int64[n], at most 2^53 in size; power 10^0 to 10^22, inverse the float64 nearest to 1 / power
+    By multiplications, since a division takes as long as ten of them. The first quotient is off by 2 units
+    in the last place at most, the second by less than 1, and a quotient that near is made the right one by
+    adding its remainder, which is exact, times the inverse: Markstein, Computation of elementary functions
+    on the IBM RISC System/6000 processor, IBM J. Res. Dev. 34 (1990), theorem 8.
+    """
+    for row in range(integers.shape[0]):
+        value = np.float64(integers[row])
+        near = value * inverse
+        nearer = multiply_add(multiply_add(-near, power, value), inverse, near)
+        out[row] = multiply_add(multiply_add(-nearer, power, value), inverse, nearer)
+    if nulls:
+        for row in range(integers.shape[0]):
+            if integers[row] == _NULL:
+                out[row] = np.nan

@@ -16,6 +16,9 @@ MAX_SCALE = 22
 
 POWERS = np.array([float(f"1e{k}") for k in range(MAX_SCALE + 1)])
 
+INVERSES = 1.0 / POWERS
+"""The float64 nearest to each power's inverse."""
+
 NULL_MANTISSA = np.iinfo(np.int64).min
 FLOAT_BITS = 127
 """The scale of a value kept as the bits of its float64; an empty cell is NULL_MANTISSA, scale 0."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from tickreel.codecs.choice import Purpose
 from tickreel.compute import Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, FailedError, ReadError, TickreelError
 from tickreel.ingest.books import keep_books
@@ -20,7 +21,10 @@ from tickreel.store.names import check_feed
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings:
-    """How to import; what is stored depends on the files and on `feed`, `replace`, `strict` alone."""
+    """How to import; what is stored depends on the files and on all of these but `workers`.
+
+    optimise  what the codecs are chosen for, see codecs.choice
+    """
 
     feed: str = "tardis"
     types: tuple[str, ...] = ()
@@ -28,6 +32,7 @@ class ImportSettings:
     replace: bool = False
     workers: int | None = None
     block_rows: int = BLOCK_ROWS
+    optimise: Purpose = "balanced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,9 @@ class _Import:
         self._store = store
         self._settings = settings
         self._publisher = Publisher(
-            store, settings.feed, replace=settings.replace, block_rows=settings.block_rows
-        )
+            store, settings.feed, replace=settings.replace,
+            block_rows=settings.block_rows, optimise=settings.optimise,
+        )  # fmt: skip
         self._on_progress = on_progress
         self._has_primary = False
 
@@ -187,6 +193,7 @@ class _Import:
             strict=self._settings.strict,
             staging=str(self._store.staging / str(number)),
             block_rows=self._settings.block_rows,
+            optimise=self._settings.optimise,
         )
         arguments = msgspec.to_builtins(task)
         return Task(str(number), "tickreel.ingest.stage:stage_file", arguments)

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tickreel.books import checkpoints
+from tickreel.codecs.choice import Purpose
 from tickreel.errors import FailedError
 from tickreel.ingest.places import Place, Places, named_key, parts_of
 from tickreel.ingest.stage import FileResult, Staged
@@ -40,12 +41,19 @@ class Publisher:
     """Publishes the files of an import into one feed, one after the other, while the store's lock is held."""
 
     def __init__(
-        self, store: WritingStore, feed: str, *, replace: bool = False, block_rows: int = BLOCK_ROWS
+        self,
+        store: WritingStore,
+        feed: str,
+        *,
+        replace: bool = False,
+        block_rows: int = BLOCK_ROWS,
+        optimise: Purpose = "balanced",
     ) -> None:
         self._store = store
         self._feed = feed
         self._replace = replace
         self._block_rows = block_rows
+        self._optimise = optimise
         self._places = Places(store, feed)
         self._merged = 0
 
@@ -157,7 +165,7 @@ class Publisher:
             return None
         self._merged += 1
         file = self._store.staging / f"{self._merged}.merged"
-        merge(key, sources, file, block_rows=self._block_rows)
+        merge(key, sources, file, block_rows=self._block_rows, optimise=self._optimise)
         return file
 
     def _refuse_twice(self, key: SegmentKey, new: Segment) -> None:

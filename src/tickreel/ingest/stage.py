@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from tickreel import errors
+from tickreel.codecs.choice import Purpose
 from tickreel.errors import DiskError, InputError, disk_error
 from tickreel.ingest import inspect_kernel
 from tickreel.ingest.files import TextFile, file_sha256
@@ -57,6 +58,7 @@ class FileTask(msgspec.Struct, frozen=True):
     strict: bool
     staging: str
     block_rows: int = BLOCK_ROWS
+    optimise: Purpose = "balanced"
 
 
 class Staged(msgspec.Struct, frozen=True):
@@ -247,7 +249,9 @@ class FileStage:
     def _open(self, exchange: str, symbol: str, day: int, *, number: int) -> "_Open":
         task = self.task
         key = SegmentKey(task.feed, task.type, exchange, symbol, day_of(day * NS_PER_DAY), bool(task.group))
-        writer = SegmentWriter(self.folder / f"{number}.reel", self.record, block_rows=task.block_rows)
+        writer = SegmentWriter(
+            self.folder / f"{number}.reel", self.record, block_rows=task.block_rows, optimise=task.optimise
+        )
         self._writers.add(writer)
         return _Open(key, day, writer, self._inspector)
 

@@ -40,7 +40,7 @@ class Piece(NamedTuple):
     def read(self, columns: Sequence[str] | None = None) -> Block:
         """Decode columns (None: all) into fresh arrays."""
         names = self.segment.record.names if columns is None else columns
-        found = {name: self.segment.read(name, self.block)[self.rows] for name in names}
+        found = {name: self.segment.read(name, self.block, rows=self.rows) for name in names}
         return Block(self.exchange, self.symbol, found)
 
 
@@ -91,7 +91,7 @@ class StreamReader:
         columns = {}
         for name in self._columns:
             out = self._buffer(name, piece.segment)
-            columns[name] = piece.segment.read(name, piece.block, out)[piece.rows]
+            columns[name] = piece.segment.read(name, piece.block, out, piece.rows)
         return Block(piece.exchange, piece.symbol, columns)
 
     def _buffer(self, name: str, segment: Segment) -> np.ndarray | None:

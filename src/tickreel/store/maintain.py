@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tickreel.codecs.choice import Purpose
 from tickreel.codecs.decimals import (
     FLOAT_BITS,
     MAX_MANTISSA,
@@ -31,7 +32,14 @@ class Source(NamedTuple):
     part: Part
 
 
-def merge(key: SegmentKey, sources: list[Source], path: Path, *, block_rows: int = BLOCK_ROWS) -> int:
+def merge(
+    key: SegmentKey,
+    sources: list[Source],
+    path: Path,
+    *,
+    block_rows: int = BLOCK_ROWS,
+    optimise: Purpose = "balanced",
+) -> int:
     """Write a durable segment of the rows of all parts to `path`; return the rows.
 
     The parts' intervals must be disjoint. The result depends on the parts alone, not on the order
@@ -43,7 +51,8 @@ def merge(key: SegmentKey, sources: list[Source], path: Path, *, block_rows: int
     symbols = sorted({name for source in ordered for name in source.segment.footer.names}, key=str.encode)
     readers = [_PartRows(source) for source in ordered]
     directory = []
-    with SegmentWriter(path, ordered[0].segment.record, block_rows=block_rows) as writer:
+    record = ordered[0].segment.record
+    with SegmentWriter(path, record, block_rows=block_rows, optimise=optimise) as writer:
         for symbol in symbols:
             before = writer.rows
             for reader in readers:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tickreel.codecs import CODECS
-from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, POWERS
+from tickreel.codecs.decimals import FLOAT_BITS, INVERSES, POWERS
 from tickreel.errors import CorruptionError, disk_error
 from tickreel.schema import Kind, RecordType
 from tickreel.store import format as fmt
@@ -81,51 +81,55 @@ class Segment:
         row, rows = int(self.footer.symbols["row"][place]), int(self.footer.symbols["rows"][place])
         return row, row + rows
 
-    def read(self, column: str, block: int, out: np.ndarray | None = None) -> np.ndarray:
+    def read(
+        self, column: str, block: int, out: np.ndarray | None = None, rows: slice | None = None
+    ) -> np.ndarray:
         """Return one column of one block in its kind's dtype.
 
-        out  a buffer of that dtype with room for the block (not for TEXT); what is returned is
-             its beginning
+        out   a buffer of that dtype with room for the rows (not for TEXT); what is returned is
+              its beginning
+        rows  [start, stop) within the block, None: all of them
         """
+        from tickreel.codecs.decimal_kernel import to_floats
+
         place = self._index[column]
         kind = self.record.columns[place].kind
         chunk = self.footer.chunks[block, place]
-        rows = int(self.footer.blocks["rows"][block])
+        start, count = self._span(block, rows)
         if kind is Kind.TEXT:
-            out = np.empty(rows, f"S{int(chunk['width'])}")
+            out = np.empty(count, f"S{int(chunk['width'])}")
         elif out is None:
-            out = np.empty(rows, kind.dtype)
+            out = np.empty(count, kind.dtype)
         else:
-            out = out[:rows]
+            out = out[:count]
         scale = int(chunk["scale"])
         if kind is Kind.DECIMAL and scale != FLOAT_BITS:
-            integers, _ = self.integers(column, block)
-            np.true_divide(integers, POWERS[scale], out=out)
-            if chunk["nulls"]:
-                out[integers == NULL_MANTISSA] = np.nan
+            integers, _ = self.integers(column, block, rows)
+            to_floats(integers, POWERS[scale], INVERSES[scale], chunk["nulls"] != 0, out)
             return out
-        self._decode(place, block, out)
-        if kind is Kind.ENUM and int(out.max()) >= len(self.record.columns[place].choices):
+        self._decode(place, block, start, out)
+        if kind is Kind.ENUM and count and int(out.max()) >= len(self.record.columns[place].choices):
             raise CorruptionError(
                 f"{self._where(place, block)}: {int(out.max())} stands for nothing; {fmt.AGAIN}"
             )
         return out
 
-    def integers(self, column: str, block: int) -> tuple[np.ndarray, int]:
+    def integers(self, column: str, block: int, rows: slice | None = None) -> tuple[np.ndarray, int]:
         """Return (int64[n], k) of a DECIMAL column, value = integer / 10^k; valid until the next call.
 
+        rows  as for `read`
         Empty cells are the least int64. k is FLOAT_BITS where the integers are float64 bits.
         """
         place = self._index[column]
-        rows = int(self.footer.blocks["rows"][block])
-        if self._scratch is None or len(self._scratch) < rows:
-            self._scratch = np.empty(max(rows, min(self.footer.block_rows, self.rows)), np.int64)
-        integers = self._scratch[:rows]
+        start, count = self._span(block, rows)
+        if self._scratch is None or len(self._scratch) < count:
+            self._scratch = np.empty(min(self.footer.block_rows, self.rows), np.int64)
+        integers = self._scratch[:count]
         scale = int(self.footer.chunks["scale"][block, place])
         if scale == FLOAT_BITS:
-            self._decode(place, block, integers.view(np.float64))
+            self._decode(place, block, start, integers.view(np.float64))
         else:
-            self._decode(place, block, integers)
+            self._decode(place, block, start, integers)
         return integers, scale
 
     def release(self) -> None:
@@ -142,11 +146,27 @@ class Segment:
         end = int(chunk["offset"]) + int(chunk["length"])
         return self._data[end : end + -end % fmt.ALIGN]
 
-    def _decode(self, place: int, block: int, out: np.ndarray) -> None:
+    def _span(self, block: int, rows: slice | None) -> tuple[int, int]:
+        """Return the first row and the count of some rows of a block."""
+        count = int(self.footer.blocks["rows"][block])
+        if rows is None:
+            return 0, count
+        start, stop, _ = rows.indices(count)
+        return start, max(stop - start, 0)
+
+    def _decode(self, place: int, block: int, start: int, out: np.ndarray) -> None:
         codec = CODECS[int(self.footer.chunks["codec"][block, place])]
         data = self._chunk(place, block)
+        rows = int(self.footer.blocks["rows"][block])
         try:
-            codec.decode(data, out)
+            if len(out) == rows:
+                codec.decode(data, out)
+            elif hasattr(codec, "decode_rows"):
+                codec.decode_rows(data, rows, start, out)
+            else:
+                whole = np.empty(rows, out.dtype)
+                codec.decode(data, whole)
+                out[:] = whole[start : start + len(out)]
         except CorruptionError as error:
             raise CorruptionError(f"{self._where(place, block)}: {error}; {fmt.AGAIN}") from None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tickreel.codecs import choose
+from tickreel.codecs.choice import Choice, Purpose
 from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, Decimals
 from tickreel.errors import DiskError, InputError, UsageError, disk_error
 from tickreel.schema import NULL_TIME, Column, Kind, RecordType
@@ -25,19 +25,27 @@ class SegmentWriter:
     path        a new file, usually in the store's staging folder; it must not exist
     block_rows  rows of every block but the last; what is stored depends on nothing else,
                 neither on the sizes of the batches given
-    plain       keep numbers uncompressed, for zero-copy views
+    optimise    what the codecs are chosen for, see codecs.choice
     Raises InputError for a text of more than format.MAX_TEXT bytes, DiskError if the disk fails.
     """
 
     def __init__(
-        self, path: Path, record: RecordType, *, block_rows: int = fmt.BLOCK_ROWS, plain: bool = False
+        self,
+        path: Path,
+        record: RecordType,
+        *,
+        block_rows: int = fmt.BLOCK_ROWS,
+        optimise: Purpose = "balanced",
     ) -> None:
         if not 1 <= block_rows <= fmt.MAX_BLOCK_ROWS:
             raise UsageError(f"{path}: blocks of {block_rows} rows; 1 to {fmt.MAX_BLOCK_ROWS} are allowed")
         self.path = path
         self.record = record
         self._block_rows = block_rows
-        self._plain = plain
+        self._choices = {
+            column.name: Choice(column.kind, optimise, often=_is_read_often(column, record))
+            for column in record.columns
+        }
         self._pending: list[Batch] = []
         self._pending_rows = 0
         self._blocks: list[tuple] = []
@@ -128,7 +136,7 @@ class SegmentWriter:
                 f"{self.path}: column {column.name}: a text of {values.dtype.itemsize} bytes in rows"
                 f" {self._rows} and after; at most {fmt.MAX_TEXT} fit: shorten it"
             )
-        codec, data = choose(column.kind, values, plain=self._plain)
+        codec, data = self._choices[column.name].encode(values)
         low, high = fmt.bounds(values)
         width = values.dtype.itemsize
         self._chunks.append(
@@ -139,6 +147,10 @@ class SegmentWriter:
     def _write(self, data: bytes) -> None:
         write_all(self._fd, data, str(self.path))
         self._end += len(data)
+
+
+def _is_read_often(column: Column, record: RecordType) -> bool:
+    return column.kind is Kind.DECIMAL or column.name == record.time
 
 
 def _joined(parts: "list[np.ndarray | Decimals]") -> "np.ndarray | Decimals":

@@ -1,0 +1,79 @@
+"""Which codec a column of a segment is sealed with, for a declared purpose."""
+
+from types import ModuleType
+from typing import Literal, get_args
+
+import numpy as np
+
+from tickreel.codecs import constant, number_text, patched, pco, plain_text, planes, raw, uuid_text
+from tickreel.errors import InputError, UsageError
+from tickreel.schema import Kind
+
+Purpose = Literal["size", "balanced", "speed", "plain"]
+"""size: the fewest bytes. speed: what decodes fastest. plain: numbers as they lie in memory, for views
+without a copy. balanced: speed in the columns that strategies and scans read most, for up to half as many
+bytes again as the smallest codec needs; the fewest bytes in the others."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+
+_WORTH = 1.5
+"""How many times the bytes of pcodec a column that is read often may take for being decoded faster."""
+_TEXTS = (number_text, uuid_text, plain_text)
+
+
+def check_purpose(text: str, option: str) -> Purpose:
+    """Return the purpose of that name. Raises UsageError."""
+    for purpose in PURPOSES:
+        if purpose == text:
+            return purpose
+    raise UsageError(f"{option} {text}: it must be one of {', '.join(PURPOSES)}")
+
+
+class Choice:
+    """Encodes the blocks of one column of a segment.
+
+    often  whether most readers want the column
+    The codec of a column of numbers is measured on its first block that is not constant, and kept for
+    the others where it holds them: encoding twice costs more than blocks of one column differ.
+    """
+
+    def __init__(self, kind: Kind, purpose: Purpose, *, often: bool) -> None:
+        self._kind, self._purpose, self._often = kind, purpose, often
+        self._found: ModuleType | None = None
+
+    def encode(self, values: np.ndarray) -> tuple[int, bytes]:
+        """Return (codec id, bytes). Raises InputError for texts longer than plain_text.MAX_LENGTH."""
+        if self._kind is Kind.TEXT:
+            return _first((constant, *_TEXTS), values)
+        if self._purpose == "plain":
+            return raw.ID, raw.encode(values)
+        if (data := constant.encode(values)) is not None:
+            return constant.ID, data
+        if self._kind is Kind.ENUM:
+            return planes.ID, planes.encode(values)
+        if self._found is None:
+            return self._measure(values)
+        return _first((self._found, pco), values)
+
+    def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
+        small = pco.encode(values)
+        fast = patched.encode(values)
+        if fast is not None and len(fast) <= self._worth() * len(small):
+            self._found = patched
+            return patched.ID, fast
+        self._found = pco
+        return pco.ID, small
+
+    def _worth(self) -> float:
+        """Return how many times the bytes of pcodec fast decoding is worth."""
+        if self._purpose == "speed":
+            return float("inf")
+        return _WORTH if self._purpose == "balanced" and self._often else 1.0
+
+
+def _first(codecs: tuple[ModuleType, ...], values: np.ndarray) -> tuple[int, bytes]:
+    """Return the id and bytes of the first codec that holds the values."""
+    for codec in codecs:
+        data = codec.encode(values)
+        if data is not None:
+            return codec.ID, data
+    raise InputError(f"no codec holds these texts: up to {plain_text.MAX_LENGTH} bytes fit")
