@@ -431,6 +431,28 @@ def test_a_book_in_a_group(tmp_path: Path) -> None:
     assert not list((store.root / ".books").rglob("*.reel"))
 
 
+@pytest.mark.parametrize("block_rows", [5, 16, 50, 64])
+def test_a_symbol_of_a_group_that_begins_and_ends_within_a_block(tmp_path: Path, block_rows: int) -> None:
+    """Neighbours whose times are later, or earlier, than all of the symbol's in the block."""
+    others = {"AAAUSDT": 900, "BTCUSDT": 10, "CCCUSDT": 1}
+    streams = {
+        symbol: [snap(first, "bid", 9, 1)]
+        + [row(first + 7 * n, "bid", 8, 1 + n) for n in range(1, 30 + 20 * (symbol == "BTCUSDT"))]
+        for symbol, first in others.items()
+    }
+    lines = [
+        csv(rows)[len(HEADER) :].replace(b"BTCUSDT", symbol.encode()) for symbol, rows in streams.items()
+    ]
+    store = Store(tmp_path / "tape")
+    path = put(tmp_path / f"binance_{TYPE}_{DAY}_FUTURES.csv.gz", HEADER + b"".join(lines))
+    assert take(store, path, block_rows=block_rows).exit_code == 0
+    for uncross in (False, True):
+        for one in streams["BTCUSDT"]:
+            at_ns = one.local_ns + 1
+            twin = TwinBook(uncross=uncross).play(streams["BTCUSDT"], at_ns)
+            assert_book_at(store, twin, at_ns, uncross=uncross)
+
+
 def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     store = store_of(tmp_path, [snap(1, "bid", 9.5, 1), snap(1, "bid", 9, 0.001), snap(1, "ask", 9.25, 3)])
     words = ["book", "BTCUSDT", "--at", "2024-01-01T00:00:01", "--store", str(store.root)]

@@ -155,12 +155,16 @@ def _sources(store: Store, days: list[list[Slice]], symbol: str) -> Iterator[tup
 
 
 def _rows_before(source: Source, end_ns: int) -> int:
-    """Return how many rows of a source are before a time; one block's times are decoded."""
+    """Return how many rows of a source are before a time; the times of one or two blocks are decoded."""
     count = 0
     for block, begin, end in source.blocks():
         if int(source.segment.blocks["last_ns"][block]) < end_ns:
             count += end - begin
             continue
         times = source.segment.read("local_ns", block)[begin:end]
-        return count + int(np.searchsorted(times, end_ns))
+        before = int(np.searchsorted(times, end_ns))
+        count += before
+        # The block's last time may be that of the next symbol in a group, and this one's rows go on.
+        if before < end - begin:
+            break
     return count
