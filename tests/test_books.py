@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 import tickreel
 from import_sample import DAY, DAY_US, START_US, contents, fast_folder, put, take
 from tickreel.books import checkpoints
-from tickreel.books.at import book_at
+from tickreel.books.at import book_at, book_before
 from tickreel.books.book import Book
 from tickreel.books.book_kernel import NULL, BookRows
 from tickreel.cli.app import run
 from tickreel.errors import InputError, UsageError
 from tickreel.schema import RECORD_TYPES
-from tickreel.store.catalog import Store
+from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.maintain import verify
+from tickreel.store.reader import Segment
 from tickreel.units import NS_PER_US, day_of
 from twin_book import L2, TwinBook
 
@@ -451,6 +452,40 @@ def test_a_symbol_of_a_group_that_begins_and_ends_within_a_block(tmp_path: Path,
             at_ns = one.local_ns + 1
             twin = TwinBook(uncross=uncross).play(streams["BTCUSDT"], at_ns)
             assert_book_at(store, twin, at_ns, uncross=uncross)
+
+
+class Watched(Store):
+    """A store that notes the days of the segments that are opened."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.days: list[str] = []
+
+    def open(self, key: SegmentKey) -> Segment:
+        self.days.append(key.day)
+        return super().open(key)
+
+
+def test_only_days_that_are_needed_are_opened(tmp_path: Path) -> None:
+    """Eight days of a group; the fifth begins without a snapshot, so it goes on with the fourth's book."""
+    paths = []
+    for day in range(8):
+        us = day * DAY_US + 5
+        rows = [row(us, "bid", 9, 1, snapshot=day != 4), row(us + 9, "bid", 8 + day, 2)]
+        path = tmp_path / f"binance_{TYPE}_{day_of(rows[0].local_ns)}_FUTURES.csv.gz"
+        paths.append(put(path, csv(rows)))
+    store = Watched(tmp_path / "tape")
+    take(Store(store.root), *paths)
+    for day, wanted in ((2, {"2024-01-03"}), (4, {"2024-01-05", "2024-01-04"}), (7, {"2024-01-08"})):
+        store.days = []
+        assert book_at(store, "BTCUSDT", START_NS + (day * DAY_US + 20) * NS_PER_US).best_bid == 8 + max(
+            day, 1
+        )
+        assert set(store.days) == wanted
+    store.days = []
+    book = book_before(store, SegmentKey("tardis", TYPE, "binance", "FUTURES", "2024-01-05", True), "BTCUSDT")
+    assert book is not None
+    assert set(store.days) == {"2024-01-04"}
 
 
 def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
