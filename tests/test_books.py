@@ -1,5 +1,7 @@
 """Books: what the compiled ladders hold is what the twin's dictionaries hold, at any time and in any pieces."""
 
+import errno
+import os
 import random
 import shutil
 import time
@@ -18,7 +20,7 @@ from tickreel.books.at import book_at, book_before
 from tickreel.books.book import Book
 from tickreel.books.book_kernel import NULL, BookRows
 from tickreel.cli.app import run
-from tickreel.errors import InputError, UsageError
+from tickreel.errors import CorruptionError, InputError, UsageError
 from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.maintain import verify
@@ -372,6 +374,10 @@ def test_checkpoints_are_derived(tmp_path: Path) -> None:
     damaged[200] ^= 1
     files[1].write_bytes(damaged)
     look()
+    assert {file: file.read_bytes() for file in files} == made
+    files[1].write_bytes(damaged)
+    store_of(tmp_path, rows, block_rows=64)
+    assert {file: file.read_bytes() for file in files} == made
 
 
 def test_an_import_makes_what_is_missing_and_replaces_what_is_old(tmp_path: Path) -> None:
@@ -391,9 +397,79 @@ def test_a_store_that_cannot_be_written_is_read_all_the_same(
 ) -> None:
     rows = long_days(200)
     store = store_of(tmp_path, rows)
+    twin = TwinBook().play(rows)
+    for file in (store.root / ".books").rglob("*.reel"):
+        file.unlink()
+    with monkeypatch.context() as patch:
+        read_only_file_system(patch)
+        assert_book_at(store, twin, rows[-1].local_ns)
     shutil.rmtree(store.root / ".books")
     (store.root / ".books").write_text("in the way")
-    assert_book_at(store, TwinBook().play(rows), rows[-1].local_ns)
+    assert_book_at(store, twin, rows[-1].local_ns)
+
+
+def read_only_file_system(patch: pytest.MonkeyPatch) -> None:
+    """Folders that are there may be made again; no file may be opened for writing, or removed."""
+
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    def opened(path: str, flags: int, *words: int, **named: int) -> int:
+        return refuse(path) if flags & os.O_CREAT else real(path, flags, *words, **named)  # type: ignore[return-value]
+
+    real = os.open
+    patch.setattr(os, "open", opened)
+    patch.setattr(Path, "unlink", refuse)
+
+
+def bad_row(path: Path) -> None:
+    """A price beyond the integers of a ladder, as the last row but two of a file."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    cells = lines[-3].split(b",")
+    lines[-3] = b",".join([*cells[:6], b"1e17", b"1\n"])
+    path.write_bytes(b"".join(lines))
+
+
+def corrupt_block(path: Path) -> None:
+    segment = Segment.open(path)
+    offset = int(segment.footer.chunks[-2, segment.record.names.index("price")]["offset"])
+    damaged = bytearray(path.read_bytes())
+    damaged[offset] ^= 1
+    path.write_bytes(damaged)
+
+
+@pytest.mark.parametrize("what", ["a row", "a block"])
+@pytest.mark.parametrize("uncross", [False, True])
+def test_what_cannot_be_read_late_in_a_day_leaves_earlier_books(
+    tmp_path: Path, what: str, uncross: bool
+) -> None:
+    rows = [one for one in long_days() if day_of(one.local_ns) == DAY]
+    path = tmp_path / f"binance_{TYPE}_{DAY}_BTCUSDT.csv"
+    path.write_bytes(csv(rows))
+    store = Store(tmp_path / "tape")
+    if what == "a row":
+        bad_row(path)
+        error, text = InputError, "too many digits"
+        (problem,) = take(store, path, block_rows=64).books
+        assert text in problem
+    else:
+        error, text = CorruptionError, "checksum does not fit"
+        take(store, path, block_rows=64)
+        corrupt_block(store.path(SegmentKey("tardis", TYPE, "binance", "BTCUSDT", DAY)))
+        shutil.rmtree(store.root / ".books")
+    for number in (0, 9, 2_000, 3_700):
+        at_ns = rows[number].local_ns
+        assert_book_at(store, TwinBook(uncross=uncross).play(rows, at_ns), at_ns, uncross=uncross)
+    with pytest.raises(error, match=text):
+        book_at(store, "BTCUSDT", rows[-1].local_ns, uncross=uncross)
+    ((key, source),) = [
+        (key, checkpoints.Source(segment, "BTCUSDT", 0, segment.rows))
+        for key in store.find(type=TYPE)
+        for segment in [store.open(key)]
+    ]
+    point = checkpoints.find(store, key, source, len(rows), uncross=uncross)
+    assert point is not None and len(rows) // 2 < point.row < len(rows)
+    assert not checkpoints.is_made(store, key, source, uncross=uncross)
 
 
 def test_rm_takes_the_checkpoints_along(tmp_path: Path) -> None:

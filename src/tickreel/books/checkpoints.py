@@ -18,7 +18,7 @@ import numpy as np
 from tickreel.books import book_kernel as k
 from tickreel.books.book import Book
 from tickreel.books.rows import RowReader
-from tickreel.errors import DiskError, TickreelError
+from tickreel.errors import CorruptionError, DiskError, InputError, TickreelError
 from tickreel.schema import BOOK_KINDS, BOOK_PARTS, BOOK_SIDES, NULL_TIME, RECORD_TYPES
 from tickreel.store import disk
 from tickreel.store.catalog import SegmentKey, Store
@@ -34,6 +34,7 @@ ROWS_PER_LEVEL = 8
 """So many rows for each level lie between two checkpoints at least: they stay a fraction of the data."""
 
 _RECORD = RECORD_TYPES["book_levels"]
+_ROW = _RECORD.names.index("row")
 _BLOCK_ROWS = 1 << 14
 _CHANGES, _BOOK = range(len(BOOK_KINDS))
 
@@ -99,51 +100,67 @@ def files_of(store: Store, key: SegmentKey) -> list[Path]:
 def find(store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bool) -> Checkpoint | None:
     """Return the last checkpoint after at most `row` rows of the source, None if there is none.
 
-    Checkpoints that are missing or do not fit the segment are made first, which reads all its rows once.
+    Checkpoints that are missing, damaged or do not fit the segment are made first, which reads all its rows once.
     """
     path = path_of(store, key, source.symbol, uncross=uncross)
-    file = _opened(store, path, source)
-    if file is None:
-        make(store, key, source, uncross=uncross)
+    for is_made_anew in (False, True):
+        if is_made_anew:
+            # Rows that cannot be read are named by the replay, if it comes to them.
+            with contextlib.suppress(InputError, CorruptionError):
+                make(store, key, source, uncross=uncross)
         file = _opened(store, path, source)
-    try:
-        return None if file is None else _last_before(file, row)
-    except TickreelError:
-        # Damaged: what was derived is left out, and the rows themselves say what the book is.
-        return None
+        with contextlib.suppress(CorruptionError):
+            if file is not None:
+                return _last_before(file, row)
+    return None
 
 
 def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> bool:
-    """Return whether there are checkpoints that fit the segment."""
-    return _opened(store, path_of(store, key, source.symbol, uncross=uncross), source) is not None
+    """Return whether there are checkpoints of all rows of a segment, undamaged; every byte is read."""
+    file = _opened(store, path_of(store, key, source.symbol, uncross=uncross), source)
+    if file is None or not file.rows:
+        return False
+    try:
+        for block in range(len(file.blocks)):
+            for name in _RECORD.names:
+                file.chunk_bytes(name, block)
+    except CorruptionError:
+        return False
+    return int(file.footer.chunks["high"][-1, _ROW]) == source.stop - source.start
 
 
 def make(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> None:
-    """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept."""
+    """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept.
+
+    Raises InputError or CorruptionError for rows that cannot be read, when the books before them are kept.
+    """
     path = path_of(store, key, source.symbol, uncross=uncross)
     partial = store.root / FOLDER / PARTIAL / f"{os.getpid()}-{threading.get_ident()}"
-    with contextlib.suppress(DiskError):
+    with contextlib.suppress(DiskError, OSError):
         try:
             disk.make_folder(path.parent, store.root)
             disk.make_folder(partial.parent, store.root)
-            partial.unlink(missing_ok=True)
             with SegmentWriter(partial, _RECORD, block_rows=_BLOCK_ROWS) as writer:
-                for checkpoint in _checkpoints(source, uncross=uncross):
-                    writer.append(_rows(checkpoint))
-                meta = Meta(
-                    key.feed,
-                    _RECORD.name,
-                    key.exchange,
-                    source.symbol,
-                    key.day,
-                    False,
-                    [_part(source, writer.rows)],
-                )
+                failure = _write(writer, source, uncross=uncross)
+                part = _part(source, writer.rows)
+                meta = Meta(key.feed, _RECORD.name, key.exchange, source.symbol, key.day, False, [part])
                 writer.finish(meta, [(source.symbol, writer.rows)] if writer.rows else [])
             disk.publish([(partial, path)])
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+        if failure is not None:
+            raise failure
+
+
+def _write(writer: SegmentWriter, source: Source, *, uncross: bool) -> TickreelError | None:
+    """Write the checkpoints of a source up to its first row that cannot be read; return what is wrong with that."""
+    try:
+        for checkpoint in _checkpoints(source, uncross=uncross):
+            writer.append(_rows(checkpoint))
+    except (InputError, CorruptionError) as failure:
+        return failure
+    return None
 
 
 def replay(book: Book, source: Source, first: int, stop: int) -> None:
@@ -234,14 +251,13 @@ def _opened(store: Store, path: Path, source: Source) -> Segment | None:
 
 def _last_before(file: Segment, row: int) -> Checkpoint | None:
     """Return the checkpoint with the greatest row of at most `row`; only blocks that hold it are read."""
-    column = _RECORD.names.index("row")
-    lows = file.footer.chunks["low"][:, column]
+    lows = file.footer.chunks["low"][:, _ROW]
     block = int(np.searchsorted(lows, row, "right")) - 1
     if block < 0:
         return None
     numbers = file.read("row", block)
     found = int(numbers[np.searchsorted(numbers, row, "right") - 1])
-    first = int(np.searchsorted(file.footer.chunks["high"][:, column], found))
+    first = int(np.searchsorted(file.footer.chunks["high"][:, _ROW], found))
     columns = {name: _columns(file, name, range(first, block + 1)) for name in _RECORD.names}
     mine = slice(*np.searchsorted(columns["row"], [found, found + 1]).tolist())
     part, price, amount = (columns[name][mine] for name in ("part", "price", "amount"))
