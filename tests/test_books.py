@@ -380,6 +380,34 @@ def test_checkpoints_are_derived(tmp_path: Path) -> None:
     assert {file: file.read_bytes() for file in files} == made
 
 
+def test_checkpoints_of_other_rules_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of another version, and those of the other policy under this one's name."""
+    rows = [snap(1, "bid", 8, 1), snap(1, "ask", 10, 1), row(2, "bid", 12, 1), row(3, "bid", 6, 1)]
+    store, at_ns = store_of(tmp_path, rows), rows[-1].local_ns
+    for uncross in (False, True):
+        assert_book_at(store, TwinBook(uncross=uncross).play(rows), at_ns, uncross=uncross)
+    kept, uncrossed = sorted((store.root / ".books").rglob("*.reel"))
+    made = uncrossed.read_bytes()
+    shutil.copy(kept, uncrossed)
+    assert_book_at(store, TwinBook(uncross=True).play(rows), at_ns, uncross=True)
+    assert uncrossed.read_bytes() == made
+    monkeypatch.setattr(checkpoints, "RULES", checkpoints.RULES + 1)
+    book_at(store, "BTCUSDT", at_ns, uncross=True)
+    assert uncrossed.read_bytes() != made
+
+
+def test_an_import_removes_what_was_left_unfinished_and_no_more(tmp_path: Path) -> None:
+    rows = long_days(20)
+    store = store_of(tmp_path, rows)
+    left, busy = (store.root / ".books" / ".partial" / name for name in ("left", "busy"))
+    left.parent.mkdir()
+    for path in (left, busy):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    store_of(tmp_path, rows)
+    assert (left.exists(), busy.exists()) == (False, True)
+
+
 def test_an_import_makes_what_is_missing_and_replaces_what_is_old(tmp_path: Path) -> None:
     rows = long_days(200)
     store = store_of(tmp_path, rows)

@@ -1,14 +1,14 @@
 """Books at some rows of a day, beside the store: so any time of the day is a short replay away.
 
 A file holds those of one symbol, day and policy, in the segment format (record type book_levels),
-under .books in the store's folder. It says by fingerprint which segment it was made from; one that
-does not fit, is damaged or missing is made anew. Before a day's first snapshot a checkpoint holds
+under .books in the store's folder. It says by which rules it was made, and from which segment, by its
+fingerprint; one that does not fit, is damaged or missing is made anew. Before a day's first snapshot a checkpoint holds
 the changes since midnight, to be laid over the book of the day before.
 """
 
 import contextlib
 import os
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,11 @@ from tickreel.store.writer import SegmentWriter
 
 FOLDER = ".books"
 PARTIAL = ".partial"
-"""Within it: what is being made, and what a process that was killed left of that."""
+"""Within it: what a question makes, and what a process that was killed left of that."""
+ABANDONED_S = 3_600
+"""What nobody wrote to for so long is of a process that was killed: a day takes a minute at most."""
+RULES = 1
+"""Goes up when the same rows give other books, or books are kept otherwise: old checkpoints fit no more."""
 ROWS_PER_LEVEL = 8
 """So many rows for each level lie between two checkpoints at least: they stay a fraction of the data."""
 
@@ -108,7 +112,7 @@ def find(store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bo
             # Rows that cannot be read are named by the replay, if it comes to them.
             with contextlib.suppress(InputError, CorruptionError):
                 make(store, key, source, uncross=uncross)
-        file = _opened(store, path, source)
+        file = _opened(store, path, source, uncross=uncross)
         with contextlib.suppress(CorruptionError):
             if file is not None:
                 return _last_before(file, row)
@@ -117,7 +121,8 @@ def find(store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bo
 
 def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> bool:
     """Return whether there are checkpoints of all rows of a segment, undamaged; every byte is read."""
-    file = _opened(store, path_of(store, key, source.symbol, uncross=uncross), source)
+    path = path_of(store, key, source.symbol, uncross=uncross)
+    file = _opened(store, path, source, uncross=uncross)
     if file is None or not file.rows:
         return False
     try:
@@ -129,20 +134,23 @@ def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = Fa
     return int(file.footer.chunks["high"][-1, _ROW]) == source.stop - source.start
 
 
-def make(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> None:
+def make(
+    store: Store, key: SegmentKey, source: Source, *, uncross: bool = False, folder: Path | None = None
+) -> None:
     """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept.
 
+    folder  where the file is written before it takes its place, for a writer its staging folder
     Raises InputError or CorruptionError for rows that cannot be read, when the books before them are kept.
     """
     path = path_of(store, key, source.symbol, uncross=uncross)
-    partial = store.root / FOLDER / PARTIAL / f"{os.getpid()}-{threading.get_ident()}"
+    partial = (folder or store.root / FOLDER / PARTIAL) / os.urandom(16).hex()
     with contextlib.suppress(DiskError, OSError):
         try:
             disk.make_folder(path.parent, store.root)
             disk.make_folder(partial.parent, store.root)
             with SegmentWriter(partial, _RECORD, block_rows=_BLOCK_ROWS) as writer:
                 failure = _write(writer, source, uncross=uncross)
-                part = _part(source, writer.rows)
+                part = _part(source, writer.rows, uncross=uncross)
                 meta = Meta(key.feed, _RECORD.name, key.exchange, source.symbol, key.day, False, [part])
                 writer.finish(meta, [(source.symbol, writer.rows)] if writer.rows else [])
             disk.publish([(partial, path)])
@@ -151,6 +159,15 @@ def make(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False
                 partial.unlink(missing_ok=True)
         if failure is not None:
             raise failure
+
+
+def remove_abandoned(store: Store) -> None:
+    """Remove what questions that were killed left unfinished; what another process still writes stays."""
+    for path in (store.root / FOLDER / PARTIAL).glob("*"):
+        # Of two that remove the same file one comes too late.
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > ABANDONED_S:
+                path.unlink()
 
 
 def _write(writer: SegmentWriter, source: Source, *, uncross: bool) -> TickreelError | None:
@@ -233,20 +250,22 @@ def _rows(point: Checkpoint) -> dict[str, np.ndarray]:
     }
 
 
-def _part(source: Source, rows: int) -> Part:
-    """Name what `rows` of checkpoints were made from: a segment by its fingerprint, and the symbol's rows there."""
+def _part(source: Source, rows: int, *, uncross: bool) -> Part:
+    """Name what `rows` of checkpoints were made from, a segment by its fingerprint, and by which rules."""
     segment = source.segment
+    name = f"{source.symbol} by rules {RULES}, {'uncrossed' if uncross else 'kept'}"
     made_from = source.stop - source.start
-    return Part(source.symbol, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
+    return Part(name, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
 
 
-def _opened(store: Store, path: Path, source: Source) -> Segment | None:
-    """Return the checkpoints that were made from this very segment, or None."""
+def _opened(store: Store, path: Path, source: Source, *, uncross: bool) -> Segment | None:
+    """Return the checkpoints that were made from this very segment, by these rules, or None."""
     try:
         file = Segment(disk.open_beneath(store.root, list(path.relative_to(store.root).parts)), path)
     except (FileNotFoundError, TickreelError):
         return None
-    return file if file.record is _RECORD and file.meta.parts == [_part(source, file.rows)] else None
+    wanted = [_part(source, file.rows, uncross=uncross)]
+    return file if file.record is _RECORD and file.meta.parts == wanted else None
 
 
 def _last_before(file: Segment, row: int) -> Checkpoint | None:
