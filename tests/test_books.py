@@ -258,6 +258,34 @@ def test_prices_that_no_ladder_holds_are_refused() -> None:
     assert sides(book) == ([(10**9, 1)], [])
 
 
+def test_a_level_that_was_removed_keeps_no_finer_scale_out() -> None:
+    """Neither its page, which stays, nor its place among the asks of the message at hand."""
+    book = Book(uncross=True)
+    coarse = [snap(1, "bid", 10**9, 1), snap(1, "ask", 0, 1), row(2, "bid", 10**9, 0)]
+    book.apply(kernel_rows([*coarse, row(2, "ask", 10**9, 1), row(2, "ask", 10**9, 0)], 0), 0, 0, 5)
+    book.apply(kernel_rows([row(2, "bid", 0.5, 1), row(2, "ask", 0, 1)], 12), 12, 0, 2)
+    book.close()
+    assert sides(book) == ([], [(0, 1)])
+
+
+@pytest.mark.parametrize("scale", [17, 18, 19, 20, 21, 22])
+@pytest.mark.parametrize("uncross", [False, True])
+def test_prices_of_many_decimals(scale: int, uncross: bool) -> None:
+    """Blocks of so many decimals, without any, of zeros and of empty cells, one after the other."""
+    fine = [float(f"{number}e-{scale}") for number in (12, 15, 1_001, 36)]
+    prices: list[float | None] = [0, 0, *fine, None, None, 0, 0, fine[2], fine[0]]
+    rows = [
+        row(us, ("bid", "ask")[us % 2], price, 1 + us % 3, snapshot=us == 1)
+        for us, price in enumerate(prices, start=1)
+    ]
+    for block_rows in (2, 3, 100):
+        with fast_folder() as folder:
+            store = store_of(folder, rows, block_rows=block_rows)
+            for one in rows:
+                twin = TwinBook(uncross=uncross).play(rows, one.local_ns)
+                assert_book_at(store, twin, one.local_ns, uncross=uncross)
+
+
 # From a store
 
 
