@@ -17,8 +17,9 @@ import tickreel
 from import_sample import DAY, DAY_US, START_US, contents, fast_folder, put, take
 from tickreel.books import checkpoints
 from tickreel.books.at import book_at, book_before
-from tickreel.books.book import Book
+from tickreel.books.book import Book, make_ladder, read_levels, roomier
 from tickreel.books.book_kernel import NULL, BookRows
+from tickreel.books.ladder_kernel import write_levels
 from tickreel.cli.app import run
 from tickreel.errors import CorruptionError, InputError, UsageError
 from tickreel.schema import RECORD_TYPES
@@ -239,6 +240,45 @@ def test_ten_thousand_levels_a_side_and_any_distance(step: int) -> None:
         side = twin.sides[one.side]
         side.pop(one.price, None) if one.amount == 0 else side.update({one.price: one.amount})
     assert sides(book) == (twin.bids(), twin.asks())
+
+
+@pytest.mark.parametrize("uncross", [False, True])
+def test_levels_best_first_cost_what_worst_first_costs(uncross: bool) -> None:
+    """Thirty thousand levels a page or more apart, as rows of a snapshot; from checkpoints they come best first."""
+    rising = 10**6 + 33 * np.arange(30_000)
+    count = len(rising)
+
+    def cost(side: int, prices: np.ndarray) -> float:
+        flags = np.ones(count, np.uint8)
+        rows = BookRows(np.zeros(count, np.int64), flags, side * flags, prices, np.ones(count))
+        taken = []
+        for _ in range(3):
+            book = Book(uncross=uncross)
+            begun = time.process_time()
+            book.apply(rows, 0, 0, count)
+            taken.append(time.process_time() - begun)
+            levels = (book.bids, book.asks)[side]().price
+            assert levels.tolist() == sorted(prices.tolist(), reverse=side == 0)
+        return min(taken)
+
+    for side in (0, 1):
+        cost(side, rising)
+        up, down = cost(side, rising), cost(side, rising[::-1].copy())
+        assert max(up, down) < 5 * min(up, down), (up, down)
+
+
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(0, 3)), max_size=300))
+def test_pages_in_any_order(steps: list[tuple[int, int]]) -> None:
+    """One level a page, set and removed: few pages, so that their ring goes round and is made anew."""
+    ladder, wanted = make_ladder(8), {}
+    for page, amount in steps:
+        key = 32 * page
+        while not write_levels(ladder, np.array([key]), np.array([float(amount)]), False):
+            ladder = roomier(ladder)
+        wanted[key] = amount
+        keys, amounts = read_levels(ladder, 100)
+        levels = sorted(((key, amount) for key, amount in wanted.items() if amount), reverse=True)
+        assert list(zip(keys.tolist(), amounts.tolist(), strict=True)) == levels
 
 
 def test_prices_a_hundred_times_apart_with_all_their_digits() -> None:
@@ -632,6 +672,28 @@ def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.Cap
     assert (out.split()[-2:], err) == (["9.25", "3"], "")
     found = tickreel.open_store(store.root).book("binance:BTCUSDT", "2024-01-01T00:00:01", depth=1)
     assert (found.best_bid, found.best_ask, found.is_crossed) == (9.5, 9.25, True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("uncross", [False, True])
+def test_ten_thousand_levels_far_apart_are_a_short_way_off(tmp_path: Path, uncross: bool) -> None:
+    chance, middle = random.Random(1), 10**9
+    prices = [(middle - 33 * level, middle + 33 * level) for level in range(1, 10_001)]
+    rows = [
+        snap(1, side, price, 1) for pair in prices for side, price in zip(("bid", "ask"), pair, strict=True)
+    ]
+    for us in range(2, 200_000):
+        side = chance.randrange(2)
+        level = min(int(chance.expovariate(0.01)), 9_999)
+        rows.append(row(us, ("bid", "ask")[side], prices[level][side], chance.randrange(1, 9)))
+    store, took = store_of(tmp_path, rows, block_rows=65_536), []
+    for share in (0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
+        at_ns = rows[int(share * len(rows))].local_ns
+        book_at(store, "BTCUSDT", at_ns, uncross=uncross)
+        begun = time.process_time()
+        book_at(store, "BTCUSDT", at_ns, uncross=uncross)
+        took.append(time.process_time() - begun)
+    assert max(took) < 0.2, took
 
 
 @pytest.mark.long
