@@ -576,6 +576,60 @@ def test_rm_takes_the_checkpoints_along(tmp_path: Path) -> None:
     assert [file.name for file in (store.root / ".books").rglob("*.reel")] == ["2024-01-02.reel"]
 
 
+def crossing_days(*, first: float = 99.99) -> list[L2]:
+    """Three days with the snapshot on the first alone, where bids and asks meet now and then."""
+    chance = random.Random(4)
+    rows = [snap(5, "bid", first, 1), snap(5, "ask", 101, 1)]
+    for day in range(3):
+        for number in range(1_500):
+            price = round(100 + chance.gauss(0, 0.3), 2)
+            side = ("bid", "ask")[(price > 100) ^ (chance.random() < 0.01)]
+            rows.append(row(day * DAY_US + 10 + number * 7, side, price, chance.choice((0, 1, 2))))
+    return rows
+
+
+def last_point(store: Store, day: str) -> checkpoints.Checkpoint | None:
+    """Return the last checkpoint of an uncrossed day as it lies in the store."""
+    file = Segment.open(store.root / f".books/tardis/binance/BTCUSDT/{day}.uncrossed.reel")
+    return checkpoints._last_before(file, 10**9)
+
+
+def test_uncrossed_days_without_a_snapshot_have_checkpoints_of_their_own(tmp_path: Path) -> None:
+    rows = crossing_days()
+    store = store_of(tmp_path, rows, block_rows=64)
+    times = [START_NS + (day * DAY_US + us) * NS_PER_US for day in (2, 1, 0) for us in (9_000, 11, 10)]
+    for at_ns in times:
+        assert_book_at(store, TwinBook(uncross=True).play(rows, at_ns), at_ns, uncross=True)
+    for number, day in enumerate(("2024-01-01", "2024-01-02", "2024-01-03")):
+        point = last_point(store, day)
+        assert point is not None and point.is_whole
+        assert (point.row, len(point.rests_on)) == (1_500 + 2 * (number == 0), number)
+    made = contents(store.root)
+    for at_ns in times:
+        book_at(store, "BTCUSDT", at_ns, uncross=True)
+    assert contents(store.root) == made
+
+
+def test_uncrossed_checkpoints_follow_the_days_that_they_rest_on(tmp_path: Path) -> None:
+    rows = crossing_days()
+    at_ns = rows[-1].local_ns
+    later = [one for one in rows if day_of(one.local_ns) != DAY]
+    store = store_of(tmp_path, later, block_rows=64)
+    with pytest.raises(UsageError, match="no snapshot between 2024-01-02"):
+        book_at(store, "BTCUSDT", at_ns, uncross=True)
+    for bid in (99.99, 98.5):
+        now = crossing_days(first=bid)
+        store = store_of(tmp_path, now, block_rows=64)
+        assert_book_at(store, TwinBook(uncross=True).play(now, at_ns), at_ns, uncross=True)
+        point = last_point(store, "2024-01-03")
+        assert point is not None and len(point.rests_on) == 2
+    assert (
+        run(["rm", "--store", str(store.root), "--from", "2024-01-02", "--to", "2024-01-03", "--quiet"]) == 0
+    )
+    with pytest.raises(UsageError, match="no snapshot between 2024-01-03"):
+        book_at(store, "BTCUSDT", at_ns, uncross=True)
+
+
 def test_a_day_that_is_missing_ends_what_is_known(tmp_path: Path) -> None:
     rows = [snap(1, "bid", 9, 1), row(2 * DAY_US + 5, "bid", 8, 1), snap(2 * DAY_US + 9, "bid", 7, 1)]
     store = store_of(tmp_path, rows)

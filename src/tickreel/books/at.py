@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from tickreel.books import checkpoints
 from tickreel.books.book import Book, Levels
-from tickreel.books.checkpoints import Source
+from tickreel.books.checkpoints import Checkpoint, Source
 from tickreel.errors import UsageError
 from tickreel.scan.plan import Question, Stream, plan, slice_on
 from tickreel.scan.read import open_slice
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.format import Part
 from tickreel.units import NS_PER_DAY, day_of, day_start, format_time
 
 TYPE = "incremental_book_L2"
@@ -90,9 +92,9 @@ def book_at(
 
 def book_before(store: Store, key: SegmentKey, symbol: str) -> Book | None:
     """Return the book that the rows of a symbol in a segment go on with, None if it is not known (rule B6)."""
-    start = day_start(key.day)
     book = Book()
-    _bring(book, store, Stream(key.feed, TYPE, key.exchange, symbol), day_of(start - NS_PER_DAY), start)
+    stream = Stream(key.feed, TYPE, key.exchange, symbol)
+    _bring(book, store, stream, _day_before(key.day), day_start(key.day))
     book.close()
     return book if book.is_known else None
 
@@ -123,19 +125,34 @@ def _bring(book: Book, store: Store, stream: Stream, day: str, end_ns: int) -> s
 
     It begins with the last checkpoint of all, or where the days right before that one begin.
     """
-    waiting: list[tuple[Source, int, checkpoints.Checkpoint | None]] = []
+    find = partial(_checkpoint, store, stream, uncross=book.is_uncrossing)
+    waiting: list[tuple[Source, SegmentKey, int, Checkpoint | None]] = []
     for source, key in _sources(store, stream, day):
         day = key.day
         row = _rows_before(source, end_ns)
-        point = checkpoints.find(store, key, source, row, uncross=book.is_uncrossing)
-        waiting.append((source, row, point))
-        if point is not None and point.is_whole:
+        waiting.append((source, key, row, find(source, key, row)))
+        if (point := waiting[-1][-1]) is not None and point.is_whole:
             break
-    for source, row, point in reversed(waiting):
+    rests_on: tuple[Part, ...] = ()
+    for source, key, row, point in reversed(waiting):
+        if point is None and book.is_known and book.is_uncrossing:
+            checkpoints.go_on(store, key, source, book, rests_on)
+            point = find(source, key, row)
         if point is not None:
             point.put_into(book)
         checkpoints.replay(book, source, point.row if point else 0, row)
+        rests_on = (
+            checkpoints.part_of(source, uncross=book.is_uncrossing),
+            *(point.rests_on if point else rests_on),
+        )
     return day
+
+
+def _checkpoint(
+    store: Store, stream: Stream, source: Source, key: SegmentKey, row: int, *, uncross: bool
+) -> Checkpoint | None:
+    before = (day for day, _ in _sources(store, stream, _day_before(key.day)))
+    return checkpoints.find(store, key, source, row, uncross=uncross, before=before)
 
 
 def _sources(store: Store, stream: Stream, day: str) -> Iterator[tuple[Source, SegmentKey]]:
@@ -145,7 +162,11 @@ def _sources(store: Store, stream: Stream, day: str) -> Iterator[tuple[Source, S
         rows = segment.symbol_rows(stream.symbol)
         if rows is not None:
             yield Source(segment, stream.symbol, *rows), part.key
-        day = day_of(day_start(day) - NS_PER_DAY)
+        day = _day_before(day)
+
+
+def _day_before(day: str) -> str:
+    return day_of(day_start(day) - NS_PER_DAY)
 
 
 def _rows_before(source: Source, end_ns: int) -> int:

@@ -3,13 +3,15 @@
 A file holds those of one symbol, day and policy, in the segment format (record type book_levels),
 under .books in the store's folder. It says by which rules it was made, and from which segment, by its
 fingerprint; one that does not fit, is damaged or missing is made anew. Before a day's first snapshot a checkpoint holds
-the changes since midnight, to be laid over the book of the day before.
+the changes since midnight, to be laid over the book of the day before. What is uncrossed depends on
+all levels: there it is the book itself, and the file names the days before that it rests on, too.
 """
 
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +72,8 @@ class Checkpoint(NamedTuple):
     scale: int
     levels: tuple[tuple[np.ndarray, np.ndarray], ...]
     """(prices int64[n], amounts) of the bids and of the asks."""
+    rests_on: tuple[Part, ...] = ()
+    """The days before that went into it, latest first, as `part_of` names them."""
 
     def put_into(self, book: Book) -> None:
         """Bring a book to this state; changes need the book that they go on from."""
@@ -101,18 +105,22 @@ def files_of(store: Store, key: SegmentKey) -> list[Path]:
     return sorted(path for name in names for path in folder.glob(f"*/{name.name}"))
 
 
-def find(store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bool) -> Checkpoint | None:
+def find(
+    store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bool, before: Iterable[Source] = ()
+) -> Checkpoint | None:
     """Return the last checkpoint after at most `row` rows of the source, None if there is none.
 
+    before  the days right before, latest first; looked at as far as the checkpoints rest on them
     Checkpoints that are missing, damaged or do not fit the segment are made first, which reads all its rows once.
     """
     path = path_of(store, key, source.symbol, uncross=uncross)
+    days = iter(before)
     for is_made_anew in (False, True):
         if is_made_anew:
             # Rows that cannot be read are named by the replay, if it comes to them.
             with contextlib.suppress(InputError, CorruptionError):
                 make(store, key, source, uncross=uncross)
-        file = _opened(store, path, source, uncross=uncross)
+        file = _opened(store, path, source, days, uncross=uncross)
         with contextlib.suppress(CorruptionError):
             if file is not None:
                 return _last_before(file, row)
@@ -134,12 +142,26 @@ def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = Fa
     return int(file.footer.chunks["high"][-1, _ROW]) == source.stop - source.start
 
 
+def go_on(store: Store, key: SegmentKey, source: Source, book: Book, rests_on: tuple[Part, ...]) -> None:
+    """Make checkpoints that begin with a book: that of the day before, which rests on some days."""
+    (opening,) = _taken(book, 0)
+    with contextlib.suppress(InputError, CorruptionError):
+        make(store, key, source, uncross=book.is_uncrossing, opening=opening._replace(rests_on=rests_on))
+
+
 def make(
-    store: Store, key: SegmentKey, source: Source, *, uncross: bool = False, folder: Path | None = None
+    store: Store,
+    key: SegmentKey,
+    source: Source,
+    *,
+    uncross: bool = False,
+    opening: Checkpoint | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept.
 
-    folder  where the file is written before it takes its place, for a writer its staging folder
+    opening  the book at the beginning of the day, None to leave it open
+    folder   where the file is written before it takes its place, for a writer its staging folder
     Raises InputError or CorruptionError for rows that cannot be read, when the books before them are kept.
     """
     path = path_of(store, key, source.symbol, uncross=uncross)
@@ -149,9 +171,12 @@ def make(
             disk.make_folder(path.parent, store.root)
             disk.make_folder(partial.parent, store.root)
             with SegmentWriter(partial, _RECORD, block_rows=_BLOCK_ROWS) as writer:
-                failure = _write(writer, source, uncross=uncross)
-                part = _part(source, writer.rows, uncross=uncross)
-                meta = Meta(key.feed, _RECORD.name, key.exchange, source.symbol, key.day, False, [part])
+                failure = _write(writer, source, opening, uncross=uncross)
+                parts = [
+                    part_of(source, writer.rows, uncross=uncross),
+                    *(opening.rests_on if opening else ()),
+                ]
+                meta = Meta(key.feed, _RECORD.name, key.exchange, source.symbol, key.day, False, parts)
                 writer.finish(meta, [(source.symbol, writer.rows)] if writer.rows else [])
             disk.publish([(partial, path)])
         finally:
@@ -170,10 +195,12 @@ def remove_abandoned(store: Store) -> None:
                 path.unlink()
 
 
-def _write(writer: SegmentWriter, source: Source, *, uncross: bool) -> TickreelError | None:
+def _write(
+    writer: SegmentWriter, source: Source, opening: Checkpoint | None, *, uncross: bool
+) -> TickreelError | None:
     """Write the checkpoints of a source up to its first row that cannot be read; return what is wrong with that."""
     try:
-        for checkpoint in _checkpoints(source, uncross=uncross):
+        for checkpoint in _checkpoints(source, opening, uncross=uncross):
             writer.append(_rows(checkpoint))
     except (InputError, CorruptionError) as failure:
         return failure
@@ -193,10 +220,13 @@ def replay(book: Book, source: Source, first: int, stop: int) -> None:
         row += end - begin
 
 
-def _checkpoints(source: Source, *, uncross: bool) -> Iterator[Checkpoint]:
-    """Yield checkpoints at ends of messages, and one at the end of all rows."""
+def _checkpoints(source: Source, opening: Checkpoint | None, *, uncross: bool) -> Iterator[Checkpoint]:
+    """Yield the one to begin with, if any, more at ends of messages, and one at the end of all rows."""
     book, reader = Book(uncross=uncross), RowReader()
-    if not uncross:
+    if opening is not None:
+        opening.put_into(book)
+        yield opening
+    elif not uncross:
         book.state.state[k.KNOWN] = k.OVERLAY
     row = last = 0
     for block, begin, end in source.blocks():
@@ -224,7 +254,7 @@ def _taken(book: Book, row: int) -> Iterator[Checkpoint]:
     """Yield a book as it is, its message ended; nothing if nothing is known of it."""
     book.close()
     state = book.state.state
-    if row and state[k.KNOWN] != k.UNKNOWN:
+    if state[k.KNOWN] != k.UNKNOWN:
         yield Checkpoint(
             row, book.last_ns, book.is_known, book.snapshot_ns, bool(state[k.LAST_SNAPSHOT]), book.scale,
             tuple(book.dump()),
@@ -250,7 +280,7 @@ def _rows(point: Checkpoint) -> dict[str, np.ndarray]:
     }
 
 
-def _part(source: Source, rows: int, *, uncross: bool) -> Part:
+def part_of(source: Source, rows: int = 0, *, uncross: bool) -> Part:
     """Name what `rows` of checkpoints were made from, a segment by its fingerprint, and by which rules."""
     segment = source.segment
     name = f"{source.symbol} by rules {RULES}, {'uncrossed' if uncross else 'kept'}"
@@ -258,14 +288,18 @@ def _part(source: Source, rows: int, *, uncross: bool) -> Part:
     return Part(name, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
 
 
-def _opened(store: Store, path: Path, source: Source, *, uncross: bool) -> Segment | None:
-    """Return the checkpoints that were made from this very segment, by these rules, or None."""
+def _opened(
+    store: Store, path: Path, source: Source, before: Iterable[Source] = (), *, uncross: bool
+) -> Segment | None:
+    """Return the checkpoints that were made from this very segment and those before, by these rules, or None."""
     try:
         file = Segment(disk.open_beneath(store.root, list(path.relative_to(store.root).parts)), path)
     except (FileNotFoundError, TickreelError):
         return None
-    wanted = [_part(source, file.rows, uncross=uncross)]
-    return file if file.record is _RECORD and file.meta.parts == wanted else None
+    made_from = file.meta.parts
+    wanted = [part_of(source, file.rows, uncross=uncross)]
+    wanted += (part_of(day, uncross=uncross) for day in islice(before, len(made_from) - 1))
+    return file if file.record is _RECORD and made_from == wanted else None
 
 
 def _last_before(file: Segment, row: int) -> Checkpoint | None:
@@ -284,7 +318,7 @@ def _last_before(file: Segment, row: int) -> Checkpoint | None:
     levels = tuple((price[part == 1 + side], amount[part == 1 + side]) for side in range(len(BOOK_SIDES)))
     return Checkpoint(
         found, head["local_ns"], head["kind"] == _BOOK, head["snapshot_ns"], bool(head["in_snapshot"]),
-        head["scale"], levels,
+        head["scale"], levels, tuple(file.meta.parts[1:]),
     )  # fmt: skip
 
 
