@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -712,6 +713,16 @@ def test_only_days_that_are_needed_are_opened(tmp_path: Path) -> None:
     book = book_before(store, SegmentKey("tardis", TYPE, "binance", "FUTURES", "2024-01-05", True), "BTCUSDT")
     assert book is not None
     assert set(store.days) == {"2024-01-04"}
+
+
+@pytest.mark.parametrize("depth", [-1, 2.5, "3", True, np.float64(2)])
+def test_a_depth_that_is_none_is_refused(tmp_path: Path, depth: Any) -> None:
+    store = store_of(tmp_path, [snap(1, "bid", 9, 1), snap(1, "bid", 8, 1)])
+    tape, at_ns = tickreel.open_store(store.root), np.int64(START_NS + 9_000)
+    with pytest.raises(UsageError, match="depth: "):
+        tape.book("BTCUSDT", at_ns, depth=depth)
+    for good, count in ((0, 0), (np.int64(1), 1), (7, 2), (None, 2)):
+        assert len(tape.book("BTCUSDT", at_ns, depth=good).bids.price) == count
 
 
 def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:

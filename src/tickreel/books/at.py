@@ -1,5 +1,7 @@
 """The book of a symbol at a time: the nearest checkpoint, and the rows from there."""
 
+import contextlib
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,11 +67,12 @@ def book_at(
     """Return the book of one symbol ("BTCUSDT" or "binance:BTCUSDT") at a time, ns UTC of the local clock.
 
     exchange  None: the one with rows of the symbol on that day
-    depth     levels of each side at most; None: all
+    depth     levels of each side at most, 0: none; None: all
     uncross   drop the older side's levels where bid and ask meet or cross, message by message
-    Raises UsageError where the store has no such book: another symbol, a day that is missing, a
-    time before the first snapshot.
+    Raises UsageError for another depth, and where the store has no such book: another symbol, a day
+    that is missing, a time before the first snapshot.
     """
+    depth = _checked(depth)
     stream = _stream_on(store, Question(TYPE, feed, exchange, (symbol,)), day_of(at_ns))
     book = Book(uncross=uncross)
     first_day = _bring(book, store, stream, day_of(at_ns), at_ns + 1)
@@ -87,6 +90,15 @@ def book_at(
         book.snapshot_ns,
         book.bids(depth),
         book.asks(depth),
+    )
+
+
+def _checked(depth: int | None) -> int | None:
+    with contextlib.suppress(TypeError):
+        if depth is None or (not isinstance(depth, bool) and operator.index(depth) >= 0):
+            return depth
+    raise UsageError(
+        f"depth: {depth!r} is no number of levels; write a whole number of 0 or more, None for all"
     )
 
 
