@@ -1,6 +1,7 @@
 """Books: what the compiled ladders hold is what the twin's dictionaries hold, at any time and in any pieces."""
 
 import errno
+import json
 import os
 import random
 import shutil
@@ -735,6 +736,10 @@ def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.Cap
     assert run([*words, "--depth", "1", "--uncross", "--quiet"]) == 0
     out, err = capfd.readouterr()
     assert (out.split()[-2:], err) == (["9.25", "3"], "")
+    for policy, crossed in ((False, True), (True, False)):
+        assert run([*words, "--json", *(["--uncross"] if policy else [])]) == 0
+        document = json.loads(capfd.readouterr().out)
+        assert (document["uncross"], document["is_crossed"]) == (policy, crossed)
     found = tickreel.open_store(store.root).book("binance:BTCUSDT", "2024-01-01T00:00:01", depth=1)
     assert (found.best_bid, found.best_ask, found.is_crossed) == (9.5, 9.25, True)
 

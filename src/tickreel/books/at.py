@@ -27,6 +27,7 @@ class BookAt:
 
     last_ns      local time of the last message
     snapshot_ns  local time of the snapshot that the book rests on
+    uncross      whether levels that met or crossed were dropped
     bids, asks   the best levels, best first: price, amount float64[n]
     """
 
@@ -35,6 +36,7 @@ class BookAt:
     at_ns: int
     last_ns: int
     snapshot_ns: int
+    uncross: bool
     bids: Levels
     asks: Levels
 
@@ -50,7 +52,7 @@ class BookAt:
 
     @property
     def is_crossed(self) -> bool:
-        """Whether the best bid is above the best ask, which no venue lets stand."""
+        """Whether the best bid is above the best ask, which no venue lets stand; a locked book is not."""
         return self.best_bid > self.best_ask
 
 
@@ -88,6 +90,7 @@ def book_at(
         at_ns,
         book.last_ns,
         book.snapshot_ns,
+        uncross,
         book.bids(depth),
         book.asks(depth),
     )
