@@ -139,7 +139,8 @@ class Tape:
 
         depth    levels of each side at most, 0: none; None: all
         uncross  drop the older side's levels where bid and ask meet or cross
-        Raises UsageError for another depth or time, and where the store has no such book, e.g. before the first snapshot.
+        Raises UsageError for another depth or time, and where the store has no such book, e.g. before
+        the first snapshot.
         """
         from tickreel.books.at import book_at
 

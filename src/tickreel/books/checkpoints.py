@@ -1,10 +1,11 @@
 """Books at some rows of a day, beside the store: so any time of the day is a short replay away.
 
 A file holds those of one symbol, day and policy, in the segment format (record type book_levels),
-under .books in the store's folder. It says by which rules it was made, and from which segment, by its
-fingerprint; one that does not fit, is damaged or missing is made anew. Before a day's first snapshot a checkpoint holds
-the changes since midnight, to be laid over the book of the day before. What is uncrossed depends on
-all levels: there it is the book itself, and the file names the days before that it rests on, too.
+under .books in the store's folder. It says by which rules it was made, and from which segment, by
+its fingerprint; one that does not fit, is damaged or missing is made anew. Before a day's first
+snapshot a checkpoint holds the changes since midnight, to be laid over the book of the day before.
+What is uncrossed depends on all levels: there it is the book itself, and the file names the days
+before that it rests on, too.
 """
 
 import contextlib
@@ -298,7 +299,7 @@ def _opened(
         return None
     made_from = file.meta.parts
     wanted = [part_of(source, file.rows, uncross=uncross)]
-    wanted += (part_of(day, uncross=uncross) for day in islice(before, len(made_from) - 1))
+    wanted += (part_of(day, uncross=uncross) for day in islice(before, len(made_from[1:])))
     return file if file.record is _RECORD and made_from == wanted else None
 
 
