@@ -1,10 +1,11 @@
 """Books: what the compiled ladders hold is what the twin's dictionaries hold, at any time and in any pieces."""
 
+import json
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tickreel
-from import_sample import DAY, DAY_US, START_US, contents, fast_folder, put, take
-from tickreel.books import checkpoints
-from tickreel.books.at import book_at
-from tickreel.books.book import Book
+from import_sample import DAY, DAY_US, START_US, fast_folder, put, take
+from tickreel.books.at import book_at, book_before
+from tickreel.books.book import Book, make_ladder, read_levels, roomier
 from tickreel.books.book_kernel import NULL, BookRows
+from tickreel.books.ladder_kernel import write_levels
 from tickreel.cli.app import run
 from tickreel.errors import InputError, UsageError
 from tickreel.schema import RECORD_TYPES
-from tickreel.store.catalog import Store
-from tickreel.store.maintain import verify
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.reader import Segment
 from tickreel.units import NS_PER_US, day_of
 from twin_book import L2, TwinBook
 
@@ -238,6 +239,45 @@ def test_ten_thousand_levels_a_side_and_any_distance(step: int) -> None:
     assert sides(book) == (twin.bids(), twin.asks())
 
 
+@pytest.mark.parametrize("uncross", [False, True])
+def test_levels_best_first_cost_what_worst_first_costs(uncross: bool) -> None:
+    """Thirty thousand levels a page or more apart, as rows of a snapshot; from checkpoints they come best first."""
+    rising = 10**6 + 33 * np.arange(30_000)
+    count = len(rising)
+
+    def cost(side: int, prices: np.ndarray) -> float:
+        flags = np.ones(count, np.uint8)
+        rows = BookRows(np.zeros(count, np.int64), flags, side * flags, prices, np.ones(count))
+        taken = []
+        for _ in range(3):
+            book = Book(uncross=uncross)
+            begun = time.process_time()
+            book.apply(rows, 0, 0, count)
+            taken.append(time.process_time() - begun)
+            levels = (book.bids, book.asks)[side]().price
+            assert levels.tolist() == sorted(prices.tolist(), reverse=side == 0)
+        return min(taken)
+
+    for side in (0, 1):
+        cost(side, rising)
+        up, down = cost(side, rising), cost(side, rising[::-1].copy())
+        assert max(up, down) < 5 * min(up, down), (up, down)
+
+
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(0, 3)), max_size=300))
+def test_pages_in_any_order(steps: list[tuple[int, int]]) -> None:
+    """One level a page, set and removed: few pages, so that their ring goes round and is made anew."""
+    ladder, wanted = make_ladder(8), {}
+    for page, amount in steps:
+        key = 32 * page
+        while not write_levels(ladder, np.array([key]), np.array([float(amount)]), False):
+            ladder = roomier(ladder)
+        wanted[key] = amount
+        keys, amounts = read_levels(ladder, 100)
+        levels = sorted(((key, amount) for key, amount in wanted.items() if amount), reverse=True)
+        assert list(zip(keys.tolist(), amounts.tolist(), strict=True)) == levels
+
+
 def test_prices_a_hundred_times_apart_with_all_their_digits() -> None:
     rows = [snap(1, "bid", price, 1) for price in (0.00000123, 0.000123, 1.5, 98_765.43210987)]
     assert [price for price, _ in sides(played(rows, scale=8))[0]] == [
@@ -253,6 +293,34 @@ def test_prices_that_no_ladder_holds_are_refused() -> None:
     with pytest.raises(InputError, match="62 bits"):
         book.apply(kernel_rows([row(2, "bid", 1, 1)], 12), 12, 0, 1)
     assert sides(book) == ([(10**9, 1)], [])
+
+
+def test_a_level_that_was_removed_keeps_no_finer_scale_out() -> None:
+    """Neither its page, which stays, nor its place among the asks of the message at hand."""
+    book = Book(uncross=True)
+    coarse = [snap(1, "bid", 10**9, 1), snap(1, "ask", 0, 1), row(2, "bid", 10**9, 0)]
+    book.apply(kernel_rows([*coarse, row(2, "ask", 10**9, 1), row(2, "ask", 10**9, 0)], 0), 0, 0, 5)
+    book.apply(kernel_rows([row(2, "bid", 0.5, 1), row(2, "ask", 0, 1)], 12), 12, 0, 2)
+    book.close()
+    assert sides(book) == ([], [(0, 1)])
+
+
+@pytest.mark.parametrize("scale", [17, 18, 19, 20, 21, 22])
+@pytest.mark.parametrize("uncross", [False, True])
+def test_prices_of_many_decimals(scale: int, uncross: bool) -> None:
+    """Blocks of so many decimals, without any, of zeros and of empty cells, one after the other."""
+    fine = [float(f"{number}e-{scale}") for number in (12, 15, 1_001, 36)]
+    prices: list[float | None] = [0, 0, *fine, None, None, 0, 0, fine[2], fine[0]]
+    rows = [
+        row(us, ("bid", "ask")[us % 2], price, 1 + us % 3, snapshot=us == 1)
+        for us, price in enumerate(prices, start=1)
+    ]
+    for block_rows in (2, 3, 100):
+        with fast_folder() as folder:
+            store = store_of(folder, rows, block_rows=block_rows)
+            for one in rows:
+                twin = TwinBook(uncross=uncross).play(rows, one.local_ns)
+                assert_book_at(store, twin, one.local_ns, uncross=uncross)
 
 
 # From a store
@@ -334,75 +402,6 @@ def long_days(count: int = 4_000) -> list[L2]:
     return rows
 
 
-def test_no_checkpoint_lies_within_a_message(tmp_path: Path) -> None:
-    """A message of many blocks is uncrossed at its end alone, by all of its rows."""
-    rows = [snap(1, "bid", 8, 1), snap(1, "ask", 20, 1), row(2, "ask", 10, 1)]
-    rows += [row(2, "bid", 12, 1)] * 200 + [row(9, "bid", 1, 1)]
-    store = store_of(tmp_path, rows, block_rows=4)
-    for us in (1, 2, 9):
-        at_ns = START_NS + us * NS_PER_US
-        assert_book_at(store, TwinBook(uncross=True).play(rows, at_ns), at_ns, uncross=True)
-
-
-def test_checkpoints_are_derived(tmp_path: Path) -> None:
-    """Made by the import; deleted, damaged or of other rows they are made anew; the book stays the same."""
-    rows = long_days()
-    store = store_of(tmp_path, rows, block_rows=64)
-    files = sorted((store.root / ".books").rglob("*.reel"))
-    assert [file.name for file in files] == ["2024-01-01.reel", "2024-01-02.reel"]
-    made = {file: file.read_bytes() for file in files}
-    assert all(list(verify(checkpoints.Segment.open(file))) == [] for file in files)
-    times = [START_NS + us * NS_PER_US for us in (20_000, DAY_US + 3, DAY_US + 7_000, DAY_US + 20_000)]
-    wanted = [TwinBook().play(rows, at) for at in times]
-
-    def look() -> None:
-        for at, twin in zip(times, wanted, strict=True):
-            assert_book_at(store, twin, at)
-
-    look()
-    shutil.rmtree(store.root / ".books")
-    look()
-    assert {file: file.read_bytes() for file in files} == made
-    files[0].write_bytes(made[files[0]][:-100])
-    files[1].write_bytes(made[files[0]])
-    look()
-    assert {file: file.read_bytes() for file in files} == made
-    damaged = bytearray(made[files[1]])
-    damaged[200] ^= 1
-    files[1].write_bytes(damaged)
-    look()
-
-
-def test_an_import_makes_what_is_missing_and_replaces_what_is_old(tmp_path: Path) -> None:
-    rows = long_days(200)
-    store = store_of(tmp_path, rows)
-    whole = contents(store.root)
-    shutil.rmtree(store.root / ".books")
-    assert contents(store_of(tmp_path, rows).root) == whole
-    other = [*rows, row(DAY_US + 10**6, "bid", 98.5, 7)]
-    store = store_of(tmp_path, other)
-    assert contents(store.root) != whole
-    assert_book_at(store, TwinBook().play(other), other[-1].local_ns)
-
-
-def test_a_store_that_cannot_be_written_is_read_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = long_days(200)
-    store = store_of(tmp_path, rows)
-    shutil.rmtree(store.root / ".books")
-    (store.root / ".books").write_text("in the way")
-    assert_book_at(store, TwinBook().play(rows), rows[-1].local_ns)
-
-
-def test_rm_takes_the_checkpoints_along(tmp_path: Path) -> None:
-    store = store_of(tmp_path, long_days(50))
-    book_at(store, "BTCUSDT", START_NS + NS_PER_US * 300, uncross=True)
-    assert len(list((store.root / ".books").rglob("*.reel"))) == 3
-    assert run(["rm", "--store", str(store.root), "--to", "2024-01-02", "--quiet"]) == 0
-    assert [file.name for file in (store.root / ".books").rglob("*.reel")] == ["2024-01-02.reel"]
-
-
 def test_a_day_that_is_missing_ends_what_is_known(tmp_path: Path) -> None:
     rows = [snap(1, "bid", 9, 1), row(2 * DAY_US + 5, "bid", 8, 1), snap(2 * DAY_US + 9, "bid", 7, 1)]
     store = store_of(tmp_path, rows)
@@ -431,6 +430,72 @@ def test_a_book_in_a_group(tmp_path: Path) -> None:
     assert not list((store.root / ".books").rglob("*.reel"))
 
 
+@pytest.mark.parametrize("block_rows", [5, 16, 50, 64])
+def test_a_symbol_of_a_group_that_begins_and_ends_within_a_block(tmp_path: Path, block_rows: int) -> None:
+    """Neighbours whose times are later, or earlier, than all of the symbol's in the block."""
+    others = {"AAAUSDT": 900, "BTCUSDT": 10, "CCCUSDT": 1}
+    streams = {
+        symbol: [snap(first, "bid", 9, 1)]
+        + [row(first + 7 * n, "bid", 8, 1 + n) for n in range(1, 30 + 20 * (symbol == "BTCUSDT"))]
+        for symbol, first in others.items()
+    }
+    lines = [
+        csv(rows)[len(HEADER) :].replace(b"BTCUSDT", symbol.encode()) for symbol, rows in streams.items()
+    ]
+    store = Store(tmp_path / "tape")
+    path = put(tmp_path / f"binance_{TYPE}_{DAY}_FUTURES.csv.gz", HEADER + b"".join(lines))
+    assert take(store, path, block_rows=block_rows).exit_code == 0
+    for uncross in (False, True):
+        for one in streams["BTCUSDT"]:
+            at_ns = one.local_ns + 1
+            twin = TwinBook(uncross=uncross).play(streams["BTCUSDT"], at_ns)
+            assert_book_at(store, twin, at_ns, uncross=uncross)
+
+
+class Watched(Store):
+    """A store that notes the days of the segments that are opened."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.days: list[str] = []
+
+    def open(self, key: SegmentKey) -> Segment:
+        self.days.append(key.day)
+        return super().open(key)
+
+
+def test_only_days_that_are_needed_are_opened(tmp_path: Path) -> None:
+    """Eight days of a group; the fifth begins without a snapshot, so it goes on with the fourth's book."""
+    paths = []
+    for day in range(8):
+        us = day * DAY_US + 5
+        rows = [row(us, "bid", 9, 1, snapshot=day != 4), row(us + 9, "bid", 8 + day, 2)]
+        path = tmp_path / f"binance_{TYPE}_{day_of(rows[0].local_ns)}_FUTURES.csv.gz"
+        paths.append(put(path, csv(rows)))
+    store = Watched(tmp_path / "tape")
+    take(Store(store.root), *paths)
+    for day, wanted in ((2, {"2024-01-03"}), (4, {"2024-01-05", "2024-01-04"}), (7, {"2024-01-08"})):
+        store.days = []
+        assert book_at(store, "BTCUSDT", START_NS + (day * DAY_US + 20) * NS_PER_US).best_bid == 8 + max(
+            day, 1
+        )
+        assert set(store.days) == wanted
+    store.days = []
+    book = book_before(store, SegmentKey("tardis", TYPE, "binance", "FUTURES", "2024-01-05", True), "BTCUSDT")
+    assert book is not None
+    assert set(store.days) == {"2024-01-04"}
+
+
+@pytest.mark.parametrize("depth", [-1, 2.5, "3", True, np.float64(2)])
+def test_a_depth_that_is_none_is_refused(tmp_path: Path, depth: Any) -> None:
+    store = store_of(tmp_path, [snap(1, "bid", 9, 1), snap(1, "bid", 8, 1)])
+    tape, at_ns = tickreel.open_store(store.root), np.int64(START_NS + 9_000)
+    with pytest.raises(UsageError, match="depth: "):
+        tape.book("BTCUSDT", at_ns, depth=depth)
+    for good, count in ((0, 0), (np.int64(1), 1), (7, 2), (None, 2)):
+        assert len(tape.book("BTCUSDT", at_ns, depth=good).bids.price) == count
+
+
 def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     store = store_of(tmp_path, [snap(1, "bid", 9.5, 1), snap(1, "bid", 9, 0.001), snap(1, "ask", 9.25, 3)])
     words = ["book", "BTCUSDT", "--at", "2024-01-01T00:00:01", "--store", str(store.root)]
@@ -441,29 +506,9 @@ def test_the_command_and_the_tape_say_the_same(tmp_path: Path, capfd: pytest.Cap
     assert run([*words, "--depth", "1", "--uncross", "--quiet"]) == 0
     out, err = capfd.readouterr()
     assert (out.split()[-2:], err) == (["9.25", "3"], "")
+    for policy, crossed in ((False, True), (True, False)):
+        assert run([*words, "--json", *(["--uncross"] if policy else [])]) == 0
+        document = json.loads(capfd.readouterr().out)
+        assert (document["uncross"], document["is_crossed"]) == (policy, crossed)
     found = tickreel.open_store(store.root).book("binance:BTCUSDT", "2024-01-01T00:00:01", depth=1)
     assert (found.best_bid, found.best_ask, found.is_crossed) == (9.5, 9.25, True)
-
-
-@pytest.mark.long
-def test_any_time_of_a_long_day_is_a_short_way_off(tmp_path: Path) -> None:
-    """Half a million rows: the last quarter of the day costs no more than its beginning."""
-    chance = random.Random(1)
-    rows = [snap(0, side, price, 1) for side in ("bid", "ask") for price in range(1_000, 2_000)]
-    lines = [csv(rows)]
-    for us in range(1, 500_000):
-        side = chance.choice(("bid", "ask"))
-        lines.append(
-            f"binance,BTCUSDT,{START_US + us * 100},{START_US + us * 100},false,{side},"
-            f"{chance.randrange(1_000, 2_000)},{chance.randrange(9)}\n".encode()
-        )
-    store = Store(tmp_path / "tape")
-    take(store, put(tmp_path / f"binance_{TYPE}_{DAY}_BTCUSDT.csv", b"".join(lines)))
-    took = []
-    for share in (0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
-        at_ns = START_NS + int(share * 500_000) * 100 * NS_PER_US
-        book_at(store, "BTCUSDT", at_ns)
-        begun = time.process_time()
-        book_at(store, "BTCUSDT", at_ns)
-        took.append(time.process_time() - begun)
-    assert max(took) < 0.2, took

@@ -1,7 +1,9 @@
 """Times and durations, to and from text."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_times_of_every_kind() -> None:
     ns = 1_704_067_200_000_000_000
     for same in ("2024-01-01", "2024-01-01T00:00", "2024-01-01 00:00:00Z", "2024-01-01T02:00:00+02:00",
                  date(2024, 1, 1), datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC), ns,
-                 datetime(2024, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))):  # fmt: skip
+                 datetime(2024, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), np.int64(ns), np.uint64(ns)):  # fmt: skip
         assert parse_time(same) == ns
     assert parse_time("2024-01-01T00:00:00.000000001") == ns + 1
 
@@ -44,6 +46,15 @@ def test_times_of_every_kind() -> None:
 def test_other_times_are_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match="--from"):
         parse_time(text, "--from")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 1.7e18, True, 10**30, -(10**30), b"2024-01-01", np.array([1, 2]), "0001-01-01T00:00+14:00"],
+)
+def test_what_is_no_time_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(UsageError, match="at: "):
+        parse_time(value, "at")
 
 
 @pytest.mark.parametrize(

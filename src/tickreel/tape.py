@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from tickreel.errors import UsageError
 from tickreel.scan.merge import BUDGET_BYTES, Batch, merge
@@ -16,7 +16,7 @@ from tickreel.units import parse_time
 if TYPE_CHECKING:
     from tickreel.books.at import BookAt
 
-Time = str | date | datetime | int
+Time = str | date | datetime | SupportsIndex
 
 
 def open_store(path: str | os.PathLike[str] | None = None, *, feed: str | None = None) -> "Tape":
@@ -137,9 +137,10 @@ class Tape:
             book = tape.book("BTCUSDT", "2024-01-01T12:00", depth=10)
             book.bids.price, book.bids.amount       # float64, best first; see books.at.BookAt
 
-        depth    levels of each side at most; None: all
+        depth    levels of each side at most, 0: none; None: all
         uncross  drop the older side's levels where bid and ask meet or cross
-        Raises UsageError where the store has no such book, e.g. before the first snapshot.
+        Raises UsageError for another depth or time, and where the store has no such book, e.g. before
+        the first snapshot.
         """
         from tickreel.books.at import book_at
 

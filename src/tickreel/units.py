@@ -1,7 +1,10 @@
 """Times and durations: int64 nanoseconds since 1970-01-01 UTC, to and from text."""
 
+import contextlib
+import operator
 import re
 from datetime import UTC, date, datetime, timedelta
+from typing import SupportsIndex
 
 from tickreel.errors import UsageError
 
@@ -28,24 +31,39 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _EPOCH = date(1970, 1, 1)
+_FIRST_NS = (date.min - _EPOCH).days * NS_PER_DAY
+_END_NS = ((date.max - _EPOCH).days + 1) * NS_PER_DAY
 
 
-def parse_time(text: str | date | datetime | int, name: str = "time") -> int:
+def parse_time(text: str | date | datetime | SupportsIndex, name: str = "time") -> int:
     """Return ns UTC of an ISO 8601 date or time; text without a zone is UTC.
 
-    Whole numbers are taken as ns since the epoch. A `datetime` without a zone is UTC.
-    Raises UsageError naming `name`.
+    Whole numbers, NumPy's too, are taken as ns since the epoch. A `datetime` without a zone is UTC.
+    Raises UsageError naming `name`, also for times before the year 1 and after 9999.
     """
+    ns = _time_ns(text, name)
+    if not _FIRST_NS <= ns < _END_NS:
+        raise UsageError(
+            f"{name}: {text!r} is not in the years 1 to 9999; a whole number is taken as ns since 1970"
+        )
+    return ns
+
+
+def _time_ns(text: str | date | datetime | SupportsIndex, name: str) -> int:
     if isinstance(text, bool):
         raise UsageError(f"{name}: expected a date, got {text!r}")
-    if isinstance(text, int):
-        return text
+    with contextlib.suppress(TypeError):
+        return operator.index(text)  # type: ignore[arg-type]
     if isinstance(text, datetime):
         aware = text if text.tzinfo else text.replace(tzinfo=UTC)
         whole = aware - datetime(1970, 1, 1, tzinfo=UTC)
         return (whole.days * 86_400 + whole.seconds) * NS_PER_S + whole.microseconds * NS_PER_US
     if isinstance(text, date):
         return (text - _EPOCH).days * NS_PER_DAY
+    if not isinstance(text, str):
+        raise UsageError(
+            f"{name}: {text!r} is no time; write 2024-01-31, 2024-01-31T09:30:00.5 (UTC), or whole ns since 1970"
+        )
     match = _TIME.fullmatch(text.strip())
     try:
         if not match:

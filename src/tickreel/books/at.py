@@ -1,18 +1,21 @@
 """The book of a symbol at a time: the nearest checkpoint, and the rows from there."""
 
+import contextlib
+import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from tickreel.books import checkpoints
 from tickreel.books.book import Book, Levels
-from tickreel.books.checkpoints import Source
+from tickreel.books.checkpoints import Checkpoint, Source
 from tickreel.errors import UsageError
-from tickreel.scan.plan import Question, Slice, plan
+from tickreel.scan.plan import Question, Stream, plan, slice_on
 from tickreel.scan.read import open_slice
-from tickreel.schema import GROUPS
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.format import Part
 from tickreel.units import NS_PER_DAY, day_of, day_start, format_time
 
 TYPE = "incremental_book_L2"
@@ -24,6 +27,7 @@ class BookAt:
 
     last_ns      local time of the last message
     snapshot_ns  local time of the snapshot that the book rests on
+    uncross      whether levels that met or crossed were dropped
     bids, asks   the best levels, best first: price, amount float64[n]
     """
 
@@ -32,6 +36,7 @@ class BookAt:
     at_ns: int
     last_ns: int
     snapshot_ns: int
+    uncross: bool
     bids: Levels
     asks: Levels
 
@@ -47,7 +52,7 @@ class BookAt:
 
     @property
     def is_crossed(self) -> bool:
-        """Whether the best bid is above the best ask, which no venue lets stand."""
+        """Whether the best bid is above the best ask, which no venue lets stand; a locked book is not."""
         return self.best_bid > self.best_ask
 
 
@@ -63,28 +68,20 @@ def book_at(
 ) -> BookAt:
     """Return the book of one symbol ("BTCUSDT" or "binance:BTCUSDT") at a time, ns UTC of the local clock.
 
-    depth    levels of each side at most; None: all
-    uncross  drop the older side's levels where bid and ask meet or cross, message by message
-    Raises UsageError where the store has no such book: another symbol, a day that is missing, a
-    time before the first snapshot.
+    exchange  None: the one with rows of the symbol on that day
+    depth     levels of each side at most, 0: none; None: all
+    uncross   drop the older side's levels where bid and ask meet or cross, message by message
+    Raises UsageError for another depth, and where the store has no such book: another symbol, a day
+    that is missing, a time before the first snapshot.
     """
-    start = day_start(day_of(at_ns))
-    streams = plan(store, Question(TYPE, feed, exchange, (symbol,), None, start + NS_PER_DAY))
-    if len(streams) > 1:
-        raise UsageError(f"{symbol}: of {', '.join(s.name for s in streams)}; name one, as {streams[0].name}")
-    (stream,) = streams
-    days = _days_before(stream.slices, start)
-    if not days or days[0][0].key.day != day_of(at_ns):
-        raise UsageError(
-            f"{stream.name}: no rows of {TYPE} on {day_of(at_ns)}, the last before are of"
-            f" {stream.slices[-1].key.day}; tickreel ls --days lists them"
-        )
+    depth = _checked(depth)
+    stream = _stream_on(store, Question(TYPE, feed, exchange, (symbol,)), day_of(at_ns))
     book = Book(uncross=uncross)
-    _bring(book, store, days, stream.symbol, at_ns + 1)
+    first_day = _bring(book, store, stream, day_of(at_ns), at_ns + 1)
     book.close()
     if not book.is_known:
         raise UsageError(
-            f"{stream.name}: no snapshot between {days[-1][0].key.day} and {format_time(at_ns)}, so the book is"
+            f"{stream.name}: no snapshot between {first_day} and {format_time(at_ns)}, so the book is"
             " not known; name a later time, or import the day before"
         )
     return BookAt(
@@ -93,74 +90,111 @@ def book_at(
         at_ns,
         book.last_ns,
         book.snapshot_ns,
+        uncross,
         book.bids(depth),
         book.asks(depth),
     )
 
 
+def _checked(depth: int | None) -> int | None:
+    with contextlib.suppress(TypeError):
+        if depth is None or (not isinstance(depth, bool) and operator.index(depth) >= 0):
+            return depth
+    raise UsageError(
+        f"depth: {depth!r} is no number of levels; write a whole number of 0 or more, None for all"
+    )
+
+
 def book_before(store: Store, key: SegmentKey, symbol: str) -> Book | None:
     """Return the book that the rows of a symbol in a segment go on with, None if it is not known (rule B6)."""
-    start = day_start(key.day)
-    day_before = store.find(
-        feed=key.feed, type=TYPE, exchange=key.exchange, symbol={key.symbol, symbol, *GROUPS},
-        from_ns=start - NS_PER_DAY, to_ns=start,
-    )  # fmt: skip
-    if not any(day_before):
-        return None
-    try:
-        (stream,) = plan(store, Question(TYPE, key.feed, key.exchange, (symbol,), None, start))
-    except UsageError:  # no row of the symbol in a group
-        return None
     book = Book()
-    _bring(book, store, _days_before(stream.slices, start - NS_PER_DAY), symbol, start)
+    stream = Stream(key.feed, TYPE, key.exchange, symbol)
+    _bring(book, store, stream, _day_before(key.day), day_start(key.day))
     book.close()
     return book if book.is_known else None
 
 
-def _days_before(slices: list[Slice], start: int) -> list[list[Slice]]:
-    """Return the slices of the day that begins at `start` and of those right before it, latest day first."""
-    by_day: dict[str, list[Slice]] = {}
-    for part in slices:
-        by_day.setdefault(part.key.day, []).append(part)
-    days = []
-    while (found := by_day.get(day_of(start))) is not None:
-        days.append(found)
-        start -= NS_PER_DAY
-    return days
+def _stream_on(store: Store, question: Question, day: str) -> Stream:
+    """Return the one stream that has rows on a day; its other days are not looked for. Raises UsageError."""
+    start = day_start(day)
+    end = start + NS_PER_DAY
+    try:
+        streams = plan(store, replace(question, from_ns=start, to_ns=end))
+    except UsageError:
+        streams = plan(store, replace(question, to_ns=end))
+    if len(streams) > 1:
+        raise UsageError(
+            f"{question.symbols[0]}: of {', '.join(s.name for s in streams)}; name one, as {streams[0].name}"
+        )
+    (stream,) = streams
+    if stream.slices[-1].key.day != day:
+        raise UsageError(
+            f"{stream.name}: no rows of {TYPE} on {day}, the last before are of {stream.slices[-1].key.day};"
+            " tickreel ls --days lists them"
+        )
+    return stream
 
 
-def _bring(book: Book, store: Store, days: list[list[Slice]], symbol: str, end_ns: int) -> None:
-    """Bring a book to what it is before `end_ns`: from the last checkpoint of all, over the days after it."""
-    waiting: list[tuple[Source, int, checkpoints.Checkpoint | None]] = []
-    for source, key in _sources(store, days, symbol):
+def _bring(book: Book, store: Store, stream: Stream, day: str, end_ns: int) -> str:
+    """Bring a book to what it is before `end_ns` of a day; return the first day that was looked at.
+
+    It begins with the last checkpoint of all, or where the days right before that one begin.
+    """
+    find = partial(_checkpoint, store, stream, uncross=book.is_uncrossing)
+    waiting: list[tuple[Source, SegmentKey, int, Checkpoint | None]] = []
+    for source, key in _sources(store, stream, day):
+        day = key.day
         row = _rows_before(source, end_ns)
-        point = checkpoints.find(store, key, source, row, uncross=book.is_uncrossing)
-        waiting.append((source, row, point))
-        if point is not None and point.is_whole:
+        waiting.append((source, key, row, find(source, key, row)))
+        if (point := waiting[-1][-1]) is not None and point.is_whole:
             break
-    for source, row, point in reversed(waiting):
+    rests_on: tuple[Part, ...] = ()
+    for source, key, row, point in reversed(waiting):
+        if point is None and book.is_known and book.is_uncrossing:
+            checkpoints.go_on(store, key, source, book, rests_on)
+            point = find(source, key, row)
         if point is not None:
             point.put_into(book)
         checkpoints.replay(book, source, point.row if point else 0, row)
+        rests_on = (
+            checkpoints.part_of(source, uncross=book.is_uncrossing),
+            *(point.rests_on if point else rests_on),
+        )
+    return day
 
 
-def _sources(store: Store, days: list[list[Slice]], symbol: str) -> Iterator[tuple[Source, SegmentKey]]:
-    """Yield the rows of the days, latest first."""
-    for parts in days:
-        for part in reversed(parts):
-            segment = open_slice(store, part)
-            rows = segment.symbol_rows(symbol)
-            if rows is not None:
-                yield Source(segment, symbol, *rows), part.key
+def _checkpoint(
+    store: Store, stream: Stream, source: Source, key: SegmentKey, row: int, *, uncross: bool
+) -> Checkpoint | None:
+    before = (day for day, _ in _sources(store, stream, _day_before(key.day)))
+    return checkpoints.find(store, key, source, row, uncross=uncross, before=before)
+
+
+def _sources(store: Store, stream: Stream, day: str) -> Iterator[tuple[Source, SegmentKey]]:
+    """Yield the rows of a day and of those right before it, latest first, each found when it is asked for."""
+    while (part := slice_on(store, stream, day)) is not None:
+        segment = open_slice(store, part)
+        rows = segment.symbol_rows(stream.symbol)
+        if rows is not None:
+            yield Source(segment, stream.symbol, *rows), part.key
+        day = _day_before(day)
+
+
+def _day_before(day: str) -> str:
+    return day_of(day_start(day) - NS_PER_DAY)
 
 
 def _rows_before(source: Source, end_ns: int) -> int:
-    """Return how many rows of a source are before a time; one block's times are decoded."""
+    """Return how many rows of a source are before a time; the times of one or two blocks are decoded."""
     count = 0
     for block, begin, end in source.blocks():
         if int(source.segment.blocks["last_ns"][block]) < end_ns:
             count += end - begin
             continue
         times = source.segment.read("local_ns", block)[begin:end]
-        return count + int(np.searchsorted(times, end_ns))
+        before = int(np.searchsorted(times, end_ns))
+        count += before
+        # The block's last time may be that of the next symbol in a group, and this one's rows go on.
+        if before < end - begin:
+            break
     return count

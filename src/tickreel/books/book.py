@@ -72,8 +72,7 @@ class Book:
         """Apply rows by a kernel called as book_kernel.apply is, which may look at the book in between."""
         if scale > self.scale:
             self._rescale(scale)
-        factor = 10 ** (self.scale - scale)
-        _refuse_too_far(rows.price[start:stop], factor, self.scale)
+        factor = _factor(_farthest(rows.price[start:stop]), scale, self.scale)
         row = start
         while True:
             row = kernel(self.state, rows, factor, row, stop)
@@ -109,9 +108,7 @@ class Book:
         """Set levels of a side (a place in schema.BOOK_SIDES); an amount of 0 removes one."""
         if scale > self.scale:
             self._rescale(scale)
-        factor = 10 ** (self.scale - scale)
-        _refuse_too_far(prices, factor, self.scale)
-        keys = (1, -1)[side] * prices * factor
+        keys = (1, -1)[side] * prices * _factor(_farthest(prices), scale, self.scale)
         keep_zero = bool(self.state.state[k.KNOWN] == k.OVERLAY)
         done = 0
         while done < len(keys):
@@ -135,14 +132,23 @@ class Book:
         state.state[k.STATUS] = k.GOING
 
     def _rescale(self, scale: int) -> None:
-        factor = 10 ** (scale - self.scale)
-        for ladder in (self.state.bids, self.state.asks):
-            _refuse_too_far(_bounds(ladder), factor, scale)
-        self.scale = scale
-        bids, asks = (_with_levels(ladder, factor) for ladder in (self.state.bids, self.state.asks))
+        sides = [_levels_of(ladder) for ladder in (self.state.bids, self.state.asks)]
+        factors = [_factor(_farthest(keys), self.scale, scale) for keys, _ in sides]
+        bids, asks = (
+            _holding(len(ladder.word), keys * factor, amounts)
+            for ladder, (keys, amounts), factor in zip(self.state[:2], sides, factors, strict=True)
+        )
         self.state = self.state._replace(bids=bids, asks=asks)
-        # Keys of the message at hand are on the old scale; a block's scale changes between blocks alone.
-        self.state.touched[:] *= factor
+        self._rescale_touched(scale)
+        self.scale = scale
+
+    def _rescale_touched(self, scale: int) -> None:
+        """Bring the asks of the message at hand to a finer scale; those too far for it are in no ladder any more."""
+        state, touched = self.state.state, self.state.touched
+        keys = touched[: state[k.TOUCHED]]
+        keys = keys[np.abs(keys) <= (_MOST - 1) // 10 ** (scale - self.scale)]
+        touched[: len(keys)] = keys * _factor(_farthest(keys), self.scale, scale)
+        state[k.TOUCHED] = len(keys)
 
 
 def make_ladder(pages: int) -> Ladder:
@@ -176,13 +182,15 @@ def read_levels(ladder: Ladder, count: int) -> tuple[np.ndarray, np.ndarray]:
 def roomier(ladder: Ladder) -> Ladder:
     """Return the ladder itself if it has free pages, else one with the same levels and room."""
     used = int(ladder.state[ladders.PAGES])
-    return ladder if used < len(ladder.word) else _with_levels(ladder, 1)
+    return ladder if used < len(ladder.word) else _holding(used, *_levels_of(ladder))
 
 
-def _with_levels(ladder: Ladder, factor: int) -> Ladder:
-    keys, amounts = read_levels(ladder, int(ladder.state[ladders.LEVELS]))
-    keys = keys * factor
-    pages = len(ladder.word)
+def _levels_of(ladder: Ladder) -> tuple[np.ndarray, np.ndarray]:
+    return read_levels(ladder, int(ladder.state[ladders.LEVELS]))
+
+
+def _holding(pages: int, keys: np.ndarray, amounts: np.ndarray) -> Ladder:
+    """Return a ladder of some levels, best first, with so many pages or as many as leave half of them free."""
     while 2 * len(np.unique(keys >> ladders.BITS)) > pages:
         pages *= 2
     made = make_ladder(pages)
@@ -191,18 +199,25 @@ def _with_levels(ladder: Ladder, factor: int) -> Ladder:
     return made
 
 
-def _bounds(ladder: Ladder) -> np.ndarray:
-    numbers = ladder.number[: int(ladder.state[ladders.PAGES])]
-    return numbers << ladders.BITS
-
-
-def _refuse_too_far(prices: np.ndarray, factor: int, scale: int) -> None:
+def _farthest(prices: np.ndarray) -> int:
+    """Return the greatest distance of a price from 0."""
     low, high = int(prices.min(initial=0)), int(prices.max(initial=0))
     if low == k.NULL:
         low = int(prices[prices != k.NULL].min(initial=0))
-    most = max(high, -low)
+    return max(high, -low)
+
+
+def _factor(most: int, scale: int, finer: int) -> int:
+    """Return what brings prices of up to `most` from one scale to a finer one; it fits 62 bits as they do.
+
+    Raises InputError if they do not.
+    """
+    if most == 0:
+        return 1
+    factor: int = 10 ** (finer - scale)
     if most * factor >= _MOST:
         raise InputError(
-            f"a price of {most * factor} x 10^-{scale} is beyond 62 bits: prices of one symbol's book lie too far"
+            f"a price of {most * factor} x 10^-{finer} is beyond 62 bits: prices of one symbol's book lie too far"
             " apart, in size and in digits, for one ladder; look at the rows with tickreel show"
         )
+    return factor

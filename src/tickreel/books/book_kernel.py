@@ -48,7 +48,7 @@ class BookRows(NamedTuple):
 
 
 @inlined
-def is_crossed(book):
+def is_crossed_or_locked(book):
     """Return whether the best bid is at or above the best ask."""
     bid, ask = book.bids.state[BEST], book.asks.state[BEST]
     return bid != NONE and ask != NONE and bid >= -ask
@@ -58,7 +58,7 @@ def is_crossed(book):
 def close_message(book):
     """End the message at hand: from here on the book may be looked at (rule 4)."""
     state = book.state
-    if state[OPEN] and state[POLICY] == UNCROSS and state[KNOWN] == WHOLE and is_crossed(book):
+    if state[OPEN] and state[POLICY] == UNCROSS and state[KNOWN] == WHOLE and is_crossed_or_locked(book):
         _uncross(book)
     state[OPEN] = 0
 
@@ -69,7 +69,7 @@ def _uncross(book):
     best, newer = book.asks.state[BEST], False
     for place in range(book.state[TOUCHED]):
         newer = newer or book.touched[place] == best
-    while is_crossed(book):
+    while is_crossed_or_locked(book):
         if newer:
             set_level(book.bids, book.bids.state[BEST], 0.0, False)
         else:

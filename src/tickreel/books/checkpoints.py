@@ -1,15 +1,18 @@
 """Books at some rows of a day, beside the store: so any time of the day is a short replay away.
 
 A file holds those of one symbol, day and policy, in the segment format (record type book_levels),
-under .books in the store's folder. It says by fingerprint which segment it was made from; one that
-does not fit, is damaged or missing is made anew. Before a day's first snapshot a checkpoint holds
-the changes since midnight, to be laid over the book of the day before.
+under .books in the store's folder. It says by which rules it was made, and from which segment, by
+its fingerprint; one that does not fit, is damaged or missing is made anew. Before a day's first
+snapshot a checkpoint holds the changes since midnight, to be laid over the book of the day before.
+What is uncrossed depends on all levels: there it is the book itself, and the file names the days
+before that it rests on, too.
 """
 
 import contextlib
 import os
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +21,7 @@ import numpy as np
 from tickreel.books import book_kernel as k
 from tickreel.books.book import Book
 from tickreel.books.rows import RowReader
-from tickreel.errors import DiskError, TickreelError
+from tickreel.errors import CorruptionError, DiskError, InputError, TickreelError
 from tickreel.schema import BOOK_KINDS, BOOK_PARTS, BOOK_SIDES, NULL_TIME, RECORD_TYPES
 from tickreel.store import disk
 from tickreel.store.catalog import SegmentKey, Store
@@ -29,11 +32,16 @@ from tickreel.store.writer import SegmentWriter
 
 FOLDER = ".books"
 PARTIAL = ".partial"
-"""Within it: what is being made, and what a process that was killed left of that."""
+"""Within it: what a question makes, and what a process that was killed left of that."""
+ABANDONED_S = 3_600
+"""What nobody wrote to for so long is of a process that was killed: a day takes a minute at most."""
+RULES = 1
+"""Goes up when the same rows give other books, or books are kept otherwise: old checkpoints fit no more."""
 ROWS_PER_LEVEL = 8
 """So many rows for each level lie between two checkpoints at least: they stay a fraction of the data."""
 
 _RECORD = RECORD_TYPES["book_levels"]
+_ROW = _RECORD.names.index("row")
 _BLOCK_ROWS = 1 << 14
 _CHANGES, _BOOK = range(len(BOOK_KINDS))
 
@@ -65,6 +73,8 @@ class Checkpoint(NamedTuple):
     scale: int
     levels: tuple[tuple[np.ndarray, np.ndarray], ...]
     """(prices int64[n], amounts) of the bids and of the asks."""
+    rests_on: tuple[Part, ...] = ()
+    """The days before that went into it, latest first, as `part_of` names them."""
 
     def put_into(self, book: Book) -> None:
         """Bring a book to this state; changes need the book that they go on from."""
@@ -96,54 +106,106 @@ def files_of(store: Store, key: SegmentKey) -> list[Path]:
     return sorted(path for name in names for path in folder.glob(f"*/{name.name}"))
 
 
-def find(store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bool) -> Checkpoint | None:
+def find(
+    store: Store, key: SegmentKey, source: Source, row: int, *, uncross: bool, before: Iterable[Source] = ()
+) -> Checkpoint | None:
     """Return the last checkpoint after at most `row` rows of the source, None if there is none.
 
-    Checkpoints that are missing or do not fit the segment are made first, which reads all its rows once.
+    before  the days right before, latest first; looked at as far as the checkpoints rest on them
+    Checkpoints that are missing, damaged or do not fit the segment are made first, which reads all its rows once.
     """
     path = path_of(store, key, source.symbol, uncross=uncross)
-    file = _opened(store, path, source)
-    if file is None:
-        make(store, key, source, uncross=uncross)
-        file = _opened(store, path, source)
-    try:
-        return None if file is None else _last_before(file, row)
-    except TickreelError:
-        # Damaged: what was derived is left out, and the rows themselves say what the book is.
-        return None
+    days = iter(before)
+    for is_made_anew in (False, True):
+        if is_made_anew:
+            # Rows that cannot be read are named by the replay, if it comes to them.
+            with contextlib.suppress(InputError, CorruptionError):
+                make(store, key, source, uncross=uncross)
+        file = _opened(store, path, source, days, uncross=uncross)
+        with contextlib.suppress(CorruptionError):
+            if file is not None:
+                return _last_before(file, row)
+    return None
 
 
 def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> bool:
-    """Return whether there are checkpoints that fit the segment."""
-    return _opened(store, path_of(store, key, source.symbol, uncross=uncross), source) is not None
-
-
-def make(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> None:
-    """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept."""
+    """Return whether there are checkpoints of all rows of a segment, undamaged; every byte is read."""
     path = path_of(store, key, source.symbol, uncross=uncross)
-    partial = store.root / FOLDER / PARTIAL / f"{os.getpid()}-{threading.get_ident()}"
-    with contextlib.suppress(DiskError):
+    file = _opened(store, path, source, uncross=uncross)
+    if file is None or not file.rows:
+        return False
+    try:
+        for block in range(len(file.blocks)):
+            for name in _RECORD.names:
+                file.chunk_bytes(name, block)
+    except CorruptionError:
+        return False
+    return int(file.footer.chunks["high"][-1, _ROW]) == source.stop - source.start
+
+
+def go_on(store: Store, key: SegmentKey, source: Source, book: Book, rests_on: tuple[Part, ...]) -> None:
+    """Make checkpoints that begin with a book: that of the day before, which rests on some days."""
+    (opening,) = _taken(book, 0)
+    with contextlib.suppress(InputError, CorruptionError):
+        make(store, key, source, uncross=book.is_uncrossing, opening=opening._replace(rests_on=rests_on))
+
+
+def make(
+    store: Store,
+    key: SegmentKey,
+    source: Source,
+    *,
+    uncross: bool = False,
+    opening: Checkpoint | None = None,
+    folder: Path | None = None,
+) -> None:
+    """Replay a day and keep its book at some rows; where the store cannot be written, nothing is kept.
+
+    opening  the book at the beginning of the day, None to leave it open
+    folder   where the file is written before it takes its place, for a writer its staging folder
+    Raises InputError or CorruptionError for rows that cannot be read, when the books before them are kept.
+    """
+    path = path_of(store, key, source.symbol, uncross=uncross)
+    partial = (folder or store.root / FOLDER / PARTIAL) / os.urandom(16).hex()
+    with contextlib.suppress(DiskError, OSError):
         try:
             disk.make_folder(path.parent, store.root)
             disk.make_folder(partial.parent, store.root)
-            partial.unlink(missing_ok=True)
             with SegmentWriter(partial, _RECORD, block_rows=_BLOCK_ROWS) as writer:
-                for checkpoint in _checkpoints(source, uncross=uncross):
-                    writer.append(_rows(checkpoint))
-                meta = Meta(
-                    key.feed,
-                    _RECORD.name,
-                    key.exchange,
-                    source.symbol,
-                    key.day,
-                    False,
-                    [_part(source, writer.rows)],
-                )
+                failure = _write(writer, source, opening, uncross=uncross)
+                parts = [
+                    part_of(source, writer.rows, uncross=uncross),
+                    *(opening.rests_on if opening else ()),
+                ]
+                meta = Meta(key.feed, _RECORD.name, key.exchange, source.symbol, key.day, False, parts)
                 writer.finish(meta, [(source.symbol, writer.rows)] if writer.rows else [])
             disk.publish([(partial, path)])
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+        if failure is not None:
+            raise failure
+
+
+def remove_abandoned(store: Store) -> None:
+    """Remove what questions that were killed left unfinished; what another process still writes stays."""
+    for path in (store.root / FOLDER / PARTIAL).glob("*"):
+        # Of two that remove the same file one comes too late.
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > ABANDONED_S:
+                path.unlink()
+
+
+def _write(
+    writer: SegmentWriter, source: Source, opening: Checkpoint | None, *, uncross: bool
+) -> TickreelError | None:
+    """Write the checkpoints of a source up to its first row that cannot be read; return what is wrong with that."""
+    try:
+        for checkpoint in _checkpoints(source, opening, uncross=uncross):
+            writer.append(_rows(checkpoint))
+    except (InputError, CorruptionError) as failure:
+        return failure
+    return None
 
 
 def replay(book: Book, source: Source, first: int, stop: int) -> None:
@@ -159,10 +221,13 @@ def replay(book: Book, source: Source, first: int, stop: int) -> None:
         row += end - begin
 
 
-def _checkpoints(source: Source, *, uncross: bool) -> Iterator[Checkpoint]:
-    """Yield checkpoints at ends of messages, and one at the end of all rows."""
+def _checkpoints(source: Source, opening: Checkpoint | None, *, uncross: bool) -> Iterator[Checkpoint]:
+    """Yield the one to begin with, if any, more at ends of messages, and one at the end of all rows."""
     book, reader = Book(uncross=uncross), RowReader()
-    if not uncross:
+    if opening is not None:
+        opening.put_into(book)
+        yield opening
+    elif not uncross:
         book.state.state[k.KNOWN] = k.OVERLAY
     row = last = 0
     for block, begin, end in source.blocks():
@@ -190,7 +255,7 @@ def _taken(book: Book, row: int) -> Iterator[Checkpoint]:
     """Yield a book as it is, its message ended; nothing if nothing is known of it."""
     book.close()
     state = book.state.state
-    if row and state[k.KNOWN] != k.UNKNOWN:
+    if state[k.KNOWN] != k.UNKNOWN:
         yield Checkpoint(
             row, book.last_ns, book.is_known, book.snapshot_ns, bool(state[k.LAST_SNAPSHOT]), book.scale,
             tuple(book.dump()),
@@ -216,32 +281,37 @@ def _rows(point: Checkpoint) -> dict[str, np.ndarray]:
     }
 
 
-def _part(source: Source, rows: int) -> Part:
-    """Name what `rows` of checkpoints were made from: a segment by its fingerprint, and the symbol's rows there."""
+def part_of(source: Source, rows: int = 0, *, uncross: bool) -> Part:
+    """Name what `rows` of checkpoints were made from, a segment by its fingerprint, and by which rules."""
     segment = source.segment
+    name = f"{source.symbol} by rules {RULES}, {'uncrossed' if uncross else 'kept'}"
     made_from = source.stop - source.start
-    return Part(source.symbol, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
+    return Part(name, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
 
 
-def _opened(store: Store, path: Path, source: Source) -> Segment | None:
-    """Return the checkpoints that were made from this very segment, or None."""
+def _opened(
+    store: Store, path: Path, source: Source, before: Iterable[Source] = (), *, uncross: bool
+) -> Segment | None:
+    """Return the checkpoints that were made from this very segment and those before, by these rules, or None."""
     try:
         file = Segment(disk.open_beneath(store.root, list(path.relative_to(store.root).parts)), path)
     except (FileNotFoundError, TickreelError):
         return None
-    return file if file.record is _RECORD and file.meta.parts == [_part(source, file.rows)] else None
+    made_from = file.meta.parts
+    wanted = [part_of(source, file.rows, uncross=uncross)]
+    wanted += (part_of(day, uncross=uncross) for day in islice(before, len(made_from[1:])))
+    return file if file.record is _RECORD and made_from == wanted else None
 
 
 def _last_before(file: Segment, row: int) -> Checkpoint | None:
     """Return the checkpoint with the greatest row of at most `row`; only blocks that hold it are read."""
-    column = _RECORD.names.index("row")
-    lows = file.footer.chunks["low"][:, column]
+    lows = file.footer.chunks["low"][:, _ROW]
     block = int(np.searchsorted(lows, row, "right")) - 1
     if block < 0:
         return None
     numbers = file.read("row", block)
     found = int(numbers[np.searchsorted(numbers, row, "right") - 1])
-    first = int(np.searchsorted(file.footer.chunks["high"][:, column], found))
+    first = int(np.searchsorted(file.footer.chunks["high"][:, _ROW], found))
     columns = {name: _columns(file, name, range(first, block + 1)) for name in _RECORD.names}
     mine = slice(*np.searchsorted(columns["row"], [found, found + 1]).tolist())
     part, price, amount = (columns[name][mine] for name in ("part", "price", "amount"))
@@ -249,7 +319,7 @@ def _last_before(file: Segment, row: int) -> Checkpoint | None:
     levels = tuple((price[part == 1 + side], amount[part == 1 + side]) for side in range(len(BOOK_SIDES)))
     return Checkpoint(
         found, head["local_ns"], head["kind"] == _BOOK, head["snapshot_ns"], bool(head["in_snapshot"]),
-        head["scale"], levels,
+        head["scale"], levels, tuple(file.meta.parts[1:]),
     )  # fmt: skip
 
 

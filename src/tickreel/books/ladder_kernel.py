@@ -18,8 +18,8 @@ NONE = np.iinfo(np.int64).min
 """The best key of a side without levels."""
 
 # Places in Ladder.state.
-PAGES, LEVELS, BEST = range(3)
-STATE = 3
+PAGES, LEVELS, BEST, FIRST = range(4)
+STATE = 4
 
 _MIX = 40_503
 
@@ -28,8 +28,8 @@ class Ladder(NamedTuple):
     """Pages by slot: `word` tells which levels of a page there are, `amount` how large they are.
 
     amount  float64[pages, PAGE]; word, number int64[pages]: the page's levels, key >> BITS
-    order   int32[pages], slots by ascending number; table int32[4 pages, a power of 2]: slots by hash, or -1
-    state   int64[STATE]
+    order   int32[pages, a power of 2], a ring: slots by ascending number from place state[FIRST] on
+    table   int32[4 pages]: slots by hash, or -1; state int64[STATE]
     """
 
     amount: np.ndarray
@@ -51,12 +51,18 @@ def _entry(ladder, page):
 
 
 @inlined
+def _at(ladder, place):
+    """Return where in the ring the place from the lowest page on is."""
+    return (ladder.state[FIRST] + place) & (ladder.order.shape[0] - 1)
+
+
+@inlined
 def _place(ladder, page):
     """Return how many pages have a lower number."""
     low, high = 0, ladder.state[PAGES]
     while low < high:
         middle = (low + high) >> 1
-        if ladder.number[ladder.order[middle]] < page:
+        if ladder.number[ladder.order[_at(ladder, middle)]] < page:
             low = middle + 1
         else:
             high = middle
@@ -70,9 +76,15 @@ def _add_page(ladder, page, entry):
     if slot == ladder.word.shape[0]:
         return -1
     place = _place(ladder, page)
-    for later in range(slot, place, -1):
-        ladder.order[later] = ladder.order[later - 1]
-    ladder.order[place] = slot
+    # The shorter side gives way: levels come best first or worst first, and either is at an end.
+    if 2 * place < slot:
+        ladder.state[FIRST] = _at(ladder, -1)
+        for lower in range(place):
+            ladder.order[_at(ladder, lower)] = ladder.order[_at(ladder, lower + 1)]
+    else:
+        for later in range(slot, place, -1):
+            ladder.order[_at(ladder, later)] = ladder.order[_at(ladder, later - 1)]
+    ladder.order[_at(ladder, place)] = slot
     ladder.table[entry] = slot
     ladder.number[slot] = page
     ladder.word[slot] = 0
@@ -102,7 +114,7 @@ def below(ladder, key):
             return (page << BITS) + highest_bit(word)
     place = _place(ladder, page) - 1
     while place >= 0:
-        slot = ladder.order[place]
+        slot = ladder.order[_at(ladder, place)]
         if ladder.word[slot]:
             return (ladder.number[slot] << BITS) + highest_bit(ladder.word[slot])
         place -= 1

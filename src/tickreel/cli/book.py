@@ -59,7 +59,7 @@ def _rows(found: Any) -> list[tuple[str, ...]]:
 
 
 def _document(found: Any) -> dict[str, Any]:
-    names = ("exchange", "symbol", "at_ns", "last_ns", "snapshot_ns")
+    names = ("exchange", "symbol", "at_ns", "last_ns", "snapshot_ns", "uncross", "is_crossed")
     sides = {
         side: [
             {"price": price, "amount": amount}

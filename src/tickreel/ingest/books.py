@@ -1,6 +1,5 @@
 """Checkpoints of the order books that an import brought, made by all cores when the rows are in place."""
 
-import shutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,11 +8,11 @@ import msgspec
 from tickreel.books import checkpoints
 from tickreel.books.checkpoints import Source
 from tickreel.compute import Task, make_executor
-from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.catalog import SegmentKey, Store, WritingStore
 
 
 def keep_books(
-    store: Store,
+    store: WritingStore,
     keys: Iterable[SegmentKey],
     *,
     workers: int | None = None,
@@ -25,7 +24,7 @@ def keep_books(
     on_progress  called with (done, all)
     """
     wanted = [key for key in sorted(set(keys)) if _is_wanted(store, key)]
-    shutil.rmtree(store.root / checkpoints.FOLDER / checkpoints.PARTIAL, ignore_errors=True)
+    checkpoints.remove_abandoned(store)
     tasks = [
         Task(str(number), "tickreel.ingest.books:keep_book", {
             "store": str(store.root), "key": msgspec.to_builtins(key),
@@ -44,11 +43,11 @@ def keep_books(
 
 
 def keep_book(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
-    """Make the checkpoints of one segment; the task of a worker."""
-    store, key = Store(arguments["store"]), msgspec.convert(arguments["key"], SegmentKey)
+    """Make the checkpoints of one segment; the task of a worker of who holds the store's lock."""
+    store, key = WritingStore(arguments["store"]), msgspec.convert(arguments["key"], SegmentKey)
     source = _source(store, key)
     if source is not None:
-        checkpoints.make(store, key, source)
+        checkpoints.make(store, key, source, folder=store.staging)
 
 
 def _is_wanted(store: Store, key: SegmentKey) -> bool:

@@ -11,7 +11,7 @@ from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.names import check_feed, readings
 from tickreel.store.reader import Segment
-from tickreel.units import day_of, day_start
+from tickreel.units import NS_PER_DAY, day_of, day_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,20 @@ def plan_each(store: Store, questions: Sequence[Question], *, partial: bool = Fa
             f"no rows{of} in any of {places} in that time; tickreel ls --days shows what there is"
         )
     return [stream for one in found for stream in _sorted(store, one)]
+
+
+def slice_on(store: Store, stream: Stream, day: str) -> Slice | None:
+    """Return a stream's rows of one UTC day, None if there are none; only groups of that day are opened.
+
+    Raises FailedError where they lie in two segments.
+    """
+    start = day_start(day)
+    question = Question(stream.type, stream.feed, stream.exchange, (), start, start + NS_PER_DAY)
+    wanted: _Wanted = {(stream.exchange, stream.symbol): None}
+    found = Stream(stream.feed, stream.type, stream.exchange, stream.symbol)
+    for key in _keys(store, stream.feed, question, wanted):
+        found.slices += (part for _, part in _slices(store, key, wanted, opened=False))
+    return next(_one_a_day(store, found), None)
 
 
 def choose_feed(store: Store, feed: str | None) -> str:
