@@ -29,9 +29,9 @@ def run_engine(
     *, cuts: tuple[int, ...] = (), jit: bool = True,
 ) -> tuple[Written, Any]:  # fmt: skip
     """Play both streams; cuts are times at which a batch ends: what is of that time goes into the next."""
-    book = Book()
-    book.apply(kernel_rows([], 2), 2, 0, 0)
-    run = AccountRun(strategy, engine(strategy, jit), parameters, account, np.array([0, 50], np.int64), book)
+    run = AccountRun(
+        strategy, engine(strategy, jit), parameters, account, np.array([0, 50], np.int64), Book()
+    )
     rows, rest, pages = to_rows(trades), kernel_rows(changes, 2), Pages()
     at = [0, 0]
     try:
@@ -39,7 +39,7 @@ def run_engine(
             to = [int(np.searchsorted(times, cut)) for times in (rows.local_ns, rest.local_ns)]
             run.feed_events(
                 r.Rows(*(column[at[0] : to[0]] for column in rows)),
-                BookRows(*(column[at[1] : to[1]] for column in rest)), pages,
+                BookRows(*(column[at[1] : to[1]] for column in rest)), 2, pages,
             )  # fmt: skip
             at = to
         summary, samples = run.finish(pages)

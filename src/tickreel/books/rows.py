@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tickreel.books.book_kernel import BookRows
-from tickreel.codecs.decimals import FLOAT_BITS, Decimals, from_floats
+from tickreel.books.book_kernel import NULL, BookRows
+from tickreel.codecs.decimals import FLOAT_BITS, from_floats
 from tickreel.errors import InputError
 from tickreel.store.reader import Segment
 
@@ -35,16 +35,16 @@ class RowReader:
 
 def _on_one_scale(prices: np.ndarray, where: str) -> tuple[np.ndarray, int]:
     """Return (integers, k) of prices that a block keeps as floats, by the digits of their shortest texts."""
-    found: Decimals = from_floats(prices)
-    scales = found.scale.astype(np.int64)
-    null = found.mantissa == np.iinfo(np.int64).min
-    scale = int(scales[~null].max(initial=0))
-    powers = [10 ** (scale - int(s)) for s in scales]
-    integers = [m * p for m, p in zip(found.mantissa.tolist(), powers, strict=True)]
-    if scale == FLOAT_BITS or any(abs(i) >= 2**62 for i, n in zip(integers, null, strict=True) if not n):
+    # One price is in many rows; adding 0 makes 0 of -0, which is the same level.
+    values, places = np.unique(prices + 0.0, return_inverse=True)
+    found = from_floats(values)
+    scale = int(found.scale.max(initial=0))
+    integers = [
+        mantissa if mantissa == NULL else mantissa * 10 ** (scale - digits)
+        for mantissa, digits in zip(found.mantissa.tolist(), found.scale.tolist(), strict=True)
+    ]
+    if scale == FLOAT_BITS or any(abs(one) >= 2**62 for one in integers if one != NULL):
         raise InputError(
             f"{where}: its prices have too many digits for a book's ladder; look at them with tickreel show"
         )
-    return np.where(
-        null, found.mantissa, np.array([0 if n else i for i, n in zip(integers, null, strict=True)])
-    ), scale
+    return np.array(integers, np.int64)[places], scale

@@ -1,79 +1,68 @@
-"""One symbol's trades and changes of its order book in one order, for strategies that watch the book."""
+"""One symbol's trades and changes of its order book, in step, for strategies that watch the book."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from tickreel.books.book_kernel import NULL, BookRows
-from tickreel.codecs.decimals import FLOAT_BITS, POWERS
-from tickreel.errors import InputError
-from tickreel.scan.merge import Batch, Columns, merge
+from tickreel.books.book_kernel import BookRows
+from tickreel.books.rows import COLUMNS, RowReader
 from tickreel.scan.plan import Stream
-from tickreel.scan.read import open_slice
-from tickreel.simulate.records import Rows
+from tickreel.scan.read import StreamReader
+from tickreel.simulate.records import FAR, Rows
 from tickreel.store.catalog import Store
 
 CHANGES = "incremental_book_L2"
-_COLUMNS = ("local_ns", "is_snapshot", "side", "price", "amount")
-_NOTHING = np.empty(0)
 
 
-def price_scale(store: Store, changes: Stream) -> int:
-    """Return k: all prices of a stream of changes are integers x 10^-k. Raises InputError if there is no such k."""
-    scale = 0
-    for part in changes.slices:
-        segment = open_slice(store, part)
-        found = segment.footer.chunks["scale"][:, segment.record.names.index("price")]
-        scale = max(scale, int(found.max(initial=0)))
-        if scale == FLOAT_BITS:
-            raise InputError(
-                f"{segment.path}: its prices have too many digits for an order book; look at them with tickreel show"
-            )
-    return scale
+class Changes(NamedTuple):
+    """Some rows of a book, whose prices are integers x 10^-scale; valid until the next are asked for."""
+
+    rows: BookRows
+    scale: int
 
 
-def events(
-    store: Store,
-    trades: Stream,
-    changes: Stream,
-    fields: frozenset[str],
-    scale: int,
-    *,
-    from_ns: int | None = None,
-    to_ns: int | None = None,
-) -> Iterator[tuple[Rows, BookRows]]:
-    """Yield trades and changes, batch by batch; no batch has rows of an earlier time than the one before.
+def changes_of(
+    store: Store, stream: Stream, *, from_ns: int | None = None, to_ns: int | None = None
+) -> Iterator[Changes]:
+    """Yield the changes of a range of time, block by block. Raises CorruptionError, InputError, FailedError."""
+    reader = RowReader()
+    for piece in StreamReader(store, stream, COLUMNS, from_ns=from_ns, to_ns=to_ns).pieces():
+        rows, scale = reader.read(piece.segment, piece.block)
+        yield Changes(BookRows(*(column[piece.rows] for column in rows)), scale)
 
-    fields  of a trade that are read beside time and price; the others are zeros
+
+def events(trades: Iterator[Rows], changes: Iterator[Changes]) -> Iterator[tuple[Rows, Changes]]:
+    """Yield blocks of both, cut so that no pair has rows of an earlier time than the pair before.
+
+    Trades of a time never come in a later pair than changes of it.
     """
-    names = ("local_ns", "price", *(name for name in ("amount", "side", "exchange_ns") if name in fields))
-    columns = {"trades": names, CHANGES: _COLUMNS}
-    for batch in merge(store, [trades, changes], columns, from_ns=from_ns, to_ns=to_ns):
-        yield trade_rows(_of(batch, "trades")), _book_rows(_of(batch, CHANGES), scale, changes.name)
+    rows, change = next(trades, _NO_TRADES), next(changes, _NO_CHANGES)
+    while len(rows.local_ns) or len(change.rows.local_ns):
+        trades_end, changes_end = _last(rows.local_ns), _last(change.rows.local_ns)
+        if trades_end <= changes_end:
+            # The next block of trades may have more of its last time, which come before the changes.
+            early, change = _cut(change, int(np.searchsorted(change.rows.local_ns, trades_end)))
+            yield rows, early
+            rows = next(trades, _NO_TRADES)
+        else:
+            count = int(np.searchsorted(rows.local_ns, changes_end, "right"))
+            yield Rows(*(column[:count] for column in rows)), change
+            rows = Rows(*(column[count:] for column in rows))
+            change = next(changes, _NO_CHANGES)
 
 
-def trade_rows(columns: Columns) -> Rows:
-    """Return some trades as the engine wants them, with zeros for columns that were not read."""
-    count = len(columns.get("local_ns", _NOTHING))
-    return Rows(
-        columns.get("price", np.zeros(count)),
-        columns.get("amount", np.zeros(count)),
-        columns.get("side", np.zeros(count, np.uint8)),
-        columns.get("exchange_ns", np.zeros(count, np.int64)),
-        columns.get("local_ns", np.zeros(count, np.int64)),
+_NO_TIMES, _NO_NUMBERS, _NO_CODES = (np.empty(0, dtype) for dtype in (np.int64, np.float64, np.uint8))
+_NO_TRADES = Rows(_NO_NUMBERS, _NO_NUMBERS, _NO_CODES, _NO_TIMES, _NO_TIMES)
+_NO_CHANGES = Changes(BookRows(_NO_TIMES, _NO_CODES, _NO_CODES, _NO_TIMES, _NO_NUMBERS), 0)
+
+
+def _last(times: np.ndarray) -> int:
+    return int(times[-1]) if len(times) else FAR
+
+
+def _cut(changes: Changes, count: int) -> tuple[Changes, Changes]:
+    before, after = (
+        BookRows(*(column[part] for column in changes.rows)) for part in (slice(count), slice(count, None))
     )
-
-
-def _of(batch: Batch, type: str) -> Columns:
-    (place,) = [k for k, stream in enumerate(batch.streams) if stream.type == type]
-    return batch.columns[place]
-
-
-def _book_rows(columns: Columns, scale: int, name: str) -> BookRows:
-    price = columns["price"]
-    empty = np.isnan(price)
-    ticks = np.rint(np.where(empty, 0.0, price) * POWERS[scale]).astype(np.int64)
-    if not (empty | (ticks / POWERS[scale] == price)).all():
-        raise InputError(f"{name}: prices of its order book have more digits than a float64 holds")
-    local_ns, snapshot, side, amount = (columns[n] for n in _COLUMNS if n != "price")
-    return BookRows(local_ns, snapshot, side, np.where(empty, NULL, ticks), amount)
+    return changes._replace(rows=before), changes._replace(rows=after)

@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 
 from tickreel.books.book import Book
-from tickreel.books.book_kernel import BookRows
-from tickreel.runs.events import events, price_scale
+from tickreel.runs.events import Changes, changes_of, events
 from tickreel.runs.grid import Grid, boundaries
 from tickreel.scan.plan import Stream
 from tickreel.scan.read import StreamReader
@@ -63,15 +62,15 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
     strategy, engine = _prepared(task.strategy, task.code, task.jit)
     settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
     store = Store(task.store)
-    book = None if task.changes is None else Book(scale=price_scale(store, task.changes))
+    book = None if task.changes is None else Book()
     run = AccountRun(strategy, engine, dict(task.parameters), settings, boundaries(task.grid), book)
     with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
         done = reported = 0
-        for rows, changes in _batches(task, store, engine.fields, book):
+        for rows, changes in _batches(task, store, engine.fields):
             if changes is None:
                 run.feed(rows, outputs)
             else:
-                run.feed_events(rows, changes, outputs)
+                run.feed_events(rows, *changes, outputs)
             done += len(rows.local_ns)
             if done - reported >= _PROGRESS_ROWS:
                 progress(trades=done)
@@ -147,16 +146,13 @@ class Outputs:
         self._writers[type].append({name: np.array(rows[name]) for name in names})
 
 
-def _batches(
-    task: SymbolTask, store: Store, fields: frozenset[str], book: Book | None
-) -> Iterator[tuple[Rows, BookRows | None]]:
+def _batches(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[tuple[Rows, Changes | None]]:
     """Yield what the engine plays: trades alone, or with the changes of the book between them."""
-    if task.changes is None or book is None:
-        yield from ((rows, None) for rows in _rows(task, store, fields))
+    trades = _rows(task, store, fields)
+    if task.changes is None:
+        yield from ((rows, None) for rows in trades)
     else:
-        yield from events(
-            store, task.stream, task.changes, fields, book.scale, from_ns=task.from_ns, to_ns=task.to_ns
-        )
+        yield from events(trades, changes_of(store, task.changes, from_ns=task.from_ns, to_ns=task.to_ns))
 
 
 def _rows(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[Rows]:

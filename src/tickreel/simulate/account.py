@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from tickreel.books.book import Book
-from tickreel.books.book_kernel import BookRows
+from tickreel.books.book_kernel import BookRows, BookState
+from tickreel.codecs.decimals import POWERS
 from tickreel.errors import FailedError, UsageError
 from tickreel.simulate import records as r
 from tickreel.simulate.compile import Engine
@@ -86,7 +87,7 @@ class AccountRun:
     """A strategy with an account of its own over one instrument.
 
     bounds  int64[n], sampling boundaries, ascending; the first at or before the first row
-    book    for strategies with on_book: what changes are applied to, on the scale of their prices
+    book    for strategies with on_book: what changes are applied to; what it holds already is known, not shown
     """
 
     def __init__(
@@ -133,7 +134,8 @@ class AccountRun:
         if self._book is not None:
             none = np.empty(0, np.int64)
             flags = np.empty(0, np.uint8)
-            self._play(rows, BookRows(none, flags, flags, none, np.empty(0)), np.zeros(2, np.int64))
+            changes = BookRows(none, flags, flags, none, np.empty(0))
+            self._play(rows, self._book.state, changes, 1, np.zeros(2, np.int64))
             self._look()
         self._call(self._engine.end, self._state, self._world, self._bounds)
 
@@ -144,22 +146,32 @@ class AccountRun:
             row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop)
             self._go_on(sink)
 
-    def feed_events(self, rows: r.Rows, changes: BookRows, sink: Sink) -> None:
+    def feed_events(self, rows: r.Rows, changes: BookRows, scale: int, sink: Sink) -> None:
         """Play some trades and changes of the book; none that follow are of an earlier time.
 
-        changes  prices in the book's own ticks; a message may go on in the next call
+        changes  prices are integers x 10^-scale; a message may go on in the next call
+        Raises InputError as `Book.apply`, FailedError or StrategyError.
         """
         assert self._book is not None
-        cursor = np.zeros(2, np.int64)
-        while cursor[0] < len(rows.local_ns) or cursor[1] < len(changes.local_ns):
-            self._play(rows, changes, cursor)
-            self._go_on(sink)
+        account, cursor = self._world.account[0], np.zeros(2, np.int64)
 
-    def _play(self, rows: r.Rows, changes: BookRows, cursor: np.ndarray) -> None:
-        assert self._book is not None
+        def play(book: BookState, changes: BookRows, factor: int, start: int, stop: int) -> int:
+            while cursor[0] < len(rows.local_ns) or cursor[1] < stop:
+                self._play(rows, book, changes, factor, cursor)
+                if account.status == r.NO_BOOK_ROOM:
+                    account.status = r.GOING
+                    break
+                self._go_on(sink)
+            return int(cursor[1])
+
+        self._book.apply_with(play, changes, scale, 0, len(changes.local_ns))
+
+    def _play(
+        self, rows: r.Rows, book: BookState, changes: BookRows, factor: int, cursor: np.ndarray
+    ) -> None:
         self._call(
             self._engine.play, self._state, self._world, rows, self._bounds,
-            self._book.state, changes, 10.0**self._book.scale, cursor,
+            book, changes, factor, self._power, cursor,
         )  # fmt: skip
 
     def _look(self) -> bool:
@@ -167,8 +179,14 @@ class AccountRun:
         assert self._book is not None
         return self._call(
             self._engine.look, self._state, self._world, self._bounds,
-            self._book.state, 10.0**self._book.scale, r.FAR,
+            self._book.state, self._power, r.FAR,
         )  # fmt: skip
+
+    @property
+    def _power(self) -> float:
+        """What the book's ticks are counted in: 1 / power."""
+        assert self._book is not None
+        return float(POWERS[self._book.scale])
 
     def _go_on(self, sink: Sink) -> None:
         """Make what room the kernel stopped for; raise FailedError if it stopped for anything else."""
@@ -176,8 +194,6 @@ class AccountRun:
         if account.status == r.NO_ROOM:
             self._drain(sink)
             self._make_room()
-        elif account.status == r.NO_BOOK_ROOM and self._book is not None:
-            self._book.make_room()
         elif account.status != r.GOING:
             raise self._failure()
         account.status = r.GOING

@@ -113,10 +113,11 @@ def play_quiet(me, ctx, world, rows, start, stop):
     return stop
 
 
-def play(state, world, rows, bounds, book, changes, power, cursor):
+def play(state, world, rows, bounds, book, changes, factor, power, cursor):
     """Play trades and changes of the book in order of time, of equal times the trades first.
 
-    book     books.BookState, whose ticks are 1 / power; changes books.BookRows in the same ticks
+    book     books.BookState, whose ticks are 1 / power; changes books.BookRows
+    factor   what brings the prices of the changes to the book's ticks
     cursor   int64[2]: the next trade and the next change, moved on
     A message is looked at when an event of a later time, or the end of the run, shows that it is whole.
     It stops early, with account.status set, as `run` does, or for want of room in the book.
@@ -135,7 +136,7 @@ def play(state, world, rows, bounds, book, changes, power, cursor):
             stop = cursor[1] + 1
             while stop < count and changes.local_ns[stop] == next_ns:
                 stop += 1
-            cursor[1] = books.apply(book, changes, 1, cursor[1], stop)
+            cursor[1] = books.apply(book, changes, factor, cursor[1], stop)
             if book.state[books.STATUS] != books.GOING:
                 account.status = NO_BOOK_ROOM
 

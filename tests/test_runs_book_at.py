@@ -1,0 +1,126 @@
+"""What `on_book` sees in a run is the book that `book_at` gives at that time, message by message."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tickreel
+from import_sample import DAY_US, START_US, dataset, fast_folder, put, take, trade, trades
+from test_books import HEADER, START_NS, TYPE
+from tickreel.books.at import book_at
+from tickreel.books.book import Levels
+from tickreel.codecs.decimals import FLOAT_BITS
+from tickreel.errors import UsageError
+from tickreel.simulate.strategy import Strategy
+from tickreel.store.catalog import Store
+from tickreel.units import NS_PER_DAY, NS_PER_US, day_of, parse_time
+
+Cells = tuple[int, bool, str, str, str]
+"""us after the beginning of DAY, is_snapshot, side, price, amount."""
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    with fast_folder() as folder:
+        yield folder
+
+
+class Teller(Strategy):
+    """Tells all that it sees of a book in two orders, which the venue refuses at once."""
+
+    def on_book(self, book, ctx):
+        bids = 0.0
+        for level in range(book.bid_levels):
+            bids += book.bid_price_at(level) * book.bid_amount_at(level) * (level + 1)
+        asks = 0.0
+        for level in range(book.ask_levels):
+            asks += book.ask_price_at(level) * book.ask_amount_at(level) * (level + 1)
+        ctx.buy(book.bid, -bids)
+        ctx.sell(book.ask, -asks)
+
+
+def told(levels: Levels) -> tuple[float, float]:
+    """Return what Teller's order says of a side."""
+    total = 0.0
+    for level, (price, amount) in enumerate(zip(*map(np.ndarray.tolist, levels), strict=True)):
+        total += price * amount * (level + 1)
+    return (float(levels.price[0]) if len(levels.price) else np.nan), -total
+
+
+def store_of(folder: Path, rows: list[Cells], *, days: int = 1, block_rows: int = 16) -> Store:
+    """Import rows of a book, a file for each day that has some, and a trade every 50 us of an early part of each day."""
+    for day in range(days):
+        some = [trade(day * DAY_US + us) for us in range(100, 4_000, 50)]
+        put(dataset(folder, day=day_of(START_NS + day * NS_PER_DAY)), trades(*some))
+    by_day: dict[str, list[str]] = {}
+    for us, snapshot, side, price, amount in rows:
+        when = START_US + us
+        line = f"binance,BTCUSDT,{when - 5},{when},{str(snapshot).lower()},{side},{price},{amount}\n"
+        by_day.setdefault(day_of(when * NS_PER_US), []).append(line)
+    for day_name, lines in by_day.items():
+        put(folder / f"binance_{TYPE}_{day_name}_BTCUSDT.csv.gz", HEADER + "".join(lines).encode())
+    store = Store(folder / "tape")
+    summary = take(store, folder, block_rows=block_rows)
+    assert (summary.exit_code, summary.books) == (0, [])
+    return store
+
+
+def book_rows(prices: list[str], *, days: list[int], seed: int = 1, count: int = 120) -> list[Cells]:
+    """Return messages of one to three rows over all prices; a snapshot opens the first day alone."""
+    chance = random.Random(seed)
+    rows = [(days[0] * DAY_US + 50, True, side, prices[0], "1") for side in ("bid", "ask")]
+    for day in days:
+        us = day * DAY_US + 60
+        for _ in range(count):
+            us += chance.choice((1, 13, 50))
+            for _ in range(chance.randrange(1, 4)):
+                side, amount = chance.choice(("bid", "ask")), chance.choice(("0", "1", "2.5"))
+                rows.append((us, False, side, chance.choice(prices), amount))
+    return rows
+
+
+def assert_seen(store: Store, rows: list[Cells], *, uncross: bool = False, **settings: Any) -> int:
+    """Fail unless every message of the run's range is seen as `book_at` has it; return how many were."""
+    result = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, **settings)
+    result.raise_failed()
+    begin, end = (parse_time(settings[name], name) if name in settings else None for name in ("start", "end"))
+    begin = max(begin or START_NS, int(result.record.symbols[0].summary["first_ns"]))  # type: ignore[index]
+    wanted = []
+    for when in sorted({START_NS + us * NS_PER_US for us, *_ in rows}):
+        if when >= begin and (end is None or when < end):
+            try:
+                found = book_at(store, "BTCUSDT", when, uncross=uncross)
+            except UsageError:
+                continue
+            wanted += [(when, 1, *told(found.bids)), (when, 2, *told(found.asks))]
+    orders = result.orders("BTCUSDT")
+    order = np.argsort(orders["order_id"])
+    for place, column in enumerate(("sent_ns", "side", "quantity", "limit_price")):
+        np.testing.assert_array_equal(orders[column][order], [one[place] for one in wanted], column)
+    return len(wanted) // 2
+
+
+TICKS = [f"{number / 100:.2f}" for number in range(9_876_540, 9_876_580)]
+PRICES = {
+    "many digits beside ticks": [*TICKS, "98765.43210987", "0.349999999999"],
+    "zero with and without a sign": ["0", "-0", "10.5", "1e-7", "1E2"],
+} | {
+    f"{scale} decimals": ["0", "0.0001", "0.00012", f"0.{12:0{scale}d}", f"0.{345:0{scale}d}"]
+    for scale in (18,)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_prices_of_any_digits(name: str, tmp_path: Path) -> None:
+    """Blocks of four rows: the scale changes from block to block, and some keep floats."""
+    rows = book_rows(PRICES[name], days=[0])
+    store = store_of(tmp_path, rows, block_rows=4)
+    segment = store.open(next(iter(store.find(type=TYPE))))
+    scales = set(segment.footer.chunks["scale"][:, segment.record.names.index("price")].tolist())
+    assert len(scales) > 1
+    assert (FLOAT_BITS in scales) == ("decimals" not in name)
+    assert assert_seen(store, rows) > 100
