@@ -111,6 +111,7 @@ def _coverage(rng: np.random.Generator, days: int, gaps: bool) -> Coverage:
         "first_ns": START + 37_000_000,
         "last_ns": START + days * NS_PER_DAY - 911_000_000,
         "missing_days": [day_of(START + int(day) * NS_PER_DAY) for day in missing],
+        "missing_book_days": None,
     }
 
 

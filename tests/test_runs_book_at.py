@@ -15,6 +15,7 @@ from tickreel.books.at import book_at
 from tickreel.books.book import Levels
 from tickreel.codecs.decimals import FLOAT_BITS
 from tickreel.errors import UsageError
+from tickreel.runs import RunResult
 from tickreel.simulate.strategy import Strategy
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_US, day_of, parse_time
@@ -124,3 +125,38 @@ def test_prices_of_any_digits(name: str, tmp_path: Path) -> None:
     assert len(scales) > 1
     assert (FLOAT_BITS in scales) == ("decimals" not in name)
     assert assert_seen(store, rows) > 100
+
+
+def test_after_a_missing_day_no_book_is_known(tmp_path: Path) -> None:
+    """B6: days 1 and 4 are missing; day 2 brings no snapshot, day 5 brings one late."""
+    rows = [*book_rows(TICKS, days=[0, 2, 3]), *book_rows(TICKS, days=[5], seed=2)]
+    store = store_of(tmp_path, late_snapshot(rows, day=5), days=6)
+    assert 150 < assert_seen(store, rows) < 250
+
+
+def late_snapshot(rows: list[Cells], *, day: int) -> list[Cells]:
+    """Move a day's snapshot behind half of its rows."""
+    begin = day * DAY_US
+    there = [one for one in rows if begin <= one[0] < begin + DAY_US]
+    middle = there[len(there) // 2][0]
+    others = [one for one in rows if one not in there or not one[1]]
+    return sorted([*others, *((middle, *one[1:]) for one in there if one[1])], key=lambda one: one[:2])
+
+
+def test_missing_days_of_the_book_are_reported(tmp_path: Path) -> None:
+    store = store_of(tmp_path, book_rows(TICKS, days=[0, 2]), days=4)
+    result = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, out=tmp_path / "out")
+    (record,) = RunResult.open(result.path).record.symbols
+    assert (record.missing_days, record.missing_book_days) == ([], ["2024-01-02", "2024-01-04"])
+    table = " ".join(repr(result).split())
+    assert "Days with books 50.00% order books on 2 of 4 days; after a day without, no book is known" in table
+    (row,) = result.view()["symbols"]
+    assert row["coverage"] is not None and row["coverage"]["missing_book_days"] == record.missing_book_days
+    assert '"missing_book":[[1,1],[3,1]]' in result.report.read_text("utf-8").replace(" ", "")
+
+
+def test_a_day_without_rows_is_not_missing(tmp_path: Path) -> None:
+    put(tmp_path / f"binance_{TYPE}_2024-01-02_BTCUSDT.csv.gz", HEADER)
+    rows = book_rows(TICKS, days=[0, 2])
+    store = store_of(tmp_path, rows, days=3)
+    assert assert_seen(store, rows) == len({us for us, *_ in rows if us >= 100})

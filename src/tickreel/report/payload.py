@@ -84,20 +84,26 @@ def _coverage(coverage: Coverage | None, first_day: int) -> dict[str, Any] | Non
     """Return the missing days as runs [offset from the first day, length]."""
     if coverage is None:
         return None
-    runs: list[list[int]] = []
-    for day in sorted(coverage["missing_days"]):
-        offset = day_start(day) // NS_PER_DAY - first_day
-        if runs and offset == sum(runs[-1]):
-            runs[-1][1] += 1
-        else:
-            runs.append([offset, 1])
+    book_days = coverage["missing_book_days"]
     return {
         "asked": coverage["days_asked"],
         "found": coverage["days_with_data"],
         "first": _time(coverage["first_ns"]),
         "last": _time(coverage["last_ns"]),
-        "missing": runs,
+        "missing": _runs(coverage["missing_days"], first_day),
+        "missing_book": None if book_days is None else _runs(book_days, first_day),
     }
+
+
+def _runs(days: list[str], first_day: int) -> list[list[int]]:
+    runs: list[list[int]] = []
+    for day in sorted(days):
+        offset = day_start(day) // NS_PER_DAY - first_day
+        if runs and offset == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([offset, 1])
+    return runs
 
 
 def _time(time_ns: int | None) -> str | None:

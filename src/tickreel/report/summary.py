@@ -91,6 +91,7 @@ def key_figures(view: RunView) -> list[KeyFigure]:
         figure("Fills", "fills", "count", f"of {orders} orders"),
         *_refused(view),
         *_sparse(view),
+        *_sparse_books(view),
         KeyFigure(
             "Errors", number(errors, "count"), f"of {counted(count, 'symbol')}", "loss" if errors else ""
         ),
@@ -112,11 +113,29 @@ def _sparse(view: RunView) -> list[KeyFigure]:
     """Return on how many days there was data; nothing if there was some on all of them."""
     covered = [row["coverage"] for row in view["symbols"] if row["coverage"]]
     asked, found = (sum(one[name] for one in covered) for name in ("days_asked", "days_with_data"))
+    return _days(
+        "Days with data", "data", found, asked, len(covered),
+        "a day without, between others, counts as a return of 0",
+    )  # fmt: skip
+
+
+def _sparse_books(view: RunView) -> list[KeyFigure]:
+    """Return the same of order books, if the strategy watches them."""
+    covered = [row["coverage"] for row in view["symbols"] if row["coverage"]]
+    lost = [days for one in covered if (days := one["missing_book_days"]) is not None]
+    asked = sum(one["days_asked"] for one in covered if one["missing_book_days"] is not None)
+    return _days(
+        "Days with books", "order books", asked - sum(map(len, lost)), asked, len(lost),
+        "after a day without, no book is known until its next snapshot",
+    )  # fmt: skip
+
+
+def _days(label: str, what: str, found: int, asked: int, symbols: int, meaning: str) -> list[KeyFigure]:
     if found >= asked:
         return []
-    of = f", {counted(len(covered), 'symbol')} added up" if len(covered) > 1 else ""
-    note = f"data on {found:,} of {asked:,} days{of}; a day without, between others, counts as a return of 0"
-    return [KeyFigure("Days with data", f"{found / asked:.2%}", note, "")]
+    of = f", {counted(symbols, 'symbol')} added up" if symbols > 1 else ""
+    note = f"{what} on {found:,} of {asked:,} days{of}; {meaning}"
+    return [KeyFigure(label, f"{found / asked:.2%}", note, "")]
 
 
 def last_line(error: str) -> str:

@@ -13,13 +13,17 @@ from tickreel.measure import Performance
 
 
 class Coverage(TypedDict):
-    """Which UTC days of the range had data; `missing_days` as "YYYY-MM-DD"."""
+    """Which UTC days of the range had data; missing ones as "YYYY-MM-DD".
+
+    missing_book_days  without rows of the order book; None if the strategy watches none
+    """
 
     days_asked: int
     days_with_data: int
     first_ns: int | None
     last_ns: int | None
     missing_days: list[str]
+    missing_book_days: list[str] | None
 
 
 class PortfolioView(TypedDict):

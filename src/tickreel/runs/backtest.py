@@ -27,7 +27,8 @@ from tickreel.runs.grid import Grid, plan_grid, range_of
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings
 from tickreel.runs.task import SymbolTask
-from tickreel.scan.plan import Question, Stream, missing_days, plan
+from tickreel.scan.plan import Question, Slice, Stream, missing_days, plan
+from tickreel.scan.read import contents, open_slice
 from tickreel.simulate.account import AccountRun
 from tickreel.simulate.compile import build
 from tickreel.simulate.strategy import (
@@ -157,7 +158,7 @@ def run_backtest(
         for symbol, stream in zip(records, streams, strict=True):
             if stream.name in changes:
                 symbol.data = f"{stream.fingerprint} {changes[stream.name].fingerprint}"
-        whole = _ranges(records, streams, settings)
+        whole = _ranges(records, streams, changes, settings)
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
             from_ns=whole[0], to_ns=whole[1], code=code,
@@ -225,13 +226,22 @@ def _changes(
             CHANGES, stream.feed, stream.exchange, (stream.symbol,), settings.from_ns, settings.to_ns
         )
         try:
-            (found[stream.name],) = plan(store, question, opened=True)
+            (changes,) = plan(store, question)
+            changes.slices = [_opened(store, part, stream.symbol) for part in changes.slices]
+            if not changes.rows:
+                raise ValueError("its days are empty")
         except (UsageError, ValueError) as error:
             raise UsageError(
                 f"{strategy.__name__}.on_book: {stream.name} has trades, but no rows of {CHANGES} in that time;"
                 " import them, or name other symbols"
             ) from error
+        found[stream.name] = changes
     return found
+
+
+def _opened(store: Store, part: Slice, symbol: str) -> Slice:
+    """Return a slice with its contents; unlike `plan`, days without rows stay: a book goes on over them."""
+    return Slice(part.key, contents(open_slice(store, part), part, symbol))
 
 
 def _contracts(
@@ -301,12 +311,20 @@ def _record(
     return record
 
 
-def _ranges(records: list[SymbolRecord], streams: list[Stream], settings: RunSettings) -> tuple[int, int]:
-    """Note each symbol's range of time and its days without data; return the range of all together."""
+def _ranges(
+    records: list[SymbolRecord], streams: list[Stream], changes: dict[str, Stream], settings: RunSettings
+) -> tuple[int, int]:
+    """Note each symbol's range of time and its days without data; return the range of all together.
+
+    changes  of the order books, by symbol, if the strategy watches them
+    """
     first_ns, last_ns = (min(one.first_ns for one in streams), max(one.last_ns for one in streams))
     asked = range_of(first_ns, last_ns, settings)
     for symbol, stream in zip(records, streams, strict=True):
-        symbol.missing_days = missing_days(stream, settings.from_ns or asked[0], settings.to_ns or asked[1])
+        bounds = settings.from_ns or asked[0], settings.to_ns or asked[1]
+        symbol.missing_days = missing_days(stream, *bounds)
+        if stream.name in changes:
+            symbol.missing_book_days = missing_days(changes[stream.name], *bounds)
         symbol.days = len({part.key.day for part in stream.slices})
         if symbol.summary and symbol.summary["events"]:
             symbol.range_ns = range_of(symbol.summary["first_ns"], symbol.summary["last_ns"], settings)

@@ -7,19 +7,24 @@ import numpy as np
 
 from tickreel.books.book_kernel import BookRows
 from tickreel.books.rows import COLUMNS, RowReader
-from tickreel.scan.plan import Stream
+from tickreel.scan.plan import Stream, missing_days
 from tickreel.scan.read import StreamReader
 from tickreel.simulate.records import FAR, Rows
 from tickreel.store.catalog import Store
+from tickreel.units import day_of, day_start
 
 CHANGES = "incremental_book_L2"
 
 
 class Changes(NamedTuple):
-    """Some rows of a book, whose prices are integers x 10^-scale; valid until the next are asked for."""
+    """Some rows of a book, whose prices are integers x 10^-scale; valid until the next are asked for.
+
+    after_gap  a day is missing between them and what came before (rule B6)
+    """
 
     rows: BookRows
     scale: int
+    after_gap: bool = False
 
 
 def changes_of(
@@ -27,9 +32,13 @@ def changes_of(
 ) -> Iterator[Changes]:
     """Yield the changes of a range of time, block by block. Raises CorruptionError, InputError, FailedError."""
     reader = RowReader()
+    last = day_start(stream.slices[0].key.day if from_ns is None else day_of(from_ns))
     for piece in StreamReader(store, stream, COLUMNS, from_ns=from_ns, to_ns=to_ns).pieces():
         rows, scale = reader.read(piece.segment, piece.block)
-        yield Changes(BookRows(*(column[piece.rows] for column in rows)), scale)
+        day = day_start(piece.segment.meta.day)
+        after_gap = day > last and bool(missing_days(stream, last, day))
+        yield Changes(BookRows(*(column[piece.rows] for column in rows)), scale, after_gap)
+        last = day
 
 
 def events(trades: Iterator[Rows], changes: Iterator[Changes]) -> Iterator[tuple[Rows, Changes]]:
@@ -65,4 +74,4 @@ def _cut(changes: Changes, count: int) -> tuple[Changes, Changes]:
     before, after = (
         BookRows(*(column[part] for column in changes.rows)) for part in (slice(count), slice(count, None))
     )
-    return changes._replace(rows=before), changes._replace(rows=after)
+    return changes._replace(rows=before), changes._replace(rows=after, after_gap=False)

@@ -42,6 +42,7 @@ class Machine(msgspec.Struct, frozen=True):
 class SymbolRecord(msgspec.Struct):
     """One symbol of a run: its data's fingerprint and the engine's summary, or an error.
 
+    missing_book_days  without rows of the order book; None if the strategy watches none
     instrument  name -> {"value", "source"} of the facts that its money rests on; notes: see Contract
     """
 
@@ -54,6 +55,7 @@ class SymbolRecord(msgspec.Struct):
     traceback: str = ""
     days: int = 0
     missing_days: list[str] = []
+    missing_book_days: list[str] | None = None
     refused: dict[str, int] = {}
     instrument: dict[str, dict[str, str]] = {}
     notes: list[str] = []
@@ -293,6 +295,7 @@ class RunResult:
             "first_ns": summary.get("first_ns"),
             "last_ns": summary.get("last_ns"),
             "missing_days": symbol.missing_days,
+            "missing_book_days": symbol.missing_book_days,
         }
         none = np.empty(0)
         equity = self._columns("equity", symbol.name) if symbol.summary else {}

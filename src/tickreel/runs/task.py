@@ -70,7 +70,9 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
             if changes is None:
                 run.feed(rows, outputs)
             else:
-                run.feed_events(rows, *changes, outputs)
+                if changes.after_gap:
+                    run.forget_book(outputs)
+                run.feed_events(rows, changes.rows, changes.scale, outputs)
             done += len(rows.local_ns)
             if done - reported >= _PROGRESS_ROWS:
                 progress(trades=done)

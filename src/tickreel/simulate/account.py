@@ -166,6 +166,16 @@ class AccountRun:
 
         self._book.apply_with(play, changes, scale, 0, len(changes.local_ns))
 
+    def forget_book(self, sink: Sink) -> None:
+        """Know no book until the next snapshot: rows of it are missing. The message at hand is shown first."""
+        assert self._book is not None
+        self._show_last(sink)
+        self._book.forget()
+
+    def _show_last(self, sink: Sink) -> None:
+        while not self._look():
+            self._go_on(sink)
+
     def _play(
         self, rows: r.Rows, book: BookState, changes: BookRows, factor: int, cursor: np.ndarray
     ) -> None:
@@ -200,8 +210,8 @@ class AccountRun:
 
     def finish(self, sink: Sink) -> tuple[Summary, np.ndarray]:
         """End the run; return what it did and the samples (records.SAMPLE_OUT[n])."""
-        while self._book is not None and not self._look():
-            self._go_on(sink)
+        if self._book is not None:
+            self._show_last(sink)
         self._drain(sink)
         self._make_room()
         self._call(self._engine.end, self._state, self._world, self._bounds)

@@ -91,6 +91,13 @@ function strip(days, missing) {
   return svg;
 }
 
+function missingCell(missing, first) {
+  const runs = missing.map((run) => runText(run, first));
+  const named = runs.slice(0, 2).flatMap((run, place) => [place ? ", " : "", make("span", null, run)]);
+  if (runs.length > 2) named.push(` and ${grouped(runs.length - 2, 0)} more`);
+  return make("td", { class: "missing", title: runs.join(", ") }, ...(runs.length ? named : ["none"]));
+}
+
 function coverageRow(data, row) {
   const found = data.symbols.coverage[row];
   const line = make("tr", null, nameCell(data, row));
@@ -98,16 +105,14 @@ function coverageRow(data, row) {
     line.append(make("td", { colspan: 5 }, "not known"));
     return line;
   }
-  const runs = found.missing.map((run) => runText(run, data.days.first));
-  const named = runs.slice(0, 2).flatMap((run, place) => [place ? ", " : "", make("span", null, run)]);
-  if (runs.length > 2) named.push(` and ${grouped(runs.length - 2, 0)} more`);
   line.append(
     make("td", { class: "days" }, `${grouped(found.found, 0)} / ${grouped(found.asked, 0)}`),
     make("td", { class: "bar" }, strip(data.days, found.missing)),
     make("td", null, (found.first ?? NONE).replace("T", " ")),
     make("td", null, (found.last ?? NONE).replace("T", " ")),
-    make("td", { class: "missing", title: runs.join(", ") }, ...(runs.length ? named : ["none"])),
+    missingCell(found.missing, data.days.first),
   );
+  if (found.missing_book) line.append(missingCell(found.missing_book, data.days.first));
   return line;
 }
 
@@ -120,6 +125,7 @@ function drawCoverage(data) {
   const whole = short ? `${grouped(short, 0)} of ${grouped(rows.length, 0)} symbols miss days; they come first.` : "Every symbol has data on every day.";
   byId("coverage-hint").textContent = `Days from ${dayText(first)} to ${dayText(first + count - 1)} (UTC). ${whole}`;
   const heads = ["Symbol", "Days", "With data, without data", "First event", "Last event", "Without data"];
+  if (coverage.some((found) => found?.missing_book)) heads.push("Without order book");
   byId("coverage-table").tHead.replaceChildren(
     make("tr", null, ...heads.map((text, column) => make("th", { scope: "col", class: column ? "" : "name" }, text))),
   );
