@@ -160,3 +160,55 @@ def test_a_day_without_rows_is_not_missing(tmp_path: Path) -> None:
     rows = book_rows(TICKS, days=[0, 2])
     store = store_of(tmp_path, rows, days=3)
     assert assert_seen(store, rows) == len({us for us, *_ in rows if us >= 100})
+
+
+@pytest.mark.parametrize(
+    "range_of_time",
+    [
+        {"start": "2024-01-01T00:00:00.002", "end": "2024-01-02"},
+        {"start": "2024-01-02"},
+        {"start": "2024-01-02T00:00:00.001", "end": "2024-01-02T00:00:00.003"},
+        {"start": "2024-01-03T00:00:00.001"},
+        {"start": "2024-01-05T00:00:00.001"},
+    ],
+    ids=lambda given: given["start"],
+)
+def test_a_run_begins_with_the_book_of_its_time(
+    range_of_time: dict[str, str], books_of_days: tuple[Store, list[Cells]]
+) -> None:
+    """Days 0 to 2 go on from one snapshot; day 3 is missing, so of day 4 nothing is known."""
+    store, rows = books_of_days
+    known = "05" not in range_of_time["start"]
+    assert (assert_seen(store, rows, **range_of_time) > 20) == known
+
+
+@pytest.fixture(scope="module")
+def books_of_days() -> Iterator[tuple[Store, list[Cells]]]:
+    with fast_folder() as folder:
+        rows = book_rows(TICKS, days=[0, 1, 2, 4])
+        yield store_of(folder, rows, days=5), rows
+
+
+def test_a_run_begins_with_the_book_over_a_day_without_rows_but_not_over_a_missing_one(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / f"binance_{TYPE}_2024-01-02_BTCUSDT.csv.gz", HEADER)
+    rows = book_rows(TICKS, days=[0, 2, 4])
+    store = store_of(tmp_path, rows, days=5)
+    there = len([us for us in {us for us, *_ in rows} if us >= 2 * DAY_US + 100 and us < 4 * DAY_US])
+    assert assert_seen(store, rows, start="2024-01-02T00:00:00.001") == there
+    assert assert_seen(store, rows, start="2024-01-03") == there
+
+
+def test_the_book_at_the_begin_is_among_the_fingerprints_of_the_data(
+    books_of_days: tuple[Store, list[Cells]],
+) -> None:
+    store, _ = books_of_days
+    words, notes = [], []
+    for start in ("2024-01-01", "2024-01-02", "2024-01-05"):
+        result = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, start=start)
+        words.append(len(result.record.symbols[0].data.split()))
+        notes.append(any("its order book is not known at the end" in note for note in result.notes()))
+    assert (words, notes) == ([2, 3, 2], [True, True, True])
+    whole = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, end="2024-01-04")
+    assert whole.notes() == []

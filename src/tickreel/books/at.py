@@ -114,6 +114,15 @@ def book_before(store: Store, key: SegmentKey, symbol: str) -> Book | None:
     return book if book.is_known else None
 
 
+def bring_before(book: Book, store: Store, stream: Stream, end_ns: int) -> None:
+    """Bring a new book to what it is after the last message before a time, ns UTC; unknown if it cannot be known.
+
+    stream  of TYPE; of its slices none is asked for. Raises CorruptionError, InputError, FailedError.
+    """
+    _bring(book, store, stream, day_of(end_ns), end_ns)
+    book.close()
+
+
 def _stream_on(store: Store, question: Question, day: str) -> Stream:
     """Return the one stream that has rows on a day; its other days are not looked for. Raises UsageError."""
     start = day_start(day)

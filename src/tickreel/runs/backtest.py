@@ -154,10 +154,10 @@ def run_backtest(
             if stream.name in contracts
         ]
         outcomes = _run(tasks, settings, on_progress or (lambda name, numbers: None))
-        records = [_record(stream, outcomes.get(stream.name), contracts, refused) for stream in streams]
-        for symbol, stream in zip(records, streams, strict=True):
-            if stream.name in changes:
-                symbol.data = f"{stream.fingerprint} {changes[stream.name].fingerprint}"
+        records = [
+            _record(stream, changes.get(stream.name), outcomes.get(stream.name), contracts, refused)
+            for stream in streams
+        ]
         whole = _ranges(records, streams, changes, settings)
         record = RunRecord(
             strategy=strategy.__name__, command=command or _command(ref), source=source,
@@ -294,9 +294,15 @@ def _run(tasks: list[Task], settings: RunSettings, on_progress: OnProgress) -> d
 
 
 def _record(
-    stream: Stream, outcome: Outcome | None, contracts: dict[str, Contract], refused: dict[str, UsageError]
+    stream: Stream,
+    changes: Stream | None,
+    outcome: Outcome | None,
+    contracts: dict[str, Contract],
+    refused: dict[str, UsageError],
 ) -> SymbolRecord:
     record = SymbolRecord(stream.exchange, stream.symbol, stream.fingerprint)
+    if changes is not None:
+        record.data += f" {changes.fingerprint}"
     if outcome is None:
         record.error, record.error_type = str(refused[stream.name]), UsageError.__name__
         return record
@@ -305,6 +311,9 @@ def _record(
     if outcome.ok:
         record.summary = outcome.value["summary"]
         record.refused = outcome.value["refused"]
+        record.notes = [*contract.notes, *outcome.value["notes"]]
+        if outcome.value["book"]:
+            record.data += f" {outcome.value['book']}"
     else:
         record.error, record.error_type = outcome.error, outcome.error_type
         record.traceback = outcome.traceback

@@ -42,6 +42,7 @@ class Machine(msgspec.Struct, frozen=True):
 class SymbolRecord(msgspec.Struct):
     """One symbol of a run: its data's fingerprint and the engine's summary, or an error.
 
+    data  fingerprints of the trades, of the changes of the book and of the book that the range begins with
     missing_book_days  without rows of the order book; None if the strategy watches none
     instrument  name -> {"value", "source"} of the facts that its money rests on; notes: see Contract
     """

@@ -1,5 +1,6 @@
 """One symbol's run: the task of a worker. Plain data in, small plain data out; the rest goes to files."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tickreel.books.at import bring_before
 from tickreel.books.book import Book
 from tickreel.runs.events import Changes, changes_of, events
 from tickreel.runs.grid import Grid, boundaries
@@ -26,6 +28,10 @@ from tickreel.strategies.load import StrategyRef, load
 
 OUTPUTS = ("orders", "fills", "postings", "equity")
 _PROGRESS_ROWS = 1 << 20
+_NO_BOOK = (
+    "its order book is not known at the end of the range: without a snapshot since the store's first day of it, or"
+    " since a day that is missing, on_book is not called"
+)
 
 
 class SymbolTask(msgspec.Struct, frozen=True):
@@ -56,13 +62,15 @@ class SymbolTask(msgspec.Struct, frozen=True):
 def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
     """Run a strategy over one symbol; write its orders, fills, postings and equity.
 
-    Returns {"summary": that of the engine, "refused": reason -> orders refused, in whole or in part}.
+    Returns {"summary": that of the engine, "refused": reason -> orders refused, in whole or in part,
+    "book": fingerprint of the book that the range begins with, "" if it is not known, "notes": texts}.
     """
     task = msgspec.convert(arguments, SymbolTask)
     strategy, engine = _prepared(task.strategy, task.code, task.jit)
     settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
     store = Store(task.store)
-    book = None if task.changes is None else Book()
+    book = _book(task, store)
+    begins_with = "" if book is None or not book.is_known else _fingerprint(book)
     run = AccountRun(strategy, engine, dict(task.parameters), settings, boundaries(task.grid), book)
     with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
         done = reported = 0
@@ -81,7 +89,8 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
         outputs.equity(samples)
         outputs.finish()
     progress(trades=done)
-    return {"summary": summary._asdict(), "refused": outputs.refused}
+    notes = [] if book is None or book.is_known else [_NO_BOOK]
+    return {"summary": summary._asdict(), "refused": outputs.refused, "book": begins_with, "notes": notes}
 
 
 @lru_cache(maxsize=1)
@@ -146,6 +155,22 @@ class Outputs:
         # Copies: the writer keeps rows until a block is full, the engine goes on writing into these.
         names = RECORD_TYPES[type].names
         self._writers[type].append({name: np.array(rows[name]) for name in names})
+
+
+def _book(task: SymbolTask, store: Store) -> Book | None:
+    """Return the book that the range begins with; None if the strategy watches none."""
+    if task.changes is None:
+        return None
+    book = Book()
+    if task.from_ns is not None:
+        bring_before(book, store, task.changes, task.from_ns)
+    return book
+
+
+def _fingerprint(book: Book) -> str:
+    """Return a hash of all levels."""
+    columns = [column for levels in (book.bids(), book.asks()) for column in (len(levels.price), *levels)]
+    return hashlib.sha256(b"".join(np.asarray(column).tobytes() for column in columns)).hexdigest()[:32]
 
 
 def _batches(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[tuple[Rows, Changes | None]]:
