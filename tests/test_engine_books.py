@@ -26,11 +26,16 @@ from twin_engine import Twin, TwinStop, TwinTrade
 
 def run_engine(
     strategy: Any, parameters: dict, account: AccountSettings, trades: list[TwinTrade], changes: list[L2],
-    *, cuts: tuple[int, ...] = (), jit: bool = True,
+    *, cuts: tuple[int, ...] = (), jit: bool = True, uncross: bool = False,
 ) -> tuple[Written, Any]:  # fmt: skip
     """Play both streams; cuts are times at which a batch ends: what is of that time goes into the next."""
     run = AccountRun(
-        strategy, engine(strategy, jit), parameters, account, np.array([0, 50], np.int64), Book()
+        strategy,
+        engine(strategy, jit),
+        parameters,
+        account,
+        np.array([0, 50], np.int64),
+        Book(uncross=uncross),
     )
     rows, rest, pages = to_rows(trades), kernel_rows(changes, 2), Pages()
     at = [0, 0]
@@ -50,11 +55,17 @@ def run_engine(
 
 
 def run_twin(
-    strategy: Any, parameters: dict, account: AccountSettings, trades: list[TwinTrade], changes: list[L2]
+    strategy: Any,
+    parameters: dict,
+    account: AccountSettings,
+    trades: list[TwinTrade],
+    changes: list[L2],
+    *,
+    uncross: bool = False,
 ) -> tuple[Written, Any]:
     twin = Twin(strategy, parameters, account, [0, 50])
     try:
-        out = twin.play(trades, changes)
+        out = twin.play(trades, changes, uncross=uncross)
     except TwinStop as stop:
         return stopped(str(stop)), None
     tables = {name: np.array(getattr(out, name), dtype) for name, dtype in DTYPES.items()}
@@ -68,21 +79,32 @@ def changes_of(rows: list[L2]) -> list[L2]:
 
 
 @given(
-    tapes(), streams(most=60), accounts(), st.integers(0, 10**6), st.lists(st.integers(0, 400), max_size=4)
+    tapes(),
+    streams(most=60),
+    accounts(),
+    st.integers(0, 10**6),
+    st.lists(st.integers(0, 400), max_size=4),
+    st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
 def test_what_a_strategy_does_with_a_book(
-    trades: list[TwinTrade], rows: list[L2], account: AccountSettings, seed: int, cuts: list[int]
+    trades: list[TwinTrade],
+    rows: list[L2],
+    account: AccountSettings,
+    seed: int,
+    cuts: list[int],
+    uncross: bool,
 ) -> None:
     changes, parameters = changes_of(rows), {"seed": seed, "busy": 0.3}
-    wanted, me = run_twin(Watcher, parameters, account, trades, changes)
+    wanted, me = run_twin(Watcher, parameters, account, trades, changes, uncross=uncross)
     for some in ((), tuple(cuts), tuple(range(0, 400, 7))):
-        found, state = run_engine(Watcher, parameters, account, trades, changes, cuts=some)
+        found, state = run_engine(Watcher, parameters, account, trades, changes, cuts=some, uncross=uncross)
         assert_same(found, wanted)
         if state is not None:
             assert (state.messages, state.seen) == (me.messages, me.seen)
     if len(trades) + len(changes) < 60:  # plain Python is slow
-        assert_same(run_engine(Watcher, parameters, account, trades, changes, jit=False)[0], wanted)
+        plain, _ = run_engine(Watcher, parameters, account, trades, changes, jit=False, uncross=uncross)
+        assert_same(plain, wanted)
 
 
 class Log(Strategy):

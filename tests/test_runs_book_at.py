@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from import_sample import DAY_US, START_US, dataset, fast_folder, put, take, tra
 from test_books import HEADER, START_NS, TYPE
 from tickreel.books.at import book_at
 from tickreel.books.book import Levels
+from tickreel.cli.app import run
 from tickreel.codecs.decimals import FLOAT_BITS
 from tickreel.errors import UsageError
 from tickreel.runs import RunResult
@@ -86,7 +88,7 @@ def book_rows(prices: list[str], *, days: list[int], seed: int = 1, count: int =
 
 def assert_seen(store: Store, rows: list[Cells], *, uncross: bool = False, **settings: Any) -> int:
     """Fail unless every message of the run's range is seen as `book_at` has it; return how many were."""
-    result = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, **settings)
+    result = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, uncross=uncross, **settings)
     result.raise_failed()
     begin, end = (parse_time(settings[name], name) if name in settings else None for name in ("start", "end"))
     begin = max(begin or START_NS, int(result.record.symbols[0].summary["first_ns"]))  # type: ignore[index]
@@ -173,13 +175,14 @@ def test_a_day_without_rows_is_not_missing(tmp_path: Path) -> None:
     ],
     ids=lambda given: given["start"],
 )
+@pytest.mark.parametrize("uncross", [False, True], ids=["kept", "uncrossed"])
 def test_a_run_begins_with_the_book_of_its_time(
-    range_of_time: dict[str, str], books_of_days: tuple[Store, list[Cells]]
+    range_of_time: dict[str, str], uncross: bool, books_of_days: tuple[Store, list[Cells]]
 ) -> None:
     """Days 0 to 2 go on from one snapshot; day 3 is missing, so of day 4 nothing is known."""
     store, rows = books_of_days
     known = "05" not in range_of_time["start"]
-    assert (assert_seen(store, rows, **range_of_time) > 20) == known
+    assert (assert_seen(store, rows, uncross=uncross, **range_of_time) > 20) == known
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +215,48 @@ def test_the_book_at_the_begin_is_among_the_fingerprints_of_the_data(
     assert (words, notes) == ([2, 3, 2], [True, True, True])
     whole = tickreel.backtest(Teller, store=store.root, workers=1, jit=False, end="2024-01-04")
     assert whole.notes() == []
+
+
+class Crossed(Strategy):
+    """Notes whether a book was ever crossed, in an order that the venue refuses."""
+
+    times: int = 0
+
+    def on_book(self, book, ctx):
+        if book.spread <= 0.0:
+            self.times += 1
+
+    def on_end(self, ctx):
+        ctx.buy(1.0 + self.times, -1.0)
+
+
+def test_the_policy_of_crossed_levels_is_a_setting_of_the_run(
+    books_of_days: tuple[Store, list[Cells]], tmp_path: Path
+) -> None:
+    store, _ = books_of_days
+    strategy = put(tmp_path / "crossed.py", crossed_source().encode())
+    config = put(tmp_path / "run.toml", f'strategy = "{strategy}"\nuncross = true\n'.encode())
+    common = ["--store", str(store.root), "--workers", "1", "--no-jit", "--quiet"]
+    outs = [tmp_path / name for name in ("kept", "uncrossed", "config")]
+    for out, words in zip(
+        outs, ([str(strategy)], [str(strategy), "--uncross"], ["--config", str(config)]), strict=True
+    ):
+        assert run(["run", *words, *common, "--out", str(out)]) == 0
+    results = [RunResult.open(out) for out in outs]
+    assert [result.record.settings["uncross"] for result in results] == [False, True, True]
+    assert [result.view()["settings"]["crossed books"] for result in results] == [
+        "kept",
+        "uncrossed",
+        "uncrossed",
+    ]
+    times = [result.orders("BTCUSDT")["quantity"].tolist()[0] - 1.0 for result in results]
+    assert times[0] > 100 and times[1:] == [0.0, 0.0]
+
+
+def crossed_source() -> str:
+    return "from tickreel import Strategy\n\n\n" + getsource(Crossed)
+
+
+def test_the_policy_is_yes_or_no(books_of_days: tuple[Store, list[Cells]]) -> None:
+    with pytest.raises(UsageError, match="uncross 'no': True or False"):
+        tickreel.backtest(Teller, store=books_of_days[0].root, uncross="no")

@@ -177,7 +177,9 @@ class Twin:
         self.marks: list[tuple[int, float, float]] = []
         self.out = Outcome()
 
-    def play(self, trades: list[TwinTrade], changes: list[L2] | None = None) -> Outcome:
+    def play(
+        self, trades: list[TwinTrade], changes: list[L2] | None = None, *, uncross: bool = False
+    ) -> Outcome:
         changes = changes or []
         messages = sorted({change.local_ns for change in changes}) if "on_book" in self.callbacks else []
         # Of equal times the trades come first.
@@ -190,7 +192,7 @@ class Twin:
                 self.row(trade)
                 self.last_ns = when
             elif trades and when >= trades[0].local_ns:
-                self.message(TwinBook().play(changes, when))
+                self.message(TwinBook(uncross=uncross).play(changes, when))
         if trades:
             self.call("on_end")
         self.expire(self.last_ns)

@@ -52,6 +52,10 @@ def run(
     allow_short: Annotated[
         bool | None, typer.Option("--allow-short", help="Let positions go below 0.", show_default=False)
     ] = None,
+    uncross: Annotated[
+        bool | None,
+        typer.Option("--uncross", help="Drop the older levels of crossed books.", show_default=False),
+    ] = None,
     every: Annotated[
         str | None, typer.Option("--every", help="Equity sampling [1d].", show_default=False)
     ] = None,
@@ -91,7 +95,7 @@ def run(
     settings = merged(settings, {
         "feed": feed, "exchange": exchange, "symbols": split_list(symbols),
         "from_ns": time_option(start, "--from"), "to_ns": time_option(to, "--to"),
-        "capital": capital, "fee": fee, "allow_short": allow_short, "periods": periods,
+        "capital": capital, "fee": fee, "allow_short": allow_short, "uncross": uncross, "periods": periods,
         "latency_ns": None if latency is None else parse_duration(latency, "--latency"),
         "every_ns": None if every is None else parse_duration(every, "--every"),
         "risk_free": risk_free, "instruments": instruments, "workers": workers, "jit": False if no_jit else None,

@@ -63,6 +63,7 @@ def backtest(
     fee: float = 0.0004,
     latency: str | int = 0,
     allow_short: bool = False,
+    uncross: bool = False,
     every: str | int = NS_PER_DAY,
     periods: float | None = None,
     risk_free: float = 0.0,
@@ -82,6 +83,7 @@ def backtest(
     start, end  half-open range of local time: ISO text (UTC), date, datetime, or a whole number: ns
     fee         fraction of notional
     latency     one way, e.g. "5ms"; every: equity sampling, e.g. "1h"; a whole number is ns
+    uncross     of the books that on_book sees, drop the older side's levels where bid and ask meet or cross
     instruments  TOML file of contract facts that win over the store's (docs/INSTRUMENTS.md)
     out         folder for orders, fills, equity, metrics and report; None: a temporary one that
                 lives as long as the result
@@ -96,7 +98,7 @@ def backtest(
         from_ns=None if start is None else parse_time(start, "start"),
         to_ns=None if end is None else parse_time(end, "end"),
         capital=float(capital), fee=float(fee), latency_ns=parse_duration(latency, "latency"),
-        allow_short=allow_short, every_ns=parse_duration(every, "every"),
+        allow_short=allow_short, uncross=uncross, every_ns=parse_duration(every, "every"),
         periods=periods, risk_free=risk_free, parameters=parameters, workers=workers, jit=jit,
         instruments=None if instruments is None else os.fspath(instruments),
     )  # fmt: skip
@@ -123,7 +125,7 @@ def run_backtest(
     check_out(out)
     strategy = load(ref)
     parameters = {name: convert_parameter(strategy, name, v) for name, v in _known(strategy, settings)}
-    settings.account()
+    settings.check()
     conventions = settings.conventions()
     question = Question(
         "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
@@ -275,7 +277,7 @@ def _task(
     task = SymbolTask(
         store=str(store.root), stream=stream, changes=changes, strategy=ref, code=code, parameters=parameters,
         capital=settings.capital, fee=settings.fee, latency_ns=settings.latency_ns,
-        allow_short=settings.allow_short, from_ns=settings.from_ns, to_ns=settings.to_ns,
+        allow_short=settings.allow_short, uncross=settings.uncross, from_ns=settings.from_ns, to_ns=settings.to_ns,
         multiplier=contract.multiplier, grid=grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,
     )  # fmt: skip
     return Task(stream.name, "tickreel.runs.task:run_symbol", msgspec.to_builtins(task), weight=stream.rows)

@@ -21,6 +21,7 @@ class RunSettings:
     symbols     "BTCUSDT" or "binance:BTCUSDT"; none: all of the store
     latency_ns  one way, to the venue and back
     every_ns    distance of equity samples
+    uncross     drop levels of a book that on_book would see crossed or locked (docs/BOOKS.md, B5)
     parameters  of the strategy: name -> number
     instruments  TOML file whose facts of contracts win over those of the store
     batch_rows  rows handed to the engine at a time; changes nothing but speed
@@ -36,6 +37,7 @@ class RunSettings:
     fee: float = 0.0004
     latency_ns: int = 0
     allow_short: bool = False
+    uncross: bool = False
     every_ns: int = NS_PER_DAY
     periods: float | None = None
     risk_free: float = 0.0
@@ -49,6 +51,12 @@ class RunSettings:
         settings = AccountSettings(self.capital, self.fee, self.latency_ns, self.allow_short)
         settings.check()
         return settings
+
+    def check(self) -> None:
+        """Raise UsageError naming the setting that cannot be."""
+        self.account()
+        if self.uncross not in (True, False):
+            raise UsageError(f"uncross {self.uncross!r}: True or False")
 
     def conventions(self) -> Conventions:
         return Conventions(self.every_ns, self.periods, self.risk_free)
@@ -65,6 +73,7 @@ class RunSettings:
             "fee",
             "latency_ns",
             "allow_short",
+            "uncross",
             "every_ns",
             "periods",
             "risk_free",
@@ -86,6 +95,7 @@ def shown(settings: Mapping[str, Any]) -> dict[str, str]:
         "latency": f"{format_duration(settings['latency_ns'])} one way",
         "clock": "local",
         "shorts": "allowed" if settings["allow_short"] else "not allowed",
+        "crossed books": "uncrossed" if settings["uncross"] else "kept",
         "equity every": format_duration(settings["every_ns"]),
         "instruments": settings["instruments"] or "as the store has them",
     }
@@ -102,6 +112,7 @@ _TOML = {
     "fee": ("fee", float),
     "latency": ("latency_ns", "duration"),
     "allow_short": ("allow_short", bool),
+    "uncross": ("uncross", bool),
     "every": ("every_ns", "duration"),
     "periods": ("periods", float),
     "risk_free": ("risk_free", float),

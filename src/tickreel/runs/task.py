@@ -50,6 +50,7 @@ class SymbolTask(msgspec.Struct, frozen=True):
     fee: float
     latency_ns: int
     allow_short: bool
+    uncross: bool
     multiplier: float
     from_ns: int | None
     to_ns: int | None
@@ -161,7 +162,7 @@ def _book(task: SymbolTask, store: Store) -> Book | None:
     """Return the book that the range begins with; None if the strategy watches none."""
     if task.changes is None:
         return None
-    book = Book()
+    book = Book(uncross=task.uncross)
     if task.from_ns is not None:
         bring_before(book, store, task.changes, task.from_ns)
     return book
