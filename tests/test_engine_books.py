@@ -159,6 +159,32 @@ def test_a_wrong_name_of_the_book_is_named() -> None:
         build(Wrong)
 
 
+class Deep(Strategy):
+    depth: float = 2.0
+
+    def on_book(self, book, ctx):
+        ctx.buy(book.bid_depth(self.depth))
+
+
+class Whether(Strategy):
+    def on_book(self, book, ctx):
+        ctx.buy(book.bid_amount_at(ctx.flat))
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize(
+    ("strategy", "text"),
+    [
+        (Deep, "book.bid_depth takes a whole number, not a float64"),
+        (Whether, "book.bid_amount_at takes a whole number, not a bool"),
+    ],
+)
+def test_a_level_that_is_no_whole_number_is_refused(strategy: Any, text: str, jit: bool) -> None:
+    rows = [L2(10, True, "bid", 9.0, 1.0), L2(10, True, "ask", 11.0, 1.0)]
+    with pytest.raises(StrategyError, match=rf"test_engine_books.py:\d+: {strategy.__name__} .*{text}"):
+        run_engine(strategy, {}, AccountSettings(), [trade(10, 10.0)], rows, jit=jit)
+
+
 def test_prices_beyond_53_bits_are_the_nearest_float64() -> None:
     chance = random.Random(1)
     for scale in (9, 14, 17):

@@ -1,11 +1,30 @@
 """What `on_book` gets: the order book after a message, in plain Python; context_kernel teaches numba the same."""
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
+
+import numpy as np
 
 from tickreel.books.ladder_kernel import BEST, LEVELS, NONE, amount_at, below
 
 _EXACT = 2**53
+
+
+NO_LEVEL = "book.{} takes a whole number, not a {}"
+
+
+def _of_levels(method: Callable[[Any, int], float]) -> Callable[[Any, int], float]:
+    """Refuse what is no whole number; machine code, which would cut it to one, is refused by its types."""
+
+    @wraps(method)
+    def checked(self: Any, count: int) -> float:
+        if isinstance(count, bool) or not isinstance(count, int | np.integer):
+            raise TypeError(NO_LEVEL.format(method.__name__, type(count).__name__))
+        return method(self, count)
+
+    return checked
 
 
 class BookView:
@@ -65,26 +84,32 @@ class BookView:
         """How many levels there are on the ask side."""
         return self.asks.state[LEVELS]
 
+    @_of_levels
     def bid_price_at(self, level: int) -> float:
         """Price of a bid level."""
         return price_of(key_at(self.bids, level), 1, self.power)
 
+    @_of_levels
     def ask_price_at(self, level: int) -> float:
         """Price of an ask level."""
         return price_of(key_at(self.asks, level), -1, self.power)
 
+    @_of_levels
     def bid_amount_at(self, level: int) -> float:
         """Size of a bid level."""
         return amount_of(self.bids, key_at(self.bids, level))
 
+    @_of_levels
     def ask_amount_at(self, level: int) -> float:
         """Size of an ask level."""
         return amount_of(self.asks, key_at(self.asks, level))
 
+    @_of_levels
     def bid_depth(self, levels: int) -> float:
         """Sum of the sizes of the best so many bid levels, best first."""
         return depth_of(self.bids, levels)
 
+    @_of_levels
     def ask_depth(self, levels: int) -> float:
         """Sum of the sizes of the best so many ask levels, best first."""
         return depth_of(self.asks, levels)

@@ -6,6 +6,7 @@ The bodies are those of the Python class; only their types are told here.
 import operator
 
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import (
     lower_builtin,
@@ -160,10 +161,12 @@ def _share_book_property(name):
 
 
 def _share_book_method(name):
-    body = getattr(BookView, name)
+    body = getattr(BookView, name).__wrapped__
 
     @overload_method(BookViewType, name, **_TYPED)
     def _typed(self, count):
+        if not isinstance(count, types.Integer):
+            raise TypingError(book_view.NO_LEVEL.format(name, count))
         return body
 
 

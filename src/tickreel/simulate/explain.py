@@ -55,6 +55,7 @@ def _line_of(error: BaseException) -> str:
 
 
 _HINTS = (
+    (r"(book\.\w+ takes a whole number, not a \w+)", "{0}"),
     (r"NRT required", "it makes a list, an array or text while it runs: use numbers or a StateArray(n) of the class"),
     (r"Function\(<(?:built-in )?function _?(?:npy_)?(max|min)\b",
      "write {0}(...) as plain Python has it, without np and not as a method: {0}(self.prices)"),
