@@ -2,15 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tickreel
 from engine_strategies import Watcher
 from import_sample import DAY, START_US, dataset, put, take, trade, trades
 from test_books import HEADER, TYPE, long_days
 from test_engine_books import run_twin
+from tickreel.books.book_kernel import BookRows
 from tickreel.errors import UsageError
+from tickreel.runs.events import Changes, events
 from tickreel.simulate.account import AccountSettings
+from tickreel.simulate.records import Rows
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_US
 from twin_book import L2
@@ -47,6 +53,27 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made = Store(root / "tape")
     assert take(made, root, block_rows=32).exit_code == 0
     return made
+
+
+times = st.lists(st.integers(0, 9), max_size=12).map(sorted)
+
+
+@given(times, times, st.lists(st.integers(1, 12), max_size=5), st.lists(st.integers(1, 12), max_size=5))
+def test_blocks_of_any_size_are_played_in_one_order(
+    trades: list[int], changes: list[int], trade_cuts: list[int], change_cuts: list[int]
+) -> None:
+    def cut(rows: list[int], cuts: list[int]) -> list[np.ndarray]:
+        return [part for part in np.split(np.array(rows, np.int64), sorted(cuts)) if len(part)]
+
+    blocks = [Changes(BookRows(*[part] * 5), 0, after_gap=True) for part in cut(changes, change_cuts)]
+    played: list[tuple[int, int]] = []
+    gaps = 0
+    for rows, change in events(iter([Rows(*[part] * 5) for part in cut(trades, trade_cuts)]), iter(blocks)):
+        pair = [(int(when), 0) for when in rows.local_ns] + [(int(when), 1) for when in change.rows.local_ns]
+        played += sorted(pair)
+        gaps += change.after_gap
+    assert played == sorted([(when, 0) for when in trades] + [(when, 1) for when in changes])
+    assert gaps == len(blocks)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -243,7 +243,7 @@ def _changes(
 
 def _opened(store: Store, part: Slice, symbol: str) -> Slice:
     """Return a slice with its contents; unlike `plan`, days without rows stay: a book goes on over them."""
-    return Slice(part.key, contents(open_slice(store, part), part, symbol))
+    return part if part.contents else Slice(part.key, contents(open_slice(store, part), part, symbol))
 
 
 def _contracts(
