@@ -52,9 +52,9 @@ def run(state, world, rows, bounds, start, stop):
         begin(state[0], ctx, account, world.instruments[0], rows, start)
     row = start
     while row < stop and account.status == GOING:
-        if rows.local_ns[row] >= next_watch(account, bounds) or account.live > 0:
-            if not attend(state[0], ctx, world, rows, bounds, row):
-                break
+        is_due = account.live > 0 or rows.local_ns[row] >= next_watch(account, bounds)
+        if is_due and not attend(state[0], ctx, world, rows, bounds, row):
+            break
         until = row + 1
         if account.live == 0:
             until = first_at(rows.local_ns, row + 1, stop, next_watch(account, bounds))
