@@ -122,7 +122,7 @@ def _tasks(store: Path, folder: Path) -> tuple[list[Any], int]:
     for stream in streams:
         task = SymbolTask(
             store=str(store), stream=stream, changes=None, strategy=ref, code=code,
-            parameters=dict(_PARAMETERS), capital=_CAPITAL, fee=_FEE, latency_ns=0, allow_short=False,
+            parameters=dict(_PARAMETERS), capital=_CAPITAL, fee=_FEE, latency_ns=0, allow_short=False, uncross=False,
             multiplier=1.0, from_ns=None, to_ns=None,
             grid=grid, folder=str(folder), batch_rows=None, jit=True,
         )  # fmt: skip
