@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUN_LOCK := requirements/run.txt
 DEV_LOCK := requirements/dev.txt
 
-.PHONY: demo test check lint soak bench format lock clean
+.PHONY: demo test check lint soak bench bench-headline format lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/tickreel demo
@@ -30,6 +30,11 @@ soak: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+# The store takes 3 bytes a trade: 7 GB; TRADES=50_000_000 is the small version.
+TRADES ?= 2_300_000_000
+bench-headline: $(VENV)/.dev
+	$(BIN)/python -m bench.headline --trades $(TRADES)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format src tests bench scripts examples
