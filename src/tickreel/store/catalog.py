@@ -36,7 +36,7 @@ class SegmentKey:
         """Return the names of the path below the store's root."""
         symbol = self.symbol if self.grouped else names.encode_symbol(self.symbol)
         parts = [self.feed, self.type, names.encode_exchange(self.exchange), symbol, self.day + SUFFIX]
-        return list(names.safe_path(parts).parts)
+        return names.safe_parts(parts)
 
     def __str__(self) -> str:
         return f"{self.feed}/{self.type}/{self.exchange}/{self.symbol}/{self.day}"
@@ -97,7 +97,8 @@ class Store:
         Raises CorruptionError if what lies there is another segment: rows of one symbol must not
         pass for those of another because a file was moved.
         """
-        segment = Segment(disk.open_beneath(self.root, key.parts()), self.path(key))
+        parts = key.parts()
+        segment = Segment(disk.open_beneath(self.root, parts), self.root.joinpath(*parts))
         meta = segment.meta
         found = SegmentKey(key.feed, meta.type, meta.exchange, meta.symbol, meta.day, meta.grouped)
         if found != key:

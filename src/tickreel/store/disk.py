@@ -128,7 +128,7 @@ def open_beneath(root: Path, parts: Iterable[str]) -> int:
     Returns a file descriptor; raises FileNotFoundError, or UsageError for a link.
     """
     *folders, name = parts
-    where = root
+    passed: list[str] = []
     try:
         folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -137,16 +137,17 @@ def open_beneath(root: Path, parts: Iterable[str]) -> int:
         raise disk_error(error, f"opening {root}") from error
     try:
         for part in folders:
-            where = where / part
+            passed.append(part)
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             os.close(folder)
             folder = below
-        where = where / name
+        passed.append(name)
         # Not blocking: a pipe in the place of a file must not hold the reader.
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         raise
     except OSError as error:
+        where = root.joinpath(*passed)
         if where.is_symlink():
             refuse_link(where)
         raise disk_error(error, f"opening {where}") from error

@@ -7,6 +7,7 @@ meet on a case-blind disk. `readings` says what people mean who write a name.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import PurePath
 
 from tickreel.errors import InputError, UsageError
@@ -17,15 +18,18 @@ _UPPER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _LOWER = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 _FEED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_KEPT_NAMES = 4_096
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 
 
+@lru_cache(_KEPT_NAMES)
 def encode_symbol(symbol: str) -> str:
     """Return the folder name of a symbol; InputError if it is empty, too long or has control characters."""
     name = _encode(symbol, _UPPER, "symbol")
     return _escape_first(name) if symbol in GROUPS else name
 
 
+@lru_cache(_KEPT_NAMES)
 def encode_exchange(exchange: str) -> str:
     """Return the folder name of an exchange, as `encode_symbol` with the usual case lower."""
     return _encode(exchange, _LOWER, "exchange")
@@ -68,11 +72,16 @@ def check_feed(feed: str) -> str:
 
 
 def safe_path(parts: list[str]) -> PurePath:
-    """Join names that were encoded here; the last guard against one that was not."""
+    """Join names that were encoded here."""
+    return PurePath(*safe_parts(parts))
+
+
+def safe_parts(parts: list[str]) -> list[str]:
+    """Return names that were encoded here; the last guard against one that was not."""
     for part in parts:
         if part in ("", ".", "..") or "/" in part or "\0" in part or "\\" in part:
             raise UsageError(f"{part!r} cannot be part of a path inside the store")
-    return PurePath(*parts)
+    return parts
 
 
 def _encode(text: str, literal: frozenset[int], what: str) -> str:
