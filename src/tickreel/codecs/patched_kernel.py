@@ -116,6 +116,7 @@ def best_widths(counts, widths):
     counts  int64[65], of the values' lengths
     Equal cost: the fewest layers, then the narrowest first.
     """
+    widths[:] = 0
     values, top = 0, 0
     for length in range(65):
         values += counts[length]
@@ -131,7 +132,7 @@ def best_widths(counts, widths):
         cost = values * (first + 1)
         if top - first <= WIDEST and cost + second_count * (top - first) < best:
             layers, best = 2, cost + second_count * (top - first)
-            widths[0], widths[1] = first, top - first
+            widths[0], widths[1], widths[2] = first, top - first, 0
         third_count = second_count
         for second in range(1, min(top - first, WIDEST + 1)):
             third_count -= counts[first + second]
@@ -163,6 +164,8 @@ def split(packed, width, low, bits, high):
 @kernel
 def pack(low, width, words):
     """Pack uint32[n] of `width` bits into words, zeros; see the module for where they lie."""
+    if width == 0:
+        return
     for row in range(-(-low.shape[0] // LANES)):
         values = low[row * LANES : (row + 1) * LANES]
         place, shift = (row * width) >> 5, np.uint32((row * width) & 31)

@@ -11,6 +11,9 @@ from tickreel.errors import CorruptionError
 
 NAME, ID = "planes", 3
 
+_SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)).view(np.uint64)
+"""For each byte its bits, first the highest, as eight bytes."""
+
 
 def encode(values: np.ndarray) -> bytes:
     present = np.flatnonzero(np.bincount(values, minlength=256)).astype(np.uint8)
@@ -29,16 +32,22 @@ def decode(data: memoryview, out: np.ndarray) -> None:
     stride = -(-len(out) // 8)
     if len(data) != 1 + distinct + width * stride:
         raise CorruptionError(f"planes: {len(data)} bytes for {len(out)} values of {distinct} kinds")
-    dictionary = np.zeros(1 << width, np.uint8)
-    dictionary[:distinct] = np.frombuffer(data[1 : 1 + distinct], np.uint8)
-    out[:] = 0
+    dictionary = np.frombuffer(data[1 : 1 + distinct], np.uint8)
+    eights = np.zeros(stride, np.uint64)
     for plane in range(width):
         start = 1 + distinct + plane * stride
-        bits = np.unpackbits(np.frombuffer(data[start : start + stride], np.uint8), count=len(out))
-        out |= bits << np.uint8(plane)
-    if len(out) and int(out.max()) >= distinct:
+        bits = np.take(_SPREAD, np.frombuffer(data[start : start + stride], np.uint8), mode="clip")
+        eights |= bits << np.uint64(plane) if plane else bits
+    place = eights.view(np.uint8)[: len(out)]
+    if distinct < 1 << width and len(out) and int(place.max()) >= distinct:
         raise CorruptionError(f"planes: a value beyond the {distinct} of the dictionary")
-    out[:] = dictionary[out]
+    if width == 1:
+        # Arithmetic on bytes takes a tenth of the time of looking them up.
+        low, high = dictionary.tolist()
+        np.multiply(place, np.uint8((high - low) & 0xFF), out=out)
+        out += np.uint8(low)
+    else:
+        out[:] = dictionary[place] if distinct else 0
 
 
 def _width(distinct: int) -> int:

@@ -1,0 +1,192 @@
+"""The codec patched: against a decoder in plain Python, over every mode and number of layers, in any range."""
+
+import os
+import random
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import twin_reader as twin
+from tickreel.codecs import patched, pco
+from tickreel.codecs import patched_kernel as k
+from tickreel.codecs.decimal_kernel import to_floats
+from tickreel.codecs.decimals import INVERSES, MAX_SCALE, NULL_MANTISSA, POWERS
+from tickreel.errors import CorruptionError
+
+SHARES = ((1.0,), (0.9, 0.1), (0.6, 0.3, 0.1), (0.5, 0.2, 0.15, 0.15), (0.97, 0.0, 0.0, 0.03))
+ROWS = 2 * k.PIECE + 700
+
+
+def samples() -> dict[str, np.ndarray]:
+    """Return values whose lengths are mixed in many ways: alone, as steps of time, as a walk."""
+    found, rng = {}, np.random.default_rng(11)
+    for shares in SHARES:
+        bits = rng.choice([2, 7, 13, 30][: len(shares)], ROWS, p=shares)
+        sizes = rng.integers(0, 1 << bits)
+        found[f"values {shares}"] = sizes - 10**15
+        found[f"times {shares}"] = np.cumsum(sizes * 1_000) + 1_704_067_200_000_000_000
+        found[f"walk {shares}"] = np.cumsum(np.where(rng.random(ROWS) < 0.5, sizes, -sizes) * 5)
+    found["count"] = np.arange(ROWS) * 3 - 7
+    found["equal"] = np.full(ROWS, 42)
+    found["far"] = np.array([0, 2**62 - 1, 5] * 50)
+    found["one"] = np.array([-(2**63)])
+    return found
+
+
+SAMPLES = samples()
+ENCODED = {name: patched.encode(values) for name, values in SAMPLES.items()}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_both_decoders_give_what_was_encoded(name: str) -> None:
+    values, data = SAMPLES[name], ENCODED[name]
+    assert data is not None
+    out = np.full(len(values), -1)
+    patched.decode(memoryview(data), out)
+    assert out.tolist() == values.tolist()
+    assert twin._read_patched(data, len(values)) == values.tolist()
+
+
+def test_the_samples_are_of_every_mode_and_number_of_layers() -> None:
+    heads = [np.frombuffer(data, np.int64, k.HEAD) for data in ENCODED.values() if data]
+    assert {int(head[k.MODE]) for head in heads} == {k.VALUE, k.DELTA, k.ZIGZAG}
+    assert {int(head[k.LAYERS]) for head in heads} == {1, 2, 3}
+    assert {int(head[k.STEP]) for head in heads} >= {1, 1_000, 5}
+
+
+def test_a_unit_of_time_costs_no_bits() -> None:
+    """Microseconds in ns, and milliseconds, take what their count takes."""
+    steps = np.cumsum(np.random.default_rng(3).integers(0, 100, ROWS))
+    sizes = [len(patched.encode(steps * unit) or b"") for unit in (1, 1_000, 1_000_000)]
+    assert len(set(sizes)) == 1
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_any_range_is_decoded_on_its_own(name: str) -> None:
+    values, data = SAMPLES[name], memoryview(ENCODED[name] or b"")
+    rng, count = random.Random(name), len(values)
+    edges = {0, 1, 63, 64, k.PIECE - 1, k.PIECE, k.PIECE + 1, count - 1, count}
+    places = [edge for edge in edges if edge <= count] + [rng.randrange(count + 1) for _ in range(8)]
+    for start, stop in product(places, places):
+        out = np.full(max(stop - start, 0), -1)
+        if stop >= start:
+            patched.decode_rows(data, count, start, out)
+            assert out.tolist() == values[start:stop].tolist()
+
+
+@settings(deadline=None, max_examples=200)
+@given(counts=st.dictionaries(st.integers(0, 64), st.integers(1, 1000), min_size=1, max_size=8))
+def test_the_widths_need_the_fewest_bits(counts: dict[int, int]) -> None:
+    table, widths = np.zeros(65, np.int64), np.full(3, -1)
+    for length, count in counts.items():
+        table[length] = count
+    layers, bits = k.best_widths(table, widths)
+    assert cost(counts, widths[:layers].tolist()) == bits
+    assert not widths[layers:].any()
+    top = max(counts)
+    tried = [[top]] + [[a, top - a] for a in range(top)]
+    tried += [[a, b, top - a - b] for a in range(top) for b in range(1, top - a)]
+    assert bits == min(cost(counts, way) for way in tried if max(way) <= k.WIDEST)
+
+
+def cost(counts: dict[int, int], widths: list[int]) -> int:
+    """Return the bits of layers of these widths, with their bitmaps."""
+    bits, below = 0, 0
+    for layer, width in enumerate(widths):
+        inside = sum(count for length, count in counts.items() if layer == 0 or length > below)
+        bits += inside * (width + (layer + 1 < len(widths)))
+        below += width
+    return bits
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=200))
+def test_any_integers_come_back_or_are_refused(values: list[int]) -> None:
+    array = np.array(values, np.int64)
+    data = patched.encode(array)
+    assert (data is None) == (max(values) - min(values) >= 2**62)
+    if data is not None:
+        assert twin._read_patched(data, len(values)) == values
+        out = np.empty(len(values), np.int64)
+        patched.decode(memoryview(data), out)
+        assert out.tolist() == values
+
+
+def damaged(seed: int) -> None:
+    """Decode blocks with some bits flipped: refused, or as many values, and no other error."""
+    rng = random.Random(seed)
+    for name, data in ENCODED.items():
+        for _ in range(20):
+            forged = bytearray(data or b"")
+            for _ in range(rng.choice((1, 1, 8))):
+                place = rng.randrange(min(len(forged), rng.choice((96, 400, 10**9))))
+                forged[place] ^= 1 << rng.randrange(8)
+            try:
+                patched.decode(memoryview(bytes(forged)), np.empty(len(SAMPLES[name]), np.int64))
+            except CorruptionError:
+                continue
+
+
+def test_damage_is_refused_or_harmless() -> None:
+    damaged(1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
+def test_no_damage_leads_out_of_bounds(setting: str, tmp_path: object) -> None:
+    """With every index checked, and in plain Python, which checks them too."""
+    folders = os.pathsep.join(sys.path)
+    environment = {**os.environ, setting: "1", "PYTHONPATH": folders, "TICKREEL_CACHE": str(tmp_path)}
+    code = "import test_patched as t; t.ROWS = 300; t.SAMPLES = t.samples();" * (
+        setting == "NUMBA_DISABLE_JIT"
+    )
+    code += "import test_patched as t; t.ENCODED = {n: t.patched.encode(v) for n, v in t.SAMPLES.items()};"
+    code += "t.damaged(2); [t.test_both_decoders_give_what_was_encoded(name) for name in t.SAMPLES]"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@settings(deadline=None)
+@given(
+    integers=st.lists(st.integers(-(2**53), 2**53) | st.integers(-999, 999), min_size=1, max_size=50),
+    scale=st.integers(0, MAX_SCALE),
+)
+def test_floats_are_those_of_a_division(integers: list[int], scale: int) -> None:
+    values, out = np.array(integers, np.int64), np.empty(len(integers))
+    to_floats(values, POWERS[scale], INVERSES[scale], False, out)
+    assert out.tobytes() == (values / POWERS[scale]).tobytes()
+    assert out.tolist() == [float(f"{integer}e-{scale}") for integer in integers]
+
+
+def test_empty_cells_are_nan_among_floats() -> None:
+    out = np.empty(3)
+    to_floats(np.array([5, NULL_MANTISSA, -7]), POWERS[1], INVERSES[1], True, out)
+    assert np.array_equal(out, [0.5, np.nan, -0.7], equal_nan=True)
+
+
+def test_every_scale_divides_as_a_division_does() -> None:
+    """A million numbers of each: near 2^53, near powers of two, small."""
+    rng = np.random.default_rng(5)
+    near = rng.integers(1, 2**11, 300_000) << rng.integers(0, 42, 300_000)
+    values = np.concatenate([2**53 - rng.integers(0, 2**20, 300_000), near - rng.integers(0, 2, 300_000),
+                             rng.integers(-(10**9), 10**9, 400_000)])  # fmt: skip
+    out = np.empty(len(values))
+    for scale in range(MAX_SCALE + 1):
+        to_floats(values, POWERS[scale], INVERSES[scale], False, out)
+        assert out.tobytes() == (values / POWERS[scale]).tobytes()
+
+
+def test_it_is_within_half_of_pcodec_where_it_is_chosen() -> None:
+    """Steps as trades have them: most are 0 or small, one in three is anything."""
+    rng = np.random.default_rng(9)
+    steps = np.where(
+        rng.random(65_536) < 0.67,
+        rng.integers(0, 4, 65_536),
+        rng.integers(0, 1 << rng.integers(10, 20, 65_536)),
+    )
+    times = np.cumsum(steps * 1_000)
+    assert len(patched.encode(times) or b"") < 1.15 * len(pco.encode(times))
