@@ -234,12 +234,13 @@ def test_texts_and_words_take_the_first_codec_that_holds_them() -> None:
 
 def test_numbers_are_kept_as_the_purpose_says() -> None:
     """Steps of 0 and 1 are smaller in pcodec, but not by half; a few values far apart are much smaller in it."""
-    steps = np.cumsum(RNG.integers(0, 2, 20_000))
-    far = np.array([3, 10**9 + 7, 10**13 + 8])[RNG.integers(0, 3, 20_000)]
+    steps = np.cumsum(RNG.integers(0, 2, 40_000))
+    far = np.array([3, 10**9 + 7, 10**13 + 8])[RNG.integers(0, 3, 40_000)]
     assert chosen(Kind.TIME, steps, purpose="plain") == [0]
     assert chosen(Kind.TIME, steps, purpose="size") == [pco.ID]
     assert chosen(Kind.TIME, steps, often=False) == [pco.ID]
     assert chosen(Kind.TIME, steps) == [patched.ID]
+    assert chosen(Kind.TIME, steps[:20_000]) == [pco.ID], "few rows"
     assert chosen(Kind.TIME, far) == [pco.ID]
     assert chosen(Kind.TIME, far, purpose="speed") == [patched.ID]
     assert chosen(Kind.FLOAT, floats()["random"], purpose="speed") == [pco.ID]
@@ -247,7 +248,7 @@ def test_numbers_are_kept_as_the_purpose_says() -> None:
 
 def test_a_codec_is_measured_once_for_a_column() -> None:
     """Constant blocks do not count, and a block that the codec cannot hold goes to pcodec."""
-    steps, far = np.cumsum(RNG.integers(0, 2, 20_000)), ints()["extremes"]
+    steps, far = np.cumsum(RNG.integers(0, 2, 40_000)), ints()["extremes"]
     assert chosen(Kind.TIME, steps[:1], steps, far, far[:2], steps[:9]) == [
         1, patched.ID, pco.ID, pco.ID, patched.ID,
     ]  # fmt: skip

@@ -12,11 +12,13 @@ from tickreel.schema import Kind
 Purpose = Literal["size", "balanced", "speed", "plain"]
 """size: the fewest bytes. speed: what decodes fastest. plain: numbers as they lie in memory, for views
 without a copy. balanced: speed in the columns that strategies and scans read most, for up to half as many
-bytes again as the smallest codec needs; the fewest bytes in the others."""
+bytes again as the smallest codec needs; the fewest bytes in the others, and in segments of few rows."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 _WORTH = 1.5
 """How many times the bytes of pcodec a column that is read often may take for being decoded faster."""
+_FEW = 1 << 15
+"""Rows of a segment that take longer to open than to decode: nothing is to be had from fast decoding."""
 _TEXTS = (number_text, uuid_text, plain_text)
 
 
@@ -57,17 +59,17 @@ class Choice:
     def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
         small = pco.encode(values)
         fast = patched.encode(values)
-        if fast is not None and len(fast) <= self._worth() * len(small):
+        if fast is not None and len(fast) <= self._worth(len(values)) * len(small):
             self._found = patched
             return patched.ID, fast
         self._found = pco
         return pco.ID, small
 
-    def _worth(self) -> float:
+    def _worth(self, rows: int) -> float:
         """Return how many times the bytes of pcodec fast decoding is worth."""
         if self._purpose == "speed":
             return float("inf")
-        return _WORTH if self._purpose == "balanced" and self._often else 1.0
+        return _WORTH if self._purpose == "balanced" and self._often and rows >= _FEW else 1.0
 
 
 def _first(codecs: tuple[ModuleType, ...], values: np.ndarray) -> tuple[int, bytes]:
