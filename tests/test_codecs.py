@@ -226,6 +226,9 @@ def test_texts_and_words_take_the_first_codec_that_holds_them() -> None:
     sides = np.array([1, 2, 1, 1], np.uint8)
     assert chosen(Kind.ENUM, sides, sides[:1]) == [planes.ID, 1]
     assert Choice(Kind.ENUM, "balanced", often=False).encode(sides)[1] == bytes([2, 1, 2, 0b0100_0000])
+    runs = np.repeat(np.tile(sides, 50), 300)
+    assert chosen(Kind.ENUM, runs) == [pco.ID]
+    assert chosen(Kind.ENUM, runs, purpose="speed") == [planes.ID]
     assert chosen(Kind.TEXT, np.array([b"12", b"3"]), texts()["uuids"], purpose="plain") == [
         number_text.ID,
         uuid_text.ID,

@@ -160,13 +160,17 @@ def _read_numbers(codec: int, chunk: bytes, rows: int, letter: str) -> list[Any]
     if codec == 7:
         return _read_patched(chunk, rows)
     if codec == 2:
-        out = np.zeros(rows, "<f8" if letter == "d" else "<i8")
-        progress = standalone.simple_decompress_into(chunk, out)
-        must(progress.finished and progress.n_processed == rows, "pco")
-        return out.tolist()
+        return _read_pco(chunk, rows, "<f8" if letter == "d" else "<i8")
     count = rows if codec == 0 else 1
     must(len(chunk) == 8 * count, "raw or constant")
     return list(struct.unpack(f"<{count}{letter}", chunk)) * (rows // count)
+
+
+def _read_pco(chunk: bytes, rows: int, dtype: str) -> list[Any]:
+    out = np.zeros(rows, dtype)
+    progress = standalone.simple_decompress_into(chunk, out)
+    must(progress.finished and progress.n_processed == rows, "pco")
+    return out.tolist()
 
 
 def _read_patched(chunk: bytes, rows: int) -> list[int]:
@@ -229,7 +233,9 @@ def _unpacked(words: tuple[int, ...], width: int, count: int) -> list[int]:
 
 
 def _read_enums(codec: int, chunk: bytes, rows: int) -> list[int]:
-    must(codec in (0, 1, 3), "codec")
+    must(codec in (0, 1, 2, 3), "codec")
+    if codec == 2:
+        return _read_pco(chunk, rows, "<u1")
     if codec == 3:
         return _read_planes(chunk, rows)
     count = rows if codec == 0 else 1

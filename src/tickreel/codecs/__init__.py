@@ -33,6 +33,6 @@ READABLE: dict[Kind, frozenset[int]] = {
     Kind.INT: _NUMBERS,
     Kind.DECIMAL: _NUMBERS,
     Kind.FLOAT: _NUMBERS - {patched.ID},
-    Kind.ENUM: frozenset({raw.ID, constant.ID, planes.ID}),
+    Kind.ENUM: frozenset({raw.ID, constant.ID, pco.ID, planes.ID}),
     Kind.TEXT: frozenset({constant.ID, number_text.ID, uuid_text.ID, plain_text.ID}),
 }

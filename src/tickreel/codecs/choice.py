@@ -17,6 +17,8 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 _WORTH = 1.5
 """How many times the bytes of pcodec a column that is read often may take for being decoded faster."""
+_WORTH_OF_WORDS = 2.0
+"""The same of columns of words, which take an eighth of a byte or less: long runs of one word go to pcodec."""
 _FEW = 1 << 15
 """Rows of a segment that take longer to open than to decode: nothing is to be had from fast decoding."""
 _TEXTS = (number_text, uuid_text, plain_text)
@@ -50,18 +52,16 @@ class Choice:
             return raw.ID, raw.encode(values)
         if (data := constant.encode(values)) is not None:
             return constant.ID, data
-        if self._kind is Kind.ENUM:
-            return planes.ID, planes.encode(values)
         if self._found is None:
             return self._measure(values)
         return _first((self._found, pco), values)
 
     def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
-        small = pco.encode(values)
-        fast = patched.encode(values)
+        quick = planes if self._kind is Kind.ENUM else patched
+        small, fast = pco.encode(values), quick.encode(values)
         if fast is not None and len(fast) <= self._worth(len(values)) * len(small):
-            self._found = patched
-            return patched.ID, fast
+            self._found = quick
+            return quick.ID, fast
         self._found = pco
         return pco.ID, small
 
@@ -69,7 +69,11 @@ class Choice:
         """Return how many times the bytes of pcodec fast decoding is worth."""
         if self._purpose == "speed":
             return float("inf")
-        return _WORTH if self._purpose == "balanced" and self._often and rows >= _FEW else 1.0
+        if self._purpose == "size":
+            return 1.0
+        if self._kind is Kind.ENUM:
+            return _WORTH_OF_WORDS
+        return _WORTH if self._often and rows >= _FEW else 1.0
 
 
 def _first(codecs: tuple[ModuleType, ...], values: np.ndarray) -> tuple[int, bytes]:

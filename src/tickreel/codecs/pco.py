@@ -1,4 +1,4 @@
-"""Integers and floats by pcodec: within some 13 % of the order-0 entropy on real tick data.
+"""Integers, floats and small words by pcodec: within some 13 % of the order-0 entropy on real tick data.
 
 Format: https://github.com/pcodec/pcodec (standalone file of one chunk).
 """
@@ -13,7 +13,8 @@ _LEVEL = 8
 
 
 def encode(values: np.ndarray) -> bytes:
-    return standalone.simple_compress(np.ascontiguousarray(values), ChunkConfig(compression_level=_LEVEL))
+    config = ChunkConfig(compression_level=_LEVEL, enable_8_bit=values.dtype == np.uint8)
+    return standalone.simple_compress(np.ascontiguousarray(values), config)
 
 
 def decode(data: memoryview, out: np.ndarray) -> None:
