@@ -1,108 +1,25 @@
 """`tickreel quality` over made-up files: each oddity is named, what is missing is listed, the page is whole."""
 
-import contextlib
-import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from import_sample import DAY_US, START_US, fast_folder, put, take
+from import_sample import DAY_US, START_US, take
+from quality_files import EVERY_US, Rows, called, changed, document, fill, usual, verdicts, without, write
 from tickreel.cli.app import run
+from tickreel.quality.asked import Asked, StreamKey
 from tickreel.quality.figures import FIGURES
 from tickreel.quality.segments import Measured
-from tickreel.quality.survey import Asked, Stream, StreamKey, survey
+from tickreel.quality.survey import Stream, survey
 from tickreel.quality.verdicts import RULES, Severity, Verdict, few_rows, join, judge
 from tickreel.quality.view import view
 from tickreel.quality.words import spoken_ns
 from tickreel.report.quality_html import quality_html
-from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, day_of, day_start
-
-TRADE = {"timestamp": 0, "local_timestamp": 0, "id": 0, "side": "buy", "price": 100, "amount": 1}
-QUOTE = {
-    "timestamp": 0,
-    "local_timestamp": 0,
-    "ask_amount": 1,
-    "ask_price": 101,
-    "bid_price": 100,
-    "bid_amount": 1,
-}
-LEVEL = {
-    "timestamp": 0,
-    "local_timestamp": 0,
-    "is_snapshot": "false",
-    "side": "bid",
-    "price": 100,
-    "amount": 1,
-}
-TICKER = {
-    "timestamp": 0, "local_timestamp": 0, "funding_timestamp": START_US, "funding_rate": 0.0001,
-    "predicted_funding_rate": "", "open_interest": 1, "last_price": 1, "index_price": 1, "mark_price": 1,
-}  # fmt: skip
-SAMPLES = {"trades": TRADE, "quotes": QUOTE, "incremental_book_L2": LEVEL, "derivative_ticker": TICKER}
-EVERY_US = 10_000_000
-"""Distance of rows: with this many a day no silence is a gap."""
-
-Rows = list[dict[str, Any]]
-
-
-def usual(
-    type: str = "trades", day: int = 0, count: int = DAY_US // EVERY_US, every_us: int = EVERY_US
-) -> Rows:
-    """Return rows all over a day, 1 ms and 3 us behind the exchange's clock, ids without a hole."""
-    start = START_US + day * DAY_US
-    rows = []
-    for number in range(count):
-        local = start + number * every_us + 3
-        row = SAMPLES[type] | {"timestamp": local - 1_003, "local_timestamp": local}
-        rows.append(row | ({"id": day * count + number + 1} if "id" in row else {}))
-    return rows
-
-
-def write(
-    root: Path, rows: Rows, type: str = "trades", symbol: str = "BTCUSDT", day: str = "2024-01-01"
-) -> Path:
-    keys = RECORD_TYPES[type].csv_header
-    lines = [",".join(keys)]
-    for row in rows:
-        cells = {"exchange": "binance", "symbol": symbol} | row
-        lines.append(",".join(str(cells[key]) for key in keys))
-    path = root.joinpath("binance", type, *day.split("-"), f"{symbol}.csv")
-    return put(path, "\n".join([*lines, ""]).encode())
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with fast_folder() as folder:
-        yield folder
-
-
-def document(place: Path, *words: object, code: int = 0) -> dict[str, Any]:
-    """Import the files of a folder and return the JSON document of `tickreel quality`."""
-    take(place / "tape", place / "files")
-    return called(place, *words, code=code)
-
-
-def called(place: Path, *words: object, code: int = 0) -> dict[str, Any]:
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        found = run(["quality", "--store", str(place / "tape"), "--workers", "1", "--json", *map(str, words)])
-    assert found == code, text.getvalue()
-    return json.loads(text.getvalue())
-
-
-def verdicts(found: dict[str, Any], day: int = 0) -> dict[str, tuple[str, str]]:
-    """Return rule -> (severity, text) of one day."""
-    return {
-        verdict["rule"]: (Severity(verdict["severity"]).word, verdict["text"])
-        for verdict in found["days"][day]["verdicts"]
-    }
 
 
 def test_nothing_is_said_of_a_day_as_it_should_be(place: Path) -> None:
@@ -111,17 +28,6 @@ def test_nothing_is_said_of_a_day_as_it_should_be(place: Path) -> None:
     assert verdicts(found) == {}
     assert found["days"][0]["figures"]["rows"] == DAY_US // EVERY_US
     assert found["streams"][0]["severity"] == 0
-
-
-def changed(rows: Rows, **values: Any) -> Rows:
-    return [
-        row | {name: value(row) if callable(value) else value for name, value in values.items()}
-        for row in rows
-    ]
-
-
-def without(rows: Rows, first: int, last: int) -> Rows:
-    return rows[:first] + rows[last:]
 
 
 BEFORE = {"timestamp": lambda row: row["local_timestamp"] + 1_271_000}
@@ -228,84 +134,6 @@ def test_sparse_rows_have_no_gap_at_their_usual_pace(place: Path) -> None:
     figures = document(place)["days"][0]["figures"]
     assert figures["gaps"] == 0
     assert figures["gap_threshold_ns"] == 20 * 900 * 10**9
-
-
-# Missing
-
-
-def fill(place: Path) -> None:
-    for symbol, days in (("AUSDT", (1, 2, 4)), ("BUSDT", (1,))):
-        for day in days:
-            write(place / "files", usual(day=day - 1, count=40), symbol=symbol, day=f"2024-01-0{day}")
-    write(place / "files", [], symbol="BUSDT", day="2024-01-02")
-    write(place / "files", usual("quotes", count=40), "quotes", "AUSDT")
-
-
-def missing(found: dict[str, Any]) -> set[tuple[str, str, str | None, str | None, int]]:
-    return {
-        (stream["type"], stream["symbol"], run["first"], run["last"], run["days"])
-        for stream in found["streams"]
-        for run in stream["missing"]
-    }
-
-
-def test_without_a_question_a_day_is_missing_between_the_first_and_the_last(place: Path) -> None:
-    fill(place)
-    found = document(place)
-    assert missing(found) == {("trades", "AUSDT", "2024-01-03", "2024-01-03", 1)}
-    empty = next(day for day in found["days"] if (day["symbol"], day["day"]) == ("BUSDT", "2024-01-02"))
-    assert [verdict["rule"] for verdict in empty["verdicts"]] == ["empty"]
-    assert empty["figures"]["rows"] == 0
-
-
-def test_the_product_of_what_was_asked_is_looked_for(place: Path) -> None:
-    fill(place)
-    words = (
-        "--symbols",
-        "AUSDT,BUSDT,CUSDT",
-        "--types",
-        "trades,quotes",
-        "--from",
-        "2024-01-01",
-        "--to",
-        "2024-01-03",
-    )
-    found = document(place, *words)
-    both = ("2024-01-01", "2024-01-02", 2)
-    assert missing(found) == {
-        ("trades", "CUSDT", *both), ("quotes", "CUSDT", *both), ("quotes", "BUSDT", *both),
-        ("quotes", "AUSDT", "2024-01-02", "2024-01-02", 1),
-    }  # fmt: skip
-    assert {stream["exchange"] for stream in found["streams"] if stream["symbol"] == "CUSDT"} == {None}
-    called(place, *words, "--require", code=1)
-    called(place, "--symbols", "AUSDT", "--types", "trades", "--to", "2024-01-03", "--require")
-
-
-def test_a_store_without_what_was_asked_says_so(place: Path) -> None:
-    fill(place)
-    found = document(place, "--types", "liquidations", "--exchange", "bybit")
-    assert (found["streams"], found["from"], found["totals"]["segments"]) == ([], None, 0)
-    found = called(place, "--symbols", "bybit:X", "--require", code=1)
-    assert missing(found) == {("trades", "X", None, None, 0)}
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (("--types", "ticks"), "--types ticks: no record type"),
-        (("--gap", "5ms"), "--gap 5ms: give 1s to 1d"),
-        (("--from", "2024-01-01T12:00"), "give a midnight"),
-        (("--from", "2024-01-02", "--to", "2024-01-01"), "--from must be before --to"),
-        (("--symbols", "bybit:X", "--exchange", "binance"), "--exchange says binance"),
-        (("--out", "nowhere/x.html"), "nowhere"),
-    ],
-)
-def test_wrong_words_say_what_is_allowed(place: Path, words: tuple[str, ...], says: str, monkeypatch) -> None:
-    fill(place)
-    take(place / "tape", place / "files")
-    monkeypatch.chdir(place)
-    code = 5 if "--out" in words else 2
-    assert says in called(place, *words, code=code)["error"]["message"]
 
 
 # Groups, damage, workers

@@ -55,7 +55,8 @@ def quality(
     Gaps, clocks, ids, prices and books, and the days that are missing.
     Every symbol is looked for with every type on every day of the range.
     """
-    from tickreel.quality.survey import Asked, survey
+    from tickreel.quality.asked import Asked
+    from tickreel.quality.survey import survey
     from tickreel.quality.view import view
     from tickreel.report.quality_terminal import quality_table
     from tickreel.store.catalog import Store

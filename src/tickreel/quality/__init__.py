@@ -11,7 +11,8 @@
     segments       one segment's figures; the task of a worker
     words          how a verdict words durations, times of day and shares
     verdicts       figures to sentences with a severity, worst first
-    survey         the question: what is there, what is missing, all of it measured on all cores
+    asked          the question, and which streams it names
+    survey         what is there, what is missing, all of it measured on all cores
     view           a survey as the plain data that `report` shows
 
 Memory does not grow with the rows, and neither block size nor the number of workers changes a figure.

@@ -4,8 +4,9 @@ from itertools import groupby
 
 import msgspec
 
+from tickreel.quality.asked import Asked
 from tickreel.quality.segments import Measured
-from tickreel.quality.survey import Asked, Stream
+from tickreel.quality.survey import Stream
 from tickreel.quality.verdicts import BAD, Verdict, few_rows, join, judge, placed
 from tickreel.report.quality_view import DayView, FindingView, QualityView, RunView, StreamView, TotalsView
 from tickreel.units import NS_PER_DAY, day_of, day_start
@@ -112,6 +113,7 @@ def _totals(streams: list[StreamView], days: list[DayView]) -> TotalsView:
         "streams": len(streams),
         "segments": len(days),
         "rows": sum(stream["rows"] for stream in streams),
+        "streams_missing": sum(not stream["days"] for stream in streams),
         "missing_days": sum(run["days"] for stream in streams for run in stream["missing"]),
         "notes": severities.count(1),
         "warnings": severities.count(2),
