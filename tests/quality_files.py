@@ -8,7 +8,7 @@ from typing import Any
 
 from import_sample import DAY_US, START_US, put, take
 from tickreel.cli.app import run
-from tickreel.quality.verdicts import Severity
+from tickreel.quality.rule import Severity
 from tickreel.schema import RECORD_TYPES
 
 TRADE = {"timestamp": 0, "local_timestamp": 0, "id": 0, "side": "buy", "price": 100, "amount": 1}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tickreel.errors import UsageError
-from tickreel.quality.meter import SMALLEST_GAP_NS
+from tickreel.quality.gaps import SMALLEST_GAP_NS
 from tickreel.schema import GROUPS, MARKET_TYPES
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.names import encode_exchange, readings

@@ -21,6 +21,11 @@ def spoken_ns(ns: int | float) -> str:
     return f"{ns / NS_PER_DAY:.4g} days"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return "1 hole", "2 holes"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def percent(count: float, whole: float) -> str:
     """Return a share as text that says 100 % or 0 % only where it is exactly that."""
     share = 100 * count / whole
@@ -30,7 +35,9 @@ def percent(count: float, whole: float) -> str:
 
 
 def of_rows(figures: Figures, name: str) -> str:
-    return f"{figures[name]:,} of {figures['rows']:,} rows ({percent(figures[name], figures['rows'])})"
+    return (
+        f"{figures[name]:,} of {counted(figures['rows'], 'row')} ({percent(figures[name], figures['rows'])})"
+    )
 
 
 def of_looks(figures: Figures, name: str) -> str:
@@ -38,4 +45,4 @@ def of_looks(figures: Figures, name: str) -> str:
     if "book_messages" not in figures:
         return of_rows(figures, name)
     whole = figures["book_messages"]
-    return f"{figures[name]:,} of {whole:,} messages ({percent(figures[name], whole)})"
+    return f"{figures[name]:,} of {counted(whole, 'message')} ({percent(figures[name], whole)})"

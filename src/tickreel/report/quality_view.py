@@ -12,7 +12,7 @@ class VerdictView(TypedDict):
 
 
 class FindingView(TypedDict):
-    """One rule over the days of a stream: how many days, the first of the worst of them with its text."""
+    """One rule over the days of a stream: how many days, the worst of them with its text."""
 
     rule: str
     severity: int
