@@ -43,6 +43,39 @@ def test_a_nearly_empty_day_is_not_fine(place: Path) -> None:
         assert verdicts(found, day)["few_rows"] == ("bad", f"{rows}, where the median day has 8,640")
 
 
+def test_most_ids_lost_at_once_is_bad(place: Path) -> None:
+    write(place / "files", changed(usual(), id=lambda row: row["id"] + (row["id"] > 700) * 100_000))
+    assert verdicts(document(place))["id_holes"][0] == "bad"
+
+
+def test_days_that_join_are_recognised_and_others_too(place: Path) -> None:
+    days = (usual(), usual(day=1), changed(usual(day=2), id=lambda row: row["id"] + 5), usual(day=3)[120:])
+    for day, rows in enumerate(days):
+        write(place / "files", rows, day=f"2024-01-0{day + 1}")
+    found = document(place)
+    told = [verdicts(found, day).get("join") for day in range(4)]
+    assert told[0] is None
+    assert told[1] == ("note", "joins the day before after 10 s, no id missing")
+    assert told[2] == ("warning", "joins the day before after 10 s, 5 ids missing")
+    assert told[3] == ("warning", "a gap of 20.17 min over midnight, 115 ids missing")
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        ([8_642, 8_641, 8_643], "no id missing"),
+        ([8_640], "the last id comes again"),
+        ([8_630], "ids go back by 10"),
+    ],
+)
+def test_ids_join_by_the_lowest_of_the_day(place: Path, first: list[int], says: str) -> None:
+    write(place / "files", usual())
+    rest = [max(first) + 1 + number for number in range(500)]
+    rows = [row | {"id": id} for row, id in zip(usual(day=1), first + rest, strict=False)]
+    write(place / "files", rows, day="2024-01-02")
+    assert verdicts(document(place), 1)["join"][1].endswith(says)
+
+
 def test_the_worst_day_is_the_one_shown(place: Path) -> None:
     for day, end in enumerate((1_030, 1_300, 1_040)):
         write(place / "files", without(usual(day=day), 1_000, end), day=f"2024-01-0{day + 1}")

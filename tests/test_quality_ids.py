@@ -1,6 +1,5 @@
-"""Ids of a quality report: what is missing, what comes late, where ids begin anew; and how days join."""
+"""Ids of a quality report: what is missing, what comes late, where ids begin anew."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twin_quality
-from quality_files import changed, document, usual, verdicts, write
 from tickreel.quality.contents import Ids
 from tickreel.quality.rule import BAD, NOTE, WARNING
 from tickreel.quality.verdicts import BY_NAME, join
@@ -93,39 +91,6 @@ def test_holes_are_judged_by_how_many_rows_have_one(
     assert told is not None
     assert told[0] == severity
     assert text in told[1]
-
-
-def test_most_ids_lost_at_once_is_bad(place: Path) -> None:
-    write(place / "files", changed(usual(), id=lambda row: row["id"] + (row["id"] > 700) * 100_000))
-    assert verdicts(document(place))["id_holes"][0] == "bad"
-
-
-def test_days_that_join_are_recognised_and_others_too(place: Path) -> None:
-    days = (usual(), usual(day=1), changed(usual(day=2), id=lambda row: row["id"] + 5), usual(day=3)[120:])
-    for day, rows in enumerate(days):
-        write(place / "files", rows, day=f"2024-01-0{day + 1}")
-    found = document(place)
-    told = [verdicts(found, day).get("join") for day in range(4)]
-    assert told[0] is None
-    assert told[1] == ("note", "joins the day before after 10 s, no id missing")
-    assert told[2] == ("warning", "joins the day before after 10 s, 5 ids missing")
-    assert told[3] == ("warning", "a gap of 20.17 min over midnight, 115 ids missing")
-
-
-@pytest.mark.parametrize(
-    ("first", "says"),
-    [
-        ([8_642, 8_641, 8_643], "no id missing"),
-        ([8_640], "the last id comes again"),
-        ([8_630], "ids go back by 10"),
-    ],
-)
-def test_ids_join_by_the_lowest_of_the_day(place: Path, first: list[int], says: str) -> None:
-    write(place / "files", usual())
-    rest = [max(first) + 1 + number for number in range(500)]
-    rows = [row | {"id": id} for row, id in zip(usual(day=1), first + rest, strict=False)]
-    write(place / "files", rows, day="2024-01-02")
-    assert verdicts(document(place), 1)["join"][1].endswith(says)
 
 
 def test_ids_that_are_no_count_do_not_join() -> None:

@@ -261,6 +261,7 @@ def test_the_twin_agrees_with_plain_python_too() -> None:
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         pytest.skip("this is that run")
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(Path(__file__))]
+    files = [str(Path(__file__).with_name(f"test_quality_{name}.py")) for name in ("twin", "ids", "same")]
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *files]
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

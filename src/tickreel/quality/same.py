@@ -51,7 +51,7 @@ class SameRows:
             if left == 0:
                 break
             mix_column(_words(self._with_tail(name, block, before, kept)), alive, hashes)
-            left = keep_equal(hashes, alive, again, np.empty(1 << (2 * left).bit_length(), np.int32))
+            left = keep_equal(hashes, alive, again, np.empty(1 << int(2 * left).bit_length(), np.int32))
         return again
 
     def _remember(self, times: np.ndarray, begins: np.ndarray, carried: int) -> None:
