@@ -1,11 +1,13 @@
 """`tickreel quality` over made-up files: each oddity is named, what is missing is listed, the page is whole."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from import_sample import DAY_US, START_US, take
 from quality_files import EVERY_US, Rows, called, changed, document, fill, usual, verdicts, without, write
@@ -19,6 +21,7 @@ from tickreel.quality.verdicts import RULES, join, judge
 from tickreel.quality.view import view
 from tickreel.quality.words import clock_text, spoken_ns
 from tickreel.report.quality_html import quality_html
+from tickreel.report.quality_terminal import quality_table
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
@@ -252,3 +255,38 @@ def test_a_large_page_stays_small_and_says_what_it_left_out() -> None:
     page = quality_html(view("x", "f", Asked(), streams), figures=[], rules=[], version="0", created="now")
     assert len(page) < 2_000_000
     assert "worst are in this file" in page
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_nothing_is_cut_off_in_a_narrow_terminal(width: int) -> None:
+    name = "BTC-1MAR24-50000-C-OF-A-VERY-LONG-NAME"
+    stream = Stream(StreamKey(0, "binance-futures", name, False), ["2024-01-01", "2024-01-02"])
+    key = SegmentKey("f", "trades", "binance-futures", name, "2024-01-01")
+    stream.found["2024-01-01"] = Measured(key, error="beyond all words " * 12 + "end")
+    text = io.StringIO()
+    shown = view("x", "f", Asked(), [stream])
+    Console(file=text, width=width).print(quality_table(shown))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(text.getvalue().split())
+    assert words.count(name) == 3
+    for part in (
+        "trades",
+        "unreadable: cannot be read: beyond",
+        "end",
+        "1 bad, 0 warnings, 0 notes; 1 day missing",
+        "2024-01-02",
+    ):
+        assert part in words
+    assert "1 day of 1 stream, 0 rows" in words
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(place: Path, monkeypatch) -> None:
+    fill(place)
+    take(place / "tape", place / "files")
+    monkeypatch.setattr("tickreel.quality.survey._measure", lambda *rest: pytest.fail("measured"))
+    message = called(place, "--out", place, code=2)["error"]["message"]
+    assert message.endswith(f"is a folder; name a file, e.g. {place / 'quality.html'}")
+    called(place, "--out", place / "nowhere" / "q.html", code=5)
+    assert not [path for path in place.parent.glob(f".{place.name}*")]
+    assert sorted(path.name for path in place.iterdir()) == ["files", "tape"]

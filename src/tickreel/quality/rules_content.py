@@ -2,7 +2,8 @@
 
 from tickreel.quality.figures import Figures
 from tickreel.quality.rule import BAD, NOTE, WARNING, Found, Rule, graded
-from tickreel.quality.words import counted, of_looks, of_rows, percent, spoken_ns
+from tickreel.quality.words import of_looks, of_rows, percent, spoken_ns
+from tickreel.report.figures import counted
 from tickreel.units import NS_PER_S
 
 ALIKE = 4

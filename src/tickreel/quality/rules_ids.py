@@ -2,7 +2,8 @@
 
 from tickreel.quality.figures import Figures
 from tickreel.quality.rule import NOTE, WARNING, Found, Rule, graded
-from tickreel.quality.words import counted, of_rows, percent
+from tickreel.quality.words import of_rows, percent
+from tickreel.report.figures import counted
 
 FEW_HOLES = 10
 HOLE_SHARE = 0.01

@@ -1,6 +1,7 @@
 """How a verdict words durations, times of day and shares."""
 
 from tickreel.quality.figures import Figures
+from tickreel.report.figures import counted
 from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, format_time
 
 
@@ -19,11 +20,6 @@ def spoken_ns(ns: int | float) -> str:
         if size < below:
             return f"{ns / scale:.4g} {unit}"
     return f"{ns / NS_PER_DAY:.4g} days"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return "1 hole", "2 holes"."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def percent(count: float, whole: float) -> str:
