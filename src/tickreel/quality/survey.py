@@ -55,10 +55,12 @@ def survey(
         for key in store.find(feed=feed, exchange=asked.exchange, from_ns=asked.from_ns, to_ns=asked.to_ns)
         if StreamKey.of(key) in lines
     ]
-    found = {line: Stream(line) for line in sorted(lines, key=_order)}
-    _set_days(asked, keys, found)
+    there: dict[StreamKey, set[str]] = {line: set() for line in sorted(lines, key=_order)}
+    for key in keys:
+        there[StreamKey.of(key)].add(key.day)
+    found = {line: Stream(line, days) for line, days in _days(asked, there)}
     if asked.symbols:
-        _refuse_grouped(store, feed, asked, found.values())
+        _refuse_grouped(store, feed, asked, found.values(), there)
     on_plan(len(keys))
     for measured in _measure(store, keys, asked.gap_ns, workers, on_progress):
         found[StreamKey.of(measured.key)].found[measured.key.day] = measured
@@ -69,23 +71,22 @@ def _order(key: StreamKey) -> tuple[int, str, str, bool]:
     return key.type_order, key.exchange or "", key.symbol, key.group
 
 
-def _set_days(asked: Asked, keys: Sequence[SegmentKey], streams: dict[StreamKey, Stream]) -> None:
-    """Set the days of every stream: those of the range, which without one is from its first to its last segment.
+def _days(asked: Asked, there: dict[StreamKey, set[str]]) -> Iterator[tuple[StreamKey, list[str]]]:
+    """Yield the days of every stream: those of the range, which without one is from its first to its last segment.
 
     A stream without any segment in the range is looked for on the days of all others.
     """
-    spans: dict[StreamKey, list[str]] = {}
-    for key in keys:
-        spans.setdefault(StreamKey.of(key), []).append(key.day)
-    days = [key.day for key in keys]
-    others = [min(days), max(days)] if days else []
-    for line, stream in streams.items():
-        days = spans.get(line, others)
+    others = set().union(*there.values())
+    ends = {min(others), max(others)} if others else set()
+    for line, own in there.items():
+        days = own or ends
         first = asked.from_ns if asked.from_ns is not None else day_start(min(days)) if days else None
         last = asked.to_ns if asked.to_ns is not None else day_start(max(days)) + NS_PER_DAY if days else None
-        if first is not None and last is not None:
-            _refuse_too_long(first, last)
-            stream.days = [day_of(ns) for ns in range(first, last, NS_PER_DAY)]
+        if first is None or last is None:
+            yield line, []
+            continue
+        _refuse_too_long(first, last)
+        yield line, [day_of(ns) for ns in range(first, last, NS_PER_DAY)]
 
 
 def _refuse_too_long(first: int, last: int) -> None:
@@ -97,11 +98,12 @@ def _refuse_too_long(first: int, last: int) -> None:
         )
 
 
-def _refuse_grouped(store: Store, feed: str, asked: Asked, streams: Iterable[Stream]) -> None:
+def _refuse_grouped(
+    store: Store, feed: str, asked: Asked, streams: Iterable[Stream], there: dict[StreamKey, set[str]]
+) -> None:
     """Raise UsageError for a symbol that was named and lies in a group's file on a day that would be missing."""
-    wanted = [stream for stream in streams if not stream.key.group]
-    have = {stream.key: _days_there(store, feed, stream.key) for stream in wanted}
-    for type in {stream.key.type for stream in wanted}:
+    missing = [(stream.key, {*stream.days} - there[stream.key]) for stream in streams if not stream.key.group]
+    for type in {line.type for line, days in missing if days or not there[line]}:
         for key in store.find(
             feed=feed,
             type=type,
@@ -111,22 +113,17 @@ def _refuse_grouped(store: Store, feed: str, asked: Asked, streams: Iterable[Str
             to_ns=asked.to_ns,
         ):
             lost = [
-                stream.key.symbol
-                for stream in wanted
-                if stream.key.type == type
-                and stream.key.exchange in (None, key.exchange)
-                and key.day not in have[stream.key]
+                line.symbol
+                for line, days in missing
+                if line.type == type
+                and line.exchange in (None, key.exchange)
+                and (key.day in days or not there[line])
             ]
             if lost and (symbol := _within(store, key, lost)):
                 raise UsageError(
                     f"{symbol} lies in a group's file with other symbols ({key}): it is judged only with them;"
                     f" name the group, {key.exchange}:{key.symbol}"
                 )
-
-
-def _days_there(store: Store, feed: str, line: StreamKey) -> set[str]:
-    found = store.find(feed=feed, type=line.type, exchange=line.exchange, symbol=line.symbol)
-    return {key.day for key in found}
 
 
 def _within(store: Store, key: SegmentKey, symbols: list[str]) -> str | None:
