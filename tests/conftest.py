@@ -1,9 +1,11 @@
 """Fixtures that many tests share: a small made-up market as files and as a store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from import_sample import fast_folder
 from tickreel.ingest.importer import ImportSettings, import_files
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
@@ -31,3 +33,10 @@ def market_store(market_files: Path, tmp_path_factory: pytest.TempPathFactory) -
     summary = import_files(store, [str(market_files)], ImportSettings(workers=1))
     assert summary.exit_code == 0
     return store
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty folder on a fast disk."""
+    with fast_folder() as folder:
+        yield folder

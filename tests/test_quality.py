@@ -1,108 +1,29 @@
 """`tickreel quality` over made-up files: each oddity is named, what is missing is listed, the page is whole."""
 
-import contextlib
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
-from import_sample import DAY_US, START_US, fast_folder, put, take
+from import_sample import DAY_US, START_US, take
+from quality_files import EVERY_US, Rows, called, changed, document, fill, usual, verdicts, without, write
 from tickreel.cli.app import run
+from tickreel.quality.asked import Asked, StreamKey
 from tickreel.quality.figures import FIGURES
+from tickreel.quality.rule import Rule, Severity
 from tickreel.quality.segments import Measured
-from tickreel.quality.survey import Asked, Stream, StreamKey, survey
-from tickreel.quality.verdicts import RULES, Severity, Verdict, few_rows, join, judge
+from tickreel.quality.survey import Stream, survey
+from tickreel.quality.verdicts import RULES, join, judge
 from tickreel.quality.view import view
-from tickreel.quality.words import spoken_ns
+from tickreel.quality.words import clock_text, spoken_ns
 from tickreel.report.quality_html import quality_html
-from tickreel.schema import RECORD_TYPES
+from tickreel.report.quality_terminal import quality_table
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, day_of, day_start
-
-TRADE = {"timestamp": 0, "local_timestamp": 0, "id": 0, "side": "buy", "price": 100, "amount": 1}
-QUOTE = {
-    "timestamp": 0,
-    "local_timestamp": 0,
-    "ask_amount": 1,
-    "ask_price": 101,
-    "bid_price": 100,
-    "bid_amount": 1,
-}
-LEVEL = {
-    "timestamp": 0,
-    "local_timestamp": 0,
-    "is_snapshot": "false",
-    "side": "bid",
-    "price": 100,
-    "amount": 1,
-}
-TICKER = {
-    "timestamp": 0, "local_timestamp": 0, "funding_timestamp": START_US, "funding_rate": 0.0001,
-    "predicted_funding_rate": "", "open_interest": 1, "last_price": 1, "index_price": 1, "mark_price": 1,
-}  # fmt: skip
-SAMPLES = {"trades": TRADE, "quotes": QUOTE, "incremental_book_L2": LEVEL, "derivative_ticker": TICKER}
-EVERY_US = 10_000_000
-"""Distance of rows: with this many a day no silence is a gap."""
-
-Rows = list[dict[str, Any]]
-
-
-def usual(
-    type: str = "trades", day: int = 0, count: int = DAY_US // EVERY_US, every_us: int = EVERY_US
-) -> Rows:
-    """Return rows all over a day, 1 ms and 3 us behind the exchange's clock, ids without a hole."""
-    start = START_US + day * DAY_US
-    rows = []
-    for number in range(count):
-        local = start + number * every_us + 3
-        row = SAMPLES[type] | {"timestamp": local - 1_003, "local_timestamp": local}
-        rows.append(row | ({"id": day * count + number + 1} if "id" in row else {}))
-    return rows
-
-
-def write(
-    root: Path, rows: Rows, type: str = "trades", symbol: str = "BTCUSDT", day: str = "2024-01-01"
-) -> Path:
-    keys = RECORD_TYPES[type].csv_header
-    lines = [",".join(keys)]
-    for row in rows:
-        cells = {"exchange": "binance", "symbol": symbol} | row
-        lines.append(",".join(str(cells[key]) for key in keys))
-    path = root.joinpath("binance", type, *day.split("-"), f"{symbol}.csv")
-    return put(path, "\n".join([*lines, ""]).encode())
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with fast_folder() as folder:
-        yield folder
-
-
-def document(place: Path, *words: object, code: int = 0) -> dict[str, Any]:
-    """Import the files of a folder and return the JSON document of `tickreel quality`."""
-    take(place / "tape", place / "files")
-    return called(place, *words, code=code)
-
-
-def called(place: Path, *words: object, code: int = 0) -> dict[str, Any]:
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        found = run(["quality", "--store", str(place / "tape"), "--workers", "1", "--json", *map(str, words)])
-    assert found == code, text.getvalue()
-    return json.loads(text.getvalue())
-
-
-def verdicts(found: dict[str, Any], day: int = 0) -> dict[str, tuple[str, str]]:
-    """Return rule -> (severity, text) of one day."""
-    return {
-        verdict["rule"]: (Severity(verdict["severity"]).word, verdict["text"])
-        for verdict in found["days"][day]["verdicts"]
-    }
 
 
 def test_nothing_is_said_of_a_day_as_it_should_be(place: Path) -> None:
@@ -111,17 +32,6 @@ def test_nothing_is_said_of_a_day_as_it_should_be(place: Path) -> None:
     assert verdicts(found) == {}
     assert found["days"][0]["figures"]["rows"] == DAY_US // EVERY_US
     assert found["streams"][0]["severity"] == 0
-
-
-def changed(rows: Rows, **values: Any) -> Rows:
-    return [
-        row | {name: value(row) if callable(value) else value for name, value in values.items()}
-        for row in rows
-    ]
-
-
-def without(rows: Rows, first: int, last: int) -> Rows:
-    return rows[:first] + rows[last:]
 
 
 BEFORE = {"timestamp": lambda row: row["local_timestamp"] + 1_271_000}
@@ -134,27 +44,30 @@ ODD: dict[str, tuple[str, Rows, str, str]] = {
     "coverage": ("trades", changed(usual(every_us=1_000_000, count=360), local_timestamp=lambda row: row["local_timestamp"] + DAY_US - 360_000_000), "bad", "0.417 % of the day: the first at 23:54:00, the last at 23:59:59"),
     "gaps": ("trades", without(usual(), 1_000, 1_039), "warning", "a gap of 400 s; 02:46:30 to 02:53:10"),
     "bursts": ("trades", [row for row in usual() for _ in "xxxx"], "note", "75 % the local time and 75 % the exchange time"),
-    "thinned": ("trades", changed(usual(every_us=8_640_000, count=10_000), local_timestamp=lambda row: row["local_timestamp"] - 3 + row["id"] % 2 * 1_000), "warning", "whole milliseconds and 0 % of them repeat"),
+    "thinned": ("trades", changed(usual(every_us=8_640_000, count=10_000), local_timestamp=lambda row: row["local_timestamp"] - 3 + row["id"] % 2 * 1_000, id=""), "warning", "whole milliseconds and 0 % of them repeat"),
     "duplicates": ("trades", [*usual()[:9], usual()[8], *usual()[9:]], "note", "1 of 8,641 rows (0.0116 %)"),
-    "set_aside": ("trades", [*usual(), usual()[-1] | {"price": 0}], "warning", "1 lines of its files"),
-    "order": ("trades", [*usual()[:9], usual()[7] | {"id": 10}, *changed(usual()[9:], id=lambda row: row["id"] + 1)], "note", "1 rows in order"),
+    "set_aside": ("trades", [*usual(), usual()[-1] | {"price": 0}], "warning", "import set aside 1 line of its files"),
+    "order": ("trades", [*usual()[:9], usual()[7] | {"id": 10}, *changed(usual()[9:], id=lambda row: row["id"] + 1)], "note", "import put in order 1 row of its files"),
     "no_ids": ("trades", changed(usual(), id=""), "note", "no row has an id"),
     "id_holes": ("trades", changed(usual(), id=lambda row: row["id"] + (row["id"] > 700) * 3), "warning", "3 ids missing (0.0347 %) in 1 hole, at most 3 in one"),
-    "ids_twice": ("trades", [*usual()[:9], usual()[8] | {"price": 101}, *usual()[9:]], "warning", "1 rows have an id that came before"),
+    "ids_twice": ("trades", [*usual()[:9], usual()[8] | {"price": 101}, *usual()[9:]], "warning", "1 row has an id that came before; 00:01:20"),
+    "ids_text": ("trades", changed(usual(), id=lambda row: f"{row['id']}-x" if row["id"] == 10 else row["id"]), "note", "the id is no number in 1 of 8,640 rows (0.0116 %): of these none can be missed; 00:01:30"),
+    "ids_late": ("trades", [*usual()[:9], usual()[9] | {"id": 11}, usual()[10] | {"id": 10}, *usual()[11:]], "note", "ids come after higher ones in 1 of 8,640 rows (0.0116 %); 00:01:40"),
     "ids_backwards": ("trades", [*usual()[:9], usual()[9] | {"id": 3}, *usual()[10:]], "warning", "ids go backwards in 1 of"),
     "sides": ("trades", changed(usual(), side="unknown"), "warning", "the side is unknown on every row"),
-    "outliers": ("trades", [*usual()[:9], usual()[9] | {"price": 102}, *usual()[10:]], "warning", "1 prices stand more than 1 % off the trades around them and come back; 00:01:30: 102 where its neighbours have 100"),
+    "outliers": ("trades", [*usual()[:9], usual()[9] | {"price": 102}, *usual()[10:]], "warning", "1 price stands more than 1 % off the trades around it and comes back; 00:01:30: 102 where its neighbours have 100"),
     "amount": ("trades", [*usual()[:9], usual()[9] | {"amount": 1e6}, *usual()[10:]], "warning", "one row has 99.1 % of the day's amount"),
     "late_snapshot": ("incremental_book_L2", [*usual("incremental_book_L2")[:328], *changed(usual("incremental_book_L2")[328:], is_snapshot="true")], "warning", "after 328 rows of changes"),
     "snapshot_zeros": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", amount=0), "warning", "8,640 levels with amount 0"),
-    "sparse": ("trades", usual(count=99), "note", "only 99 seconds of the day have rows"),
-    "reconnects": ("incremental_book_L2", [row | {"is_snapshot": "true" if number in (0, 50) else "false"} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 snapshots after the first"),
-    "absent": ("incremental_book_L2", [row | {"is_snapshot": "false" if number else "true", "amount": int(number != 1), "price": 100 + (number == 1)} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 of 1 removals are of levels that the book has not"),
+    "sparse": ("trades", usual(every_us=800_000_000, count=99), "note", "only 99 seconds of the day have rows"),
+    "reconnects": ("incremental_book_L2", [row | {"is_snapshot": "true" if number in (0, 50) else "false"} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 snapshot after the first"),
+    "no_book": ("incremental_book_L2", [row | {"is_snapshot": "true" if number < 2 else "false", "price": (99, "123456789012345.67", "100.00000001")[min(number, 2)]} for number, row in enumerate(usual("incremental_book_L2"))], "warning", "prices lie too far apart for one book"),
+    "absent": ("incremental_book_L2", [row | {"is_snapshot": "false" if number else "true", "amount": int(number != 1), "price": 100 + (number == 1)} for number, row in enumerate(usual("incremental_book_L2"))], "note", "1 of 1 removal is of levels that the book has not"),
     "book_cells": ("incremental_book_L2", changed(usual("incremental_book_L2"), is_snapshot="true", price=""), "warning", "no price or no amount in 8,640 of 8,640 rows (100 %)"),
-    "crossed": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:11], bid_price=102), *usual("quotes")[11:]], "warning", "in 1 intervals, 20 s in all, the longest 20 s"),
+    "crossed": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:11], bid_price=102), *usual("quotes")[11:]], "warning", "in 1 interval, 20 s in all, the longest 20 s; 00:01:30 to 00:01:50"),
     "locked": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:10], bid_price=101), *usual("quotes")[10:]], "note", "in 1 of 8,640 rows"),
     "empty_sides": ("quotes", [*usual("quotes")[:9], *changed(usual("quotes")[9:10], bid_price=""), *usual("quotes")[10:]], "note", "no bid or no ask in 1 of"),
-    "funding": ("derivative_ticker", [*usual("derivative_ticker")[:9], *changed(usual("derivative_ticker")[9:], funding_timestamp=START_US - 1_000_000)], "warning", "steps back 1 times"),
+    "funding": ("derivative_ticker", [*usual("derivative_ticker")[:9], *changed(usual("derivative_ticker")[9:], funding_timestamp=START_US - 1_000_000)], "warning", "steps back once; 00:01:30"),
 }  # fmt: skip
 
 
@@ -179,13 +92,35 @@ def test_a_book_that_crosses_is_named(place: Path) -> None:
     write(place / "files", [*crossed, *(row | {"price": 99} for row in rows[4:])], "incremental_book_L2")
     told = verdicts(document(place))
     assert told["crossed"] == (
-        "warning", "the bid is above the ask in 1 intervals, 10 s in all, the longest 10 s",
+        "warning", "the bid is above the ask in 1 interval, 10 s in all, the longest 10 s; 00:00:20 to 00:00:30",
     )  # fmt: skip
-    assert told["empty_sides"] == ("note", "no bid or no ask in 1 of 8,640 messages (0.0116 %)")
+    assert told["empty_sides"] == ("note", "no bid or no ask in 1 of 8,640 messages (0.0116 %); 00:00:00")
 
 
 def test_every_rule_has_its_oddity() -> None:
     assert set(ODD) == {rule.name for rule in RULES}
+
+
+NOWHERE = {"sparse", "coverage", "bursts", "thinned", "set_aside", "order", "no_book"}
+"""Rules of the day as a whole, or of lines of files."""
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.name not in NOWHERE], ids=lambda rule: rule.name)  # fmt: skip
+def test_every_rule_that_counts_says_where(place: Path, rule: Rule) -> None:
+    type, rows, _, _ = ODD[rule.name]
+    if rule.name in ("clock", "one_clock", "no_ids", "sides", "book_cells", "snapshot_zeros"):
+        rows = [
+            *rows[:1],
+            *usual(type)[1:1_000],
+            *rows[1_000:2_000],
+            *usual(type)[2_000:],
+        ]  # not on every row
+    write(place / "files", rows, type)
+    (day,) = document(place)["days"]
+    first = day["places"][rule.kind][0]
+    assert 1 <= len(day["places"][rule.kind]) <= 5
+    (text,) = [verdict["text"] for verdict in day["verdicts"] if verdict["rule"] == rule.name]
+    assert f"; {clock_text(first[0])}" in text
 
 
 def test_places_are_named(place: Path) -> None:
@@ -199,19 +134,6 @@ def test_places_are_named(place: Path) -> None:
     assert places["outliers"] == [
         [rows[2_000]["local_timestamp"] * 1_000, None, "50 where its neighbours have 100"]
     ]
-
-
-def test_days_that_join_are_recognised_and_others_too(place: Path) -> None:
-    for day, rows in enumerate(
-        (usual(), usual(day=1), changed(usual(day=2), id=lambda row: row["id"] + 5), usual(day=3)[120:])
-    ):
-        write(place / "files", rows, day=f"2024-01-0{day + 1}")
-    found = document(place)
-    told = [verdicts(found, day).get("join") for day in range(4)]
-    assert told[0] is None
-    assert told[1] == ("note", "joins the day before after 10 s, no id missing")
-    assert told[2] == ("warning", "joins the day before after 10 s, 5 ids missing")
-    assert told[3] == ("warning", "a gap of 20.17 min over midnight, 115 ids missing")
 
 
 def test_a_threshold_that_is_given_takes_the_place_of_the_usual_one(place: Path) -> None:
@@ -230,96 +152,7 @@ def test_sparse_rows_have_no_gap_at_their_usual_pace(place: Path) -> None:
     assert figures["gap_threshold_ns"] == 20 * 900 * 10**9
 
 
-# Missing
-
-
-def fill(place: Path) -> None:
-    for symbol, days in (("AUSDT", (1, 2, 4)), ("BUSDT", (1,))):
-        for day in days:
-            write(place / "files", usual(day=day - 1, count=40), symbol=symbol, day=f"2024-01-0{day}")
-    write(place / "files", [], symbol="BUSDT", day="2024-01-02")
-    write(place / "files", usual("quotes", count=40), "quotes", "AUSDT")
-
-
-def missing(found: dict[str, Any]) -> set[tuple[str, str, str | None, str | None, int]]:
-    return {
-        (stream["type"], stream["symbol"], run["first"], run["last"], run["days"])
-        for stream in found["streams"]
-        for run in stream["missing"]
-    }
-
-
-def test_without_a_question_a_day_is_missing_between_the_first_and_the_last(place: Path) -> None:
-    fill(place)
-    found = document(place)
-    assert missing(found) == {("trades", "AUSDT", "2024-01-03", "2024-01-03", 1)}
-    empty = next(day for day in found["days"] if (day["symbol"], day["day"]) == ("BUSDT", "2024-01-02"))
-    assert [verdict["rule"] for verdict in empty["verdicts"]] == ["empty"]
-    assert empty["figures"]["rows"] == 0
-
-
-def test_the_product_of_what_was_asked_is_looked_for(place: Path) -> None:
-    fill(place)
-    words = (
-        "--symbols",
-        "AUSDT,BUSDT,CUSDT",
-        "--types",
-        "trades,quotes",
-        "--from",
-        "2024-01-01",
-        "--to",
-        "2024-01-03",
-    )
-    found = document(place, *words)
-    both = ("2024-01-01", "2024-01-02", 2)
-    assert missing(found) == {
-        ("trades", "CUSDT", *both), ("quotes", "CUSDT", *both), ("quotes", "BUSDT", *both),
-        ("quotes", "AUSDT", "2024-01-02", "2024-01-02", 1),
-    }  # fmt: skip
-    assert {stream["exchange"] for stream in found["streams"] if stream["symbol"] == "CUSDT"} == {None}
-    called(place, *words, "--require", code=1)
-    called(place, "--symbols", "AUSDT", "--types", "trades", "--to", "2024-01-03", "--require")
-
-
-def test_a_store_without_what_was_asked_says_so(place: Path) -> None:
-    fill(place)
-    found = document(place, "--types", "liquidations", "--exchange", "bybit")
-    assert (found["streams"], found["from"], found["totals"]["segments"]) == ([], None, 0)
-    found = called(place, "--symbols", "bybit:X", "--require", code=1)
-    assert missing(found) == {("trades", "X", None, None, 0)}
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (("--types", "ticks"), "--types ticks: no record type"),
-        (("--gap", "5ms"), "--gap 5ms: give 1s to 1d"),
-        (("--from", "2024-01-01T12:00"), "give a midnight"),
-        (("--from", "2024-01-02", "--to", "2024-01-01"), "--from must be before --to"),
-        (("--symbols", "bybit:X", "--exchange", "binance"), "--exchange says binance"),
-        (("--out", "nowhere/x.html"), "nowhere"),
-    ],
-)
-def test_wrong_words_say_what_is_allowed(place: Path, words: tuple[str, ...], says: str, monkeypatch) -> None:
-    fill(place)
-    take(place / "tape", place / "files")
-    monkeypatch.chdir(place)
-    code = 5 if "--out" in words else 2
-    assert says in called(place, *words, code=code)["error"]["message"]
-
-
-# Groups, damage, workers
-
-
-def test_a_group_is_one_line_with_its_worst_symbols(place: Path) -> None:
-    fine = changed(usual(), symbol="AUSDT")
-    odd = changed(usual(count=300), symbol="BUSDT", side="unknown")
-    write(place / "files", [*fine, *odd], symbol="SPOT")
-    (day,) = (found := document(place, "--symbols", "SPOT"))["days"]
-    assert (day["figures"]["symbols"], day["figures"]["rows"]) == (2, 8_940)
-    assert day["figures"]["side_unknown"] == 300
-    assert [symbol["symbol"] for symbol in day["worst_symbols"]] == ["BUSDT"]
-    assert found["streams"][0]["group"] is True
+# Damage, workers
 
 
 def test_a_damaged_segment_is_named_and_the_others_are_measured(place: Path) -> None:
@@ -361,15 +194,6 @@ def test_a_duration_is_spoken_in_its_unit() -> None:
     assert spoken_ns(86_400 * 10**9) == "24 h"
 
 
-def test_ids_that_count_something_else_have_no_holes() -> None:
-    (place,) = [rule for rule in RULES if rule.name == "id_holes"]
-    told = place.look({"rows": 100, "id_holes": 99, "ids_missing": 900, "id_hole_max": 50})
-    assert told == (
-        Severity.NOTE,
-        "ids are no count of this symbol: 900 numbers lie between those of 100 rows",
-    )
-
-
 @pytest.mark.parametrize(
     ("count", "severity"), [(1, "note"), (9, "note"), (10, "warning"), (5_000, "warning")]
 )
@@ -380,17 +204,11 @@ def test_reconnects_are_a_warning_from_ten_on(count: int, severity: str) -> None
     assert Severity(found[0]).word == severity
 
 
-def test_a_day_of_few_rows_stands_out_of_its_stream() -> None:
-    assert few_rows(9, [9, 100, 100, 100, 100]) == Verdict(
-        "few_rows", 2, "9 rows, where the median day has 100"
-    )
-    assert few_rows(10, [10, 100, 100, 100, 100]) is None
-    assert few_rows(9, [9, 100, 100, 100]) is None
-
-
 def test_an_empty_day_has_no_seam() -> None:
     assert join({"rows": 0}, {"rows": 5}) is None
-    assert [verdict.rule for verdict in judge({"rows": 0})] == ["empty"]
+    assert [
+        verdict.rule for verdict in judge({"rows": 0}, SegmentKey("f", "trades", "x", "A", "2024-01-01"))
+    ] == ["empty"]
 
 
 # Terminal and page
@@ -403,7 +221,7 @@ def test_the_terminal_says_what_the_document_says(place: Path, capfd) -> None:
     out = capfd.readouterr().out
     assert "6 days of 3 streams, 200 rows" in out
     assert "3/4" in out and "Missing" in out and "2024-01-03" in out
-    assert "sparse: only 40 seconds" in out
+    assert "sparse: all rows lie within 390 s of the day" in out
 
 
 def test_the_page_is_whole_and_loads_nothing(place: Path) -> None:
@@ -415,7 +233,7 @@ def test_the_page_is_whole_and_loads_nothing(place: Path) -> None:
     ids = set(re.findall(r"\bid=\"([\w-]+)\"", page))
     assert set(re.findall(r"byId\(\"([\w-]+)\"\)", page)) <= ids
     data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
-    assert [stream["map"] for stream in data["streams"]] == ["11-1", "1e  ", "1   "]
+    assert [stream["map"] for stream in data["streams"]] == ["22-2", "2e  ", "2   "]
     feed, streams = survey(Store(place / "tape"), Asked(), workers=1)
     shown = view(hostile, feed, Asked(), streams)
     for entry in (*shown["streams"], *shown["days"]):
@@ -437,3 +255,38 @@ def test_a_large_page_stays_small_and_says_what_it_left_out() -> None:
     page = quality_html(view("x", "f", Asked(), streams), figures=[], rules=[], version="0", created="now")
     assert len(page) < 2_000_000
     assert "worst are in this file" in page
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_nothing_is_cut_off_in_a_narrow_terminal(width: int) -> None:
+    name = "BTC-1MAR24-50000-C-OF-A-VERY-LONG-NAME"
+    stream = Stream(StreamKey(0, "binance-futures", name, False), ["2024-01-01", "2024-01-02"])
+    key = SegmentKey("f", "trades", "binance-futures", name, "2024-01-01")
+    stream.found["2024-01-01"] = Measured(key, error="beyond all words " * 12 + "end")
+    text = io.StringIO()
+    shown = view("x", "f", Asked(), [stream])
+    Console(file=text, width=width).print(quality_table(shown))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(text.getvalue().split())
+    assert words.count(name) == 3
+    for part in (
+        "trades",
+        "unreadable: cannot be read: beyond",
+        "end",
+        "1 bad, 0 warnings, 0 notes; 1 day missing",
+        "2024-01-02",
+    ):
+        assert part in words
+    assert "1 day of 1 stream, 0 rows" in words
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(place: Path, monkeypatch) -> None:
+    fill(place)
+    take(place / "tape", place / "files")
+    monkeypatch.setattr("tickreel.quality.survey._measure", lambda *rest: pytest.fail("measured"))
+    message = called(place, "--out", place, code=2)["error"]["message"]
+    assert message.endswith(f"is a folder; name a file, e.g. {place / 'quality.html'}")
+    called(place, "--out", place / "nowhere" / "q.html", code=5)
+    assert not [path for path in place.parent.glob(f".{place.name}*")]
+    assert sorted(path.name for path in place.iterdir()) == ["files", "tape"]

@@ -81,6 +81,10 @@ def days(draw: st.DrawFn, record_type: str) -> list[dict[str, Any]]:
     )
 
 
+def none(rows: int) -> np.ndarray:
+    return np.zeros(rows, np.bool_)
+
+
 def columns(record_type: str, rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     record = RECORD_TYPES[record_type]
     return {
@@ -103,7 +107,8 @@ def test_every_figure_is_the_twins_whatever_the_blocks(record_type: str, data: s
     for _ in range(2):  # the second time over what the first left
         meter.begin()
         for start in range(0, len(rows), step):
-            meter.add({name: values[start : start + step] for name, values in whole.items()}, 0)
+            part = {name: values[start : start + step] for name, values in whole.items()}
+            meter.add(part, none(len(part["local_ns"])))
         found, places = meter.finish()
         assert found == {"duplicate_rows": 0} | twin_quality.figures(record_type, rows, DAY_NS, gap_ns)
         assert len(places.get("gaps", [])) == min(found["gaps"], 5)
@@ -149,9 +154,15 @@ def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, 
         put_day(store, key, rows, block_rows)
         found = measured(store, key)
     wanted = twin_quality.figures(record_type, rows, DAY_NS, None)
-    wanted |= {"duplicate_rows": twin_quality.duplicates(rows), "parts": 0, "set_aside": 0, "out_of_order": 0}
+    wanted |= {
+        "duplicate_rows": twin_quality.duplicates(rows),
+        "parts": 0,
+        "lines": 0,
+        "set_aside": 0,
+        "out_of_order": 0,
+    }
     if record_type == "incremental_book_L2":
-        wanted |= twin_quality.watched(rows)
+        wanted |= {"books_refused": 0} | twin_quality.watched(rows)
     assert found == wanted | ({"id_twice": 0} if record_type == "trades" else {})
 
 
@@ -207,10 +218,10 @@ def test_every_figure_is_declared_for_the_types_that_have_it() -> None:
             column.name: np.zeros(1, "S1" if column.kind is Kind.TEXT else column.kind.dtype)
             for column in record.columns
         }
-        meter.add(cells | {"local_ns": np.array([DAY_NS]), "exchange_ns": np.array([DAY_NS])}, 0)
+        meter.add(cells | {"local_ns": np.array([DAY_NS]), "exchange_ns": np.array([DAY_NS])}, none(1))
         declared = {figure.name for figure in FIGURES if not figure.types or name in figure.types}
         declared -= {*OF_ONE_SYMBOL}  # there is no id
-        watched = Watch().finish() if name in BOOK_TYPES else {}
+        watched = {**Watch().finish()[0], "books_refused": 0} if name in BOOK_TYPES else {}
         assert {*meter.finish()[0], *watched, *PER_SEGMENT} - {"id_twice"} == declared - {"id_twice"}
 
 
@@ -224,7 +235,7 @@ def test_the_median_of_each_hour_is_the_twins() -> None:
     cells = {"ask_amount": 1.0, "ask_price": 2.0, "bid_price": 1.0, "bid_amount": 1.0}
     rows = [row | cells for row in rows]
     meter = Meter(RECORD_TYPES["quotes"], DAY_NS)
-    meter.add(columns("quotes", rows), 0)
+    meter.add(columns("quotes", rows), none(len(rows)))
     found, _ = meter.finish()
     assert found == {"duplicate_rows": 0} | twin_quality.figures("quotes", rows, DAY_NS, None)
     assert found["offset_drift_ns"] >= found["offset_jump_ns"] > 250_000_000
@@ -250,6 +261,7 @@ def test_the_twin_agrees_with_plain_python_too() -> None:
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         pytest.skip("this is that run")
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(Path(__file__))]
+    files = [str(Path(__file__).with_name(f"test_quality_{name}.py")) for name in ("twin", "ids", "same")]
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *files]
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

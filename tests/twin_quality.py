@@ -1,6 +1,7 @@
 """The figures of a symbol's day, worked out from plain rows in the most obvious way."""
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from fractions import Fraction
@@ -21,7 +22,9 @@ def figures(type: str, rows: list[Row], day_ns: int, gap_ns: int | None) -> dict
         found["amount_total"] = running_sum([row["amount"] for row in rows])
         found["amount_max"] = max(row["amount"] for row in rows)
     if type == "trades":
-        found["outliers"] = sum(is_outlier([row["price"] for row in rows], at) for at in range(len(rows)))
+        prices = [row["price"] for row in rows]
+        odd = [price for at, price in enumerate(prices) if is_outlier(prices, at)]
+        found |= {"outliers": len(odd), "outliers_alike": sum(a == b for a, b in pairwise(odd))}
     for bid, ask in (("bid_price", "ask_price"), ("bids_0_price", "asks_0_price")):
         if bid in rows[0]:
             found |= best([(row["local_ns"], row[bid], row[ask]) for row in rows])
@@ -65,7 +68,7 @@ def clocks(rows: list[Row], day_ns: int) -> dict[str, Any]:
             if start <= row["local_ns"] < start + 3_600 * 10**9
         ]
         if len(own) >= 100:
-            medians.append(binned(ranked(own, 50)))
+            medians.append(ends(ranked(own, 50), min(offsets), max(offsets)))
     low, high = min(offsets), max(offsets)
     percentiles = {
         f"offset_p{percent}_ns": min(max(binned(ranked(offsets, percent)), low), high)
@@ -74,8 +77,8 @@ def clocks(rows: list[Row], day_ns: int) -> dict[str, Any]:
     return percentiles | {
         "offset_min_ns": low, "offset_max_ns": high,
         "offset_negative": sum(offset < 0 for offset in offsets), "offset_zero": offsets.count(0),
-        "offset_drift_ns": max(medians) - min(medians) if medians else 0,
-        "offset_jump_ns": max((abs(b - a) for a, b in pairwise(medians)), default=0),
+        "offset_drift_ns": max((apart(a, b) for a in medians for b in medians), default=0),
+        "offset_jump_ns": max((apart(a, b) for a, b in pairwise(medians)), default=0),
         "same_exchange_time": sum(a == b for a, b in pairwise(exchange)),
         "exchange_backwards": len(back), "exchange_backwards_max_ns": max(back, default=0),
     }  # fmt: skip
@@ -93,23 +96,84 @@ def binned(value: int) -> int:
     return value // width * width + width // 2
 
 
+def ends(value: int, low: int, high: int) -> tuple[int, int]:
+    """Return the least and greatest number that share the sign and the eight highest bits of a value."""
+    if value < 0:
+        least, greatest = ends(-value - 1, -high - 1, -low - 1)
+        return -greatest - 1, -least - 1
+    width = 1 << max(value.bit_length() - 8, 0)
+    first = value // width * width
+    return min(max(first, low), high), max(min(first + width - 1, high), low)
+
+
+def apart(one: tuple[int, int], other: tuple[int, int]) -> int:
+    return max(other[0] - one[1], one[0] - other[1], 0)
+
+
 def ids(texts: list[bytes]) -> dict[str, Any]:
-    numbers = [number for text in texts if (number := number_of(text)) is not None]
-    highest = [max(numbers[: at + 1]) for at in range(len(numbers))]
-    holes = [b - a - 1 for a, b in zip(highest, numbers[1:], strict=False) if b > a + 1]
-    repeated = [a == b for a, b in pairwise(numbers)]
+    parts = [parted(text) for text in texts]
+    prefix = next((part[0] for part in parts if part), b"")
+    numbers = [part[1] for part in parts if part and part[0] == prefix]
+    counts, first, highest, holes = walked(numbers)
     found = {
         "ids_empty": texts.count(b""), "ids_text": len(texts) - len(numbers) - texts.count(b""),
-        "ids_repeated": sum(repeated),
-        "ids_backwards": sum(b < a and not again for a, b, again in zip(highest, numbers[1:], repeated, strict=False)),
-        "id_holes": len(holes), "ids_missing": sum(holes), "id_hole_max": max(holes, default=0),
+        **counts, "id_holes": len(holes), "ids_missing": sum(map(width, holes)),
+        "id_hole_max": max(map(width, holes), default=0),
     }  # fmt: skip
-    return found | ({"first_id": numbers[0], "highest_id": highest[-1]} if numbers else {})
+    return found | ({"first_id": first, "highest_id": highest} if numbers else {})
 
 
-def number_of(text: bytes) -> int | None:
-    plain = text.isdigit() and len(text) <= 18 and (len(text) == 1 or not text.startswith(b"0"))
-    return int(text) if plain else None
+def parted(text: bytes) -> tuple[bytes, int] | None:
+    """Return what stands before the number of an id, and the number."""
+    found = re.fullmatch(rb"([^0-9]*)(0|[1-9][0-9]{0,17})", text)
+    return (found[1], int(found[2])) if found else None
+
+
+Hole = tuple[int, int]
+"""Lowest and highest id."""
+
+
+def width(hole: Hole) -> int:
+    return hole[1] - hole[0] + 1
+
+
+def walked(numbers: list[int]) -> tuple[dict[str, int], int, int, list[Hole]]:
+    """Return what steps there are, the first and the highest id, and the holes that are left."""
+    counts = {"ids_repeated": 0, "ids_backwards": 0, "ids_late": 0}
+    first = highest = numbers[0] if numbers else 0
+    left: int | None = None
+    anew = False
+    lost: list[Hole] = []
+    holes: list[Hole] = []
+    for before, number in pairwise(numbers):
+        if number == before:
+            counts["ids_repeated"] += 1
+            continue
+        if left is not None and abs(number - left) <= 1_024 < abs(number - highest):
+            left, highest = highest, left
+        own = [hole for hole in holes if hole[0] <= number <= hole[1]]
+        if number > highest:
+            holes += [(highest + 1, number - 1)] if number > highest + 1 else []
+            highest = number
+        elif highest - number > 1_024:
+            counts["ids_backwards"] += 1
+            if holes and holes[-1] in own:
+                holes[-1:] = [(holes[-1][0], number - 1)] if number > holes[-1][0] else []
+            left, highest, anew = highest, number, True
+        elif number < first and not anew:
+            counts["ids_late"] += 1
+            holes[:0] = [(number + 1, first - 1)] if number + 1 < first else []
+            first = number
+        elif own:
+            counts["ids_late"] += 1
+            place = len(holes) - 1 - holes[::-1].index(own[-1])
+            rest = [(own[-1][0], number - 1), (number + 1, own[-1][1])]
+            holes[place : place + 1] = [hole for hole in rest if hole[0] <= hole[1]]
+        else:
+            counts["ids_backwards"] += 1
+        while len(holes) > 16:
+            lost.append(holes.pop(0))
+    return counts, first, highest, lost + holes
 
 
 def running_sum(values: list[float]) -> float:
@@ -203,8 +267,8 @@ def funding(rows: list[Row]) -> dict[str, Any]:
 
 
 def duplicates(rows: list[Row]) -> int:
-    """Return how many rows equal the row before; empty cells equal each other."""
-    return sum(plain(a) == plain(b) for a, b in pairwise(rows))
+    """Return how many rows equal one before them (their local time among the rest); empty cells equal each other."""
+    return len(rows) - len({tuple(plain(row)) for row in rows})
 
 
 def plain(row: Row) -> list[Any]:

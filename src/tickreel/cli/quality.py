@@ -20,6 +20,7 @@ from tickreel.cli.options import (
     time_option,
 )
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
+from tickreel.errors import UsageError, disk_error
 
 
 def quality(
@@ -55,7 +56,8 @@ def quality(
     Gaps, clocks, ids, prices and books, and the days that are missing.
     Every symbol is looked for with every type on every day of the range.
     """
-    from tickreel.quality.survey import Asked, survey
+    from tickreel.quality.asked import Asked
+    from tickreel.quality.survey import survey
     from tickreel.quality.view import view
     from tickreel.report.quality_terminal import quality_table
     from tickreel.store.catalog import Store
@@ -66,6 +68,8 @@ def quality(
         feed, exchange, split_list(symbols), split_list(types, "--types"), time_option(start, "--from"),
         time_option(to, "--to"), None if gap is None else parse_duration(gap, "--gap"),
     )  # fmt: skip
+    if out:
+        _check_target(out)
     with progress_bars(not (json or quiet)) as bars:
         chosen, streams = survey(
             place, asked, workers=workers,
@@ -73,14 +77,14 @@ def quality(
             on_progress=lambda done: bars.at("measure", done),
         )  # fmt: skip
     found = view(str(place.root), chosen, asked, streams)
+    if not json:
+        print_rich(quality_table(found, limit))
     if out:
         _write_page(out, found)
+        if not (json or quiet):
+            note(f"report: {out}")
     if json:
         print_json(found)
-    else:
-        print_rich(quality_table(found, limit))
-        if out and not quiet:
-            note(f"report: {out}")
     missing = any(stream["missing"] for stream in found["streams"])
     return 1 if found["totals"]["unreadable"] or (require and missing) else 0
 
@@ -100,6 +104,30 @@ def _write_page(out: Path, found: Any) -> None:
         version=__version__,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_text(page, "utf-8")
-    partial.replace(out)
+    _put(out, page)
+
+
+def _check_target(out: Path) -> None:
+    """Raise an error if no file can be put at `out`: before hours of measuring, not after."""
+    if out.is_dir():
+        raise UsageError(f"--out {out}: is a folder; name a file, e.g. {out / 'quality.html'}")
+    partial = _partial(out)
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise disk_error(error, f"writing {out}") from error
+
+
+def _put(out: Path, page: str) -> None:
+    partial = _partial(out)
+    try:
+        partial.write_text(page, "utf-8")
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise disk_error(error, f"writing {out}") from error
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f".{out.name}.partial")

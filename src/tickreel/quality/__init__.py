@@ -1,17 +1,23 @@
 """Quality: says, per symbol and day, what the rows of a store are like, and what is missing.
 
-    figures        every figure and every rule of a verdict, declared once
+    figures        every figure, declared once
     times_kernel   times, silences and the two clocks of rows in order of time
-    content_kernel ids, prices, best prices, books and funding of the same rows
+    ids_kernel     ids of the same rows: missing, late, there twice
+    content_kernel their sides, prices, best prices, books and funding
+    same_kernel    rows that equal an earlier one of their time; `same`: block after block of a segment
     offsets        the fixed bins that percentiles of clock offsets come from
+    gaps           which silences are gaps, of one symbol or of a group together
     contents       what there is to look at in each record type
     meter          Meter: rows of one symbol and day in, figures out, block after block
     watch_kernel   order books built row by row, looked at after every message
     watch          Watch: the same with room that grows
-    segments       one segment's figures; the task of a worker
     words          how a verdict words durations, times of day and shares
+    rule           what a rule is; the rules: `rules_times`, `rules_ids`, `rules_content`
     verdicts       figures to sentences with a severity, worst first
-    survey         the question: what is there, what is missing, all of it measured on all cores
+    groups         of a group's symbols the worst of each rule
+    segments       one segment's figures; the task of a worker
+    asked          the question, and which streams it names
+    survey         what is there, what is missing, all of it measured on all cores
     view           a survey as the plain data that `report` shows
 
 Memory does not grow with the rows, and neither block size nor the number of workers changes a figure.

@@ -1,37 +1,29 @@
-"""Kernels over what rows say: ids, prices, best prices, book rows and funding."""
+"""Kernels over what rows say: sides, prices, best prices, book rows and funding."""
 
 import numpy as np
 
 from tickreel.jit import inlined, kernel
-from tickreel.quality.times_kernel import PLACES
+from tickreel.quality.times_kernel import PLACES, keep_place
 
 BESIDE = 5
 """Trades before and after one that its price is compared with."""
 WINDOW = 2 * BESIDE + 1
 OUTLIER_SHARE = 0.01
 OUTLIER_DEVIATIONS = 10
-MOST_MISSING = 1 << 62
 NO_TIME = np.iinfo(np.int64).min
 
-IDS = np.dtype(
+PRINTS = np.dtype(
     [
-        ("ids_empty", "<i8"),
-        ("ids_text", "<i8"),
-        ("ids_repeated", "<i8"),
-        ("ids_backwards", "<i8"),
-        ("id_holes", "<i8"),
-        ("ids_missing", "<i8"),
-        ("id_hole_max", "<i8"),
-        ("numbers", "<i8"),
-        ("first_id", "<i8"),
-        ("highest_id", "<i8"),
-        ("id_before", "<i8"),
+        ("side_unknown", "<i8"),
+        ("side_unknown_at", "<i8", (PLACES,)),
+        ("amount_total", "<f8"),
+        ("amount_max", "<f8"),
+        ("amount_max_ns", "<i8"),
     ]
 )
-PRINTS = np.dtype(
-    [("side_unknown", "<i8"), ("amount_total", "<f8"), ("amount_max", "<f8"), ("amount_max_ns", "<i8")]
+PRICES = np.dtype(
+    [("outliers", "<i8"), ("outliers_alike", "<i8"), ("trades", "<i8"), ("outlier_before", "<f8")]
 )
-PRICES = np.dtype([("outliers", "<i8"), ("trades", "<i8")])
 OUTLIER = np.dtype([("local_ns", "<i8"), ("price", "<f8"), ("median", "<f8")])
 BEST = np.dtype(
     [
@@ -41,6 +33,9 @@ BEST = np.dtype(
         ("crossed_intervals", "<i8"),
         ("crossed_ns", "<i8"),
         ("crossed_max_ns", "<i8"),
+        ("sides_empty_at", "<i8", (PLACES,)),
+        ("locked_rows_at", "<i8", (PLACES,)),
+        ("crossed_at", "<i8", (PLACES, 2)),
         ("crossed", "<i8"),
         ("since_ns", "<i8"),
         ("last_ns", "<i8"),
@@ -54,6 +49,10 @@ BOOK = np.dtype(
         ("rows_before_snapshot", "<i8"),
         ("cells_empty", "<i8"),
         ("removals", "<i8"),
+        ("snapshots_at", "<i8", (PLACES,)),
+        ("reconnects_at", "<i8", (PLACES,)),
+        ("snapshot_zeros_at", "<i8", (PLACES,)),
+        ("cells_empty_at", "<i8", (PLACES,)),
         ("in_snapshot", "<i8"),
         ("last_ns", "<i8"),
     ]
@@ -64,6 +63,7 @@ FUNDING = np.dtype(
         ("funding_steps_back", "<i8"),
         ("funding_empty", "<i8"),
         ("funding_rate_changes", "<i8"),
+        ("funding_steps_back_at", "<i8", (PLACES,)),
         ("next_ns", "<i8"),
         ("rate", "<f8"),
         ("rated", "<i8"),
@@ -71,62 +71,14 @@ FUNDING = np.dtype(
 )
 
 
-@inlined
-def _number(letters, row):
-    """Return an id of 1 to 18 digits without a leading zero as its number, else -1."""
-    value, place, width = 0, 0, letters.shape[1]
-    while place < width and letters[row, place] != 0:
-        letter = np.int64(letters[row, place])
-        if letter < 48 or letter > 57 or place == 18:
-            return np.int64(-1)
-        value = value * 10 + letter - 48
-        place += 1
-    return np.int64(-1) if place > 1 and letters[row, 0] == 48 else np.int64(value)
-
-
-@kernel
-def look_at_ids(letters, local_ns, state, holes):
-    """Add the ids of some rows.
-
-    letters  uint8[n, width], zero after the end of an id; state IDS[1]
-    holes    int64[PLACES, 3]: (local ns, highest id before, ids missing)
-    """
-    s = state[0]
-    for row in range(letters.shape[0]):
-        if letters.shape[1] == 0 or letters[row, 0] == 0:
-            s["ids_empty"] += 1
-            continue
-        number = _number(letters, row)
-        if number < 0:
-            s["ids_text"] += 1
-            continue
-        # From the highest so far: an id that comes late makes no hole behind it.
-        step = number - s["highest_id"]
-        if s["numbers"] == 0:
-            s["first_id"] = number
-        elif number == s["id_before"]:
-            s["ids_repeated"] += 1
-        elif step < 0:
-            s["ids_backwards"] += 1
-        elif step > 1:
-            if s["id_holes"] < PLACES:
-                holes[s["id_holes"], 0] = local_ns[row]
-                holes[s["id_holes"], 1] = s["highest_id"]
-                holes[s["id_holes"], 2] = step - 1
-            s["id_holes"] += 1
-            s["ids_missing"] = min(s["ids_missing"] + step - 1, MOST_MISSING)
-            s["id_hole_max"] = max(s["id_hole_max"], step - 1)
-        s["numbers"] += 1
-        s["id_before"] = number
-        s["highest_id"] = number if s["numbers"] == 1 else max(s["highest_id"], number)
-
-
 @kernel
 def look_at_prints(local_ns, side, amount, state):
     """Add sides and amounts of trades or liquidations. side uint8[n], 0 is unknown; state PRINTS[1]."""
     s = state[0]
     for row in range(side.shape[0]):
-        s["side_unknown"] += side[row] == 0
+        if side[row] == 0:
+            keep_place(s["side_unknown_at"], s["side_unknown"], local_ns[row])
+            s["side_unknown"] += 1
         s["amount_total"] += amount[row]
         if amount[row] > s["amount_max"]:
             s["amount_max"] = amount[row]
@@ -184,6 +136,8 @@ def look_at_prices(local_ns, price, state, ring, ring_ns, scratch, outliers):
                 outliers[s["outliers"]]["local_ns"] = ring_ns[judged]
                 outliers[s["outliers"]]["price"] = ring[judged]
                 outliers[s["outliers"]]["median"] = middle
+            s["outliers_alike"] += s["outliers"] > 0 and ring[judged] == s["outlier_before"]
+            s["outlier_before"] = ring[judged]
             s["outliers"] += 1
 
 
@@ -191,13 +145,22 @@ def look_at_prices(local_ns, price, state, ring, ring_ns, scratch, outliers):
 def see_best(s, local, whole, spread):
     """Add one look at best bid and ask: whether there are both, and the sign of ask - bid."""
     crossed = whole and spread < 0
-    s["sides_empty"] += not whole
-    s["locked_rows"] += whole and spread == 0
+    if not whole:
+        keep_place(s["sides_empty_at"], s["sides_empty"], local)
+        s["sides_empty"] += 1
+    elif spread == 0:
+        keep_place(s["locked_rows_at"], s["locked_rows"], local)
+        s["locked_rows"] += 1
     s["crossed_rows"] += crossed
     if s["crossed"]:
         s["crossed_ns"] += local - s["last_ns"]
         s["crossed_max_ns"] = max(s["crossed_max_ns"], local - s["since_ns"])
+        if s["crossed_intervals"] <= PLACES:
+            s["crossed_at"][s["crossed_intervals"] - 1, 1] = local
     elif crossed:
+        if s["crossed_intervals"] < PLACES:
+            s["crossed_at"][s["crossed_intervals"], 0] = local
+            s["crossed_at"][s["crossed_intervals"], 1] = local
         s["crossed_intervals"] += 1
         s["since_ns"] = local
     s["crossed"] = crossed
@@ -224,20 +187,29 @@ def look_at_book(local_ns, is_snapshot, price, amount, state):
     """
     s = state[0]
     for row in range(local_ns.shape[0]):
+        local = local_ns[row]
         if is_snapshot[row]:
-            s["snapshots"] += not (s["in_snapshot"] and s["last_ns"] == local_ns[row])
+            if not (s["in_snapshot"] and s["last_ns"] == local):
+                keep_place(s["snapshots_at"], s["snapshots"], local)
+                if s["snapshots"]:
+                    keep_place(s["reconnects_at"], s["snapshots"] - 1, local)
+                s["snapshots"] += 1
             s["snapshot_rows"] += 1
-            s["snapshot_zeros"] += amount[row] == 0
+            if amount[row] == 0:
+                keep_place(s["snapshot_zeros_at"], s["snapshot_zeros"], local)
+                s["snapshot_zeros"] += 1
         else:
             s["rows_before_snapshot"] += s["snapshots"] == 0
             s["removals"] += amount[row] == 0
-        s["cells_empty"] += np.isnan(price[row]) or np.isnan(amount[row])
+        if np.isnan(price[row]) or np.isnan(amount[row]):
+            keep_place(s["cells_empty_at"], s["cells_empty"], local)
+            s["cells_empty"] += 1
         s["in_snapshot"] = is_snapshot[row]
-        s["last_ns"] = local_ns[row]
+        s["last_ns"] = local
 
 
 @kernel
-def look_at_funding(funding_ns, funding_rate, state):
+def look_at_funding(local_ns, funding_ns, funding_rate, state):
     """Add rows of a derivative's ticker: int64[n] ns or NO_TIME, float64[n] or NaN; state FUNDING[1].
 
     Empty cells are counted (times) or passed over (rates); a step is from the last that was not empty.
@@ -249,7 +221,9 @@ def look_at_funding(funding_ns, funding_rate, state):
         else:
             if s["next_ns"] != 0:
                 s["funding_steps"] += funding_ns[row] > s["next_ns"]
-                s["funding_steps_back"] += funding_ns[row] < s["next_ns"]
+                if funding_ns[row] < s["next_ns"]:
+                    keep_place(s["funding_steps_back_at"], s["funding_steps_back"], local_ns[row])
+                    s["funding_steps_back"] += 1
             s["next_ns"] = funding_ns[row]
         if not np.isnan(funding_rate[row]):
             s["funding_rate_changes"] += s["rated"] and funding_rate[row] != s["rate"]

@@ -44,7 +44,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("gaps", "gaps", "silences between two rows that are longer than the threshold"),
     Figure("gaps_ns", "ns", "time in gaps"),
     Figure("gap_max_ns", "ns", "longest gap, 0 if there is none", fold=max),
-    Figure("duplicate_rows", "rows", "rows equal to the row before in every column"),
+    Figure("duplicate_rows", "rows", "rows equal to an earlier one of the same local time in every column, of the first 65,536 of that time"),
     Figure("offset_min_ns", "ns", "least clock offset: local - exchange", fold=min),
     Figure("offset_p1_ns", "ns", "1st percentile of the offset, to 0.4 %"),
     Figure("offset_p50_ns", "ns", "median offset, to 0.4 %"),
@@ -52,27 +52,30 @@ FIGURES: tuple[Figure, ...] = (
     Figure("offset_max_ns", "ns", "greatest offset", fold=max),
     Figure("offset_negative", "rows", "rows that arrived before the exchange's time"),
     Figure("offset_zero", "rows", "rows whose two times are equal"),
-    Figure("offset_drift_ns", "ns", "greatest less least of the hours' median offsets (hours of 100 rows or more)", fold=max),
-    Figure("offset_jump_ns", "ns", "largest change of that median from one such hour to the next", fold=max),
+    Figure("offset_drift_ns", "ns", "greatest less least of the hours' median offsets (hours of 100 rows or more), at least", fold=max),
+    Figure("offset_jump_ns", "ns", "largest change of that median from one such hour to the next, at least", fold=max),
     Figure("exchange_backwards", "rows", "rows whose exchange time is before that of the row before"),
     Figure("exchange_backwards_max_ns", "ns", "largest such step", fold=max),
     Figure("parts", "files", "files that gave rows to the segment"),
+    Figure("lines", "lines", "data lines of those files, also those of other symbols and days"),
     Figure("set_aside", "lines", "lines of those files that import set aside"),
-    Figure("out_of_order", "rows", "rows that import put in order"),
+    Figure("out_of_order", "rows", "rows of those files that import put in order"),
     Figure("id_twice", "rows", "ids that import had seen before", _WITH_IDS),
     Figure("ids_empty", "rows", "rows without an id", _WITH_IDS),
-    Figure("ids_text", "rows", "ids that are not numbers of up to 18 digits", _WITH_IDS),
+    Figure("ids_text", "rows", "ids that are no number of up to 18 digits after the letters that the first has before it", _WITH_IDS),
     Figure("ids_repeated", "rows", "numeric ids equal to the one before", _WITH_IDS),
-    Figure("ids_backwards", "rows", "numeric ids lower than the highest before", _WITH_IDS),
-    Figure("id_holes", "holes", "numeric ids more than 1 above the highest before", _WITH_IDS),
-    Figure("ids_missing", "ids", "ids in those holes, come late or never; at most 2^62", _WITH_IDS),
+    Figure("ids_backwards", "rows", "numeric ids not above the highest before that fill no hole", _WITH_IDS),
+    Figure("ids_late", "rows", "numeric ids that come after higher ones and fill a hole", _WITH_IDS),
+    Figure("id_holes", "holes", "steps of more than 1 above the highest id before, but for those that are filled", _WITH_IDS),
+    Figure("ids_missing", "ids", "ids in those holes that do not come; at most 2^62", _WITH_IDS),
     Figure("id_hole_max", "ids", "ids missing in the largest hole", _WITH_IDS, max),
-    Figure("first_id", "id", "the first numeric id; not of a group", _WITH_IDS),
-    Figure("highest_id", "id", "the highest numeric id; not of a group", _WITH_IDS),
+    Figure("first_id", "id", "the first numeric id, or a lower one that comes late; not of a group", _WITH_IDS),
+    Figure("highest_id", "id", "the highest numeric id since ids last began anew; not of a group", _WITH_IDS),
     Figure("side_unknown", "rows", "rows of unknown side", _WITH_IDS),
     Figure("amount_total", "as the venue counts", "sum of all amounts", _WITH_IDS),
     Figure("amount_max", "as the venue counts", "largest amount of one row", _WITH_IDS, max),
     Figure("outliers", "trades", "prices off the median of the 11 trades around them by more than 1 % and 10 median deviations", ("trades",)),
+    Figure("outliers_alike", "trades", "those of them that have the price of the outlier before", ("trades",)),
     Figure("sides_empty", "rows", "rows (of order books: messages) without a best bid or ask", _QUOTED),
     Figure("locked_rows", "rows", "rows or messages whose best bid equals the best ask", _QUOTED),
     Figure("crossed_rows", "rows", "rows or messages whose best bid is above the best ask", _QUOTED),
@@ -89,6 +92,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("removals", "rows", "rows that remove a level: amount 0, not in a snapshot", _BOOK),
     Figure("removals_absent", "rows", "those of them whose level is not in the book, once it is known", _BOOK),
     Figure("book_messages", "messages", "messages after which the book is known", _BOOK),
+    Figure("books_refused", "symbols", "symbols with prices that no one book can hold: what a book tells is left out", _BOOK),
     Figure("funding_steps", "rows", "rows whose funding time is later than the last one given", ("derivative_ticker",)),
     Figure("funding_steps_back", "rows", "rows whose funding time is earlier than the last one given", ("derivative_ticker",)),
     Figure("funding_empty", "rows", "rows without a funding time", ("derivative_ticker",)),
@@ -97,7 +101,7 @@ FIGURES: tuple[Figure, ...] = (
 
 PERCENTILES = {"offset_p1_ns": 1, "offset_p50_ns": 50, "offset_p99_ns": 99}
 OF_ONE_SYMBOL = ("first_id", "highest_id")
-PER_SEGMENT = ("parts", "set_aside", "out_of_order", "id_twice")
+PER_SEGMENT = ("parts", "lines", "set_aside", "out_of_order", "id_twice")
 """Figures of the segment's provenance, known without looking at a row."""
 
 
@@ -113,7 +117,8 @@ def best_columns(type: str) -> tuple[str, str] | None:
 def fold(symbols: list[Figures]) -> Figures:
     """Return the figures of a group from those of its symbols, but for percentiles and OF_ONE_SYMBOL."""
     return {
-        figure.name: figure.fold(found[figure.name] for found in symbols)
+        figure.name: figure.fold(found[figure.name] for found in symbols if figure.name in found)
         for figure in FIGURES
-        if symbols and figure.name in symbols[0] and figure.name not in (*PERCENTILES, *OF_ONE_SYMBOL)
+        if any(figure.name in found for found in symbols)
+        and figure.name not in (*PERCENTILES, *OF_ONE_SYMBOL)
     }

@@ -5,19 +5,13 @@ from itertools import pairwise
 import numpy as np
 
 from tickreel.quality import times_kernel as times
-from tickreel.quality.contents import Columns, contents
+from tickreel.quality.contents import Columns, contents, kept_places
 from tickreel.quality.figures import PERCENTILES, Figures, Place
-from tickreel.quality.offsets import middle_ns, percentile_ns
+from tickreel.quality.gaps import LEAST_GAP_NS, gap_figures
+from tickreel.quality.offsets import ends_ns, percentile_ns
 from tickreel.quality.words import spoken_ns
 from tickreel.schema import RecordType
-from tickreel.units import NS_PER_DAY, NS_PER_S
-
-LEAST_GAP_NS = 60 * NS_PER_S
-USUAL_SPACINGS = 20
-"""A gap is longer than LEAST_GAP_NS and than so many mean spacings of the seconds that have rows."""
-SMALLEST_GAP_NS = NS_PER_S
-"""The least threshold that may be asked for: it bounds how many gaps a day can have."""
-LONGEST = 5
+from tickreel.units import NS_PER_DAY
 
 
 class Meter:
@@ -37,7 +31,7 @@ class Meter:
         self._bins = np.zeros(2 * times.HALF, np.int64)
         self._hour_bins = np.zeros(2 * times.HALF, np.int64)
         self._hours = np.zeros(24, np.int64)
-        self._duplicates = 0
+        self._duplicates, self._duplicates_at = 0, list[int]()
         self.offsets = np.zeros(2 * times.HALF, np.int64)
         self.columns = (
             "exchange_ns",
@@ -51,17 +45,20 @@ class Meter:
         for array in (self._times, self._bins, self._hour_bins):
             array[:] = 0
         self._hours[:] = times.NO_HOUR
-        self._duplicates = 0
+        self._duplicates, self._duplicates_at = 0, []
         for kind in self._contents:
             kind.begin()
 
-    def add(self, columns: Columns, duplicates: int) -> None:
-        """Add some rows; `duplicates` of them equal the row before."""
+    def add(self, columns: Columns, again: np.ndarray) -> None:
+        """Add some rows. again: bool[n], those that equal an earlier one of their time."""
         times.look_at_times(
             columns["exchange_ns"], columns["local_ns"], self._day_ns, self._floor_ns, self._times,
             self._silences, self._backwards, self._bins, self._hour_bins, self._hours,
         )  # fmt: skip
-        self._duplicates += duplicates
+        self._duplicates += int(again.sum())
+        if len(self._duplicates_at) < times.PLACES:
+            more = columns["local_ns"][again][: times.PLACES - len(self._duplicates_at)]
+            self._duplicates_at += more.tolist()
         for kind in self._contents:
             kind.add(columns)
 
@@ -69,9 +66,10 @@ class Meter:
         """Return the figures and places of the symbol, which has had rows."""
         times.close_times(self._times, self._hour_bins, self._hours)
         self.offsets += self._bins
-        figures = self._time_figures() | self._gap_figures() | self._offset_figures()
+        gaps, longest = self._gaps()
+        figures = self._time_figures() | gaps | self._offset_figures()
         figures["duplicate_rows"] = self._duplicates
-        places = {"gaps": self._longest(figures["gap_threshold_ns"]), "exchange_backwards": self._steps()}
+        places = {"gaps": longest, **self._places()}
         for kind in self._contents:
             figures |= kind.figures()
             places |= kind.places()
@@ -84,53 +82,56 @@ class Meter:
         )  # fmt: skip
         return {"symbols": 1} | {name: int(self._times[name][0]) for name in names}
 
-    def _gap_figures(self) -> Figures:
+    def _gaps(self) -> tuple[Figures, list[Place]]:
         found = self._times[0]
-        first, last = int(found["first_ns"]), int(found["last_ns"])
-        head, tail = first - self._day_ns, self._day_ns + NS_PER_DAY - last
-        threshold = self._gap_ns or usual_gap_ns(first, last, int(found["active_seconds"]))
-        lengths = self._gaps(threshold)
-        gaps_ns = int(lengths.sum())
-        edges_ns = sum(edge for edge in (head, tail) if edge > threshold)
-        return {
-            "head_ns": head, "tail_ns": tail, "gap_threshold_ns": threshold,
-            "gaps": len(lengths), "gaps_ns": gaps_ns, "gap_max_ns": int(lengths.max(initial=0)),
-            "covered_ns": NS_PER_DAY - gaps_ns - edges_ns,
-        }  # fmt: skip
+        span = int(found["first_ns"]), int(found["last_ns"])
+        silences = self._silences[: found["silences"]]
+        return gap_figures(span, int(found["active_seconds"]), silences, self._day_ns, self._gap_ns)
 
-    def _gaps(self, threshold: int) -> np.ndarray:
-        kept = self._silences[: self._times["silences"][0]]
-        lengths = kept[:, 1] - kept[:, 0]
-        return lengths[lengths > threshold]
+    def _places(self) -> dict[str, list[Place]]:
+        found = self._times[0]
+        steps = self._backwards[: found["exchange_backwards"]].tolist()
+        places: dict[str, list[Place]] = {
+            "duplicate_rows": [(local, None, "") for local in self._duplicates_at],
+            "exchange_backwards": [(local, None, f"by {spoken_ns(step)}") for local, step in steps],
+            "offset_max": [(int(found["offset_max_at"]), None, spoken_ns(int(found["offset_max_ns"])))],
+            "offset_jump": self._jump(),
+        }
+        return places | kept_places(found, "offset_negative", "offset_zero")
 
-    def _longest(self, threshold: int) -> list[Place]:
-        kept = self._silences[: self._times["silences"][0]].tolist()
-        gaps = [(start, end) for start, end in kept if end - start > threshold]
-        gaps.sort(key=lambda gap: (gap[0] - gap[1], gap[0]))
-        return [(start, end, "") for start, end in gaps[:LONGEST]]
+    def _medians(self) -> list[tuple[int, tuple[int, int]]]:
+        """Return (hour, ends of the bin of its median within all offsets) of the hours that have one."""
+        low, high = (int(self._times[name][0]) for name in ("offset_min_ns", "offset_max_ns"))
+        return [
+            (hour, ends_ns(place, low, high))
+            for hour, place in enumerate(self._hours.tolist())
+            if place != times.NO_HOUR
+        ]
 
-    def _steps(self) -> list[Place]:
-        count = min(int(self._times["exchange_backwards"][0]), times.PLACES)
-        return [(local, None, f"by {spoken_ns(step)}") for local, step in self._backwards[:count].tolist()]
+    def _jump(self) -> list[Place]:
+        """Return the hour that begins with the largest change of the median."""
+        moves = [(_apart(a, b), hour) for (_, a), (hour, b) in pairwise(self._medians())]
+        change, hour = max(moves, default=(0, 0), key=lambda move: (move[0], -move[1]))
+        start = self._day_ns + hour * times.NS_PER_HOUR
+        return [(start, start + times.NS_PER_HOUR, "")] if change else []
 
     def _offset_figures(self) -> Figures:
         found = self._times[0]
         low, high = int(found["offset_min_ns"]), int(found["offset_max_ns"])
-        medians = [middle_ns(place) for place in self._hours.tolist() if place != times.NO_HOUR]
-        jumps = [abs(b - a) for a, b in pairwise(medians)]
+        medians = [ends for _, ends in self._medians()]
+        jumps = [_apart(a, b) for a, b in pairwise(medians)]
+        lowest, highest = min(medians, default=(0, 0)), max(medians, default=(0, 0))
         return {
             "offset_min_ns": low, "offset_max_ns": high,
             "offset_negative": int(found["offset_negative"]), "offset_zero": int(found["offset_zero"]),
-            "offset_drift_ns": max(medians) - min(medians) if medians else 0,
+            "offset_drift_ns": _apart(lowest, highest),
             "offset_jump_ns": max(jumps, default=0),
         } | percentiles(self._bins, low, high)  # fmt: skip
 
 
-def usual_gap_ns(first_ns: int, last_ns: int, active_seconds: int) -> int:
-    """Return the threshold of a gap: 60 s, or 20 times the mean spacing of seconds with rows if that is more."""
-    if active_seconds < 2:
-        return LEAST_GAP_NS
-    return max(LEAST_GAP_NS, USUAL_SPACINGS * (last_ns - first_ns) // (active_seconds - 1))
+def _apart(one: tuple[int, int], other: tuple[int, int]) -> int:
+    """Return how far two medians are apart at least, given the ends of their bins."""
+    return max(other[0] - one[1], one[0] - other[1], 0)
 
 
 def percentiles(bins: np.ndarray, low_ns: int, high_ns: int) -> Figures:

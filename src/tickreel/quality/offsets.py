@@ -16,11 +16,24 @@ ERROR = 1 / 256
 
 def middle_ns(place: int) -> int:
     """Return the middle of a bin in ns; places from HALF on are offsets of 0 or more."""
+    low, width = _bin(place)
+    middle = low + width // 2
+    return middle if place >= HALF else -middle - 1
+
+
+def ends_ns(place: int, low_ns: int, high_ns: int) -> tuple[int, int]:
+    """Return the least and the greatest offset of a bin in ns, kept within [low_ns, high_ns]."""
+    low, width = _bin(place)
+    ends = (low, low + width - 1) if place >= HALF else (-low - width, -low - 1)
+    least, greatest = (min(max(end, low_ns), high_ns) for end in ends)
+    return least, greatest
+
+
+def _bin(place: int) -> tuple[int, int]:
+    """Return the least value of a bin, and how many it holds; of offsets below 0: of -1 - offset."""
     index = place - HALF if place >= HALF else HALF - 1 - place
     shift = max(index // 128 - 1, 0)
-    low = (index - shift * 128) << shift
-    middle = low + (1 << shift) // 2
-    return middle if place >= HALF else -middle - 1
+    return (index - shift * 128) << shift, 1 << shift
 
 
 def percentile_ns(bins: npt.NDArray[np.int64], percent: int, low_ns: int, high_ns: int) -> int:

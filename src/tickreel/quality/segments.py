@@ -8,41 +8,55 @@ import numpy as np
 
 from tickreel.books.at import book_before
 from tickreel.books.book import Book
+from tickreel.books.book_kernel import BookRows
 from tickreel.books.rows import RowReader
-from tickreel.errors import TickreelError
+from tickreel.errors import InputError, TickreelError
 from tickreel.quality.figures import OF_ONE_SYMBOL, Figures, Place, fold
+from tickreel.quality.gaps import Together
+from tickreel.quality.groups import Symbols, SymbolVerdict
 from tickreel.quality.meter import Meter, percentiles
-from tickreel.quality.times_kernel import keep_same, mark_same_times
-from tickreel.quality.verdicts import Verdict, judge, worst
+from tickreel.quality.rule import BAD, Verdict
+from tickreel.quality.same import SameRows
+from tickreel.quality.verdicts import judge, placed, worst_first
 from tickreel.quality.watch import Watch
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.reader import Segment
 from tickreel.units import day_start
 
-WORST_SYMBOLS = 5
 BOOK_TYPES = ("incremental_book_L2",)
-
-
-class SymbolVerdict(msgspec.Struct, frozen=True):
-    """The worst that was found of one symbol of a group."""
-
-    symbol: str
-    rows: int
-    verdict: Verdict
 
 
 class Measured(msgspec.Struct, frozen=True):
     """One segment's figures; `error` instead of them where it could not be read.
 
-    places         kind -> where its first (gaps: longest) cases are
-    worst_symbols  of a group: up to WORST_SYMBOLS with a warning or worse, worst first
+    places         kind -> where its first (gaps: longest) cases are; of a group: gaps alone
+    of_symbols     of a group: what was found of its symbols, a verdict for each rule
+    worst_symbols  of a group: some with a warning or worse, worst first
     """
 
     key: SegmentKey
     figures: Figures = {}
     places: dict[str, list[Place]] = {}
+    of_symbols: list[Verdict] = []
     worst_symbols: list[SymbolVerdict] = []
     error: str | None = None
+
+    def verdicts(self) -> list[Verdict]:
+        """Return what is to be said of the segment by itself, worst first."""
+        if self.error:
+            return [Verdict("unreadable", BAD, f"cannot be read: {self.error}")]
+        if not self.key.grouped:
+            return [placed(verdict, self.figures, self.places) for verdict in judge(self.figures, self.key)]
+        # Ids that import has seen before it counts of the file; what symbols show of them tells more.
+        told = {verdict.rule for verdict in self.of_symbols}
+        asked = judge(
+            self.figures,
+            self.key,
+            only=lambda rule: rule.whole or (rule.name == "ids_twice" and rule.name not in told),
+        )
+        return worst_first(
+            [*(placed(verdict, self.figures, self.places) for verdict in asked), *self.of_symbols]
+        )
 
 
 def measure_segments(arguments: dict[str, Any], progress: Callable[..., None]) -> list[Any]:
@@ -61,54 +75,95 @@ def measure_segments(arguments: dict[str, Any], progress: Callable[..., None]) -
 
 
 def measure_segment(store: Store, segment: Segment, key: SegmentKey, gap_ns: int | None = None) -> Measured:
-    """Return the figures of a segment. Raises CorruptionError, and InputError for prices that no book can hold.
+    """Return the figures of a segment. Raises CorruptionError.
 
     store   where it lies: an order book goes on with that of the day before
-    gap_ns  threshold of a gap; None: the usual rule, see `meter.usual_gap_ns`
+    gap_ns  threshold of a gap; None: the usual rule, see `gaps.usual_gap_ns`
     """
     meter = Meter(segment.record, day_start(key.day), gap_ns)
+    together = Together(day_start(key.day), gap_ns) if key.grouped else None
+    of_symbols = Symbols(key)
     symbols: list[Figures] = []
     places: dict[str, list[Place]] = {}
-    worst_symbols: list[SymbolVerdict] = []
-    for name, figures, found in _measured_symbols(store, segment, key, meter):
+    for name, figures, places in _measured_symbols(store, segment, key, meter, together):
         symbols.append(figures)
-        places = found
-        if key.grouped and (verdict := worst(judge(figures))):
-            worst_symbols.append(SymbolVerdict(name, figures["rows"], verdict))
-            worst_symbols.sort(key=lambda entry: (-entry.verdict.severity, -entry.rows, entry.symbol))
-            del worst_symbols[WORST_SYMBOLS:]
+        if key.grouped:
+            of_symbols.add(name, figures, places)
     figures = fold(symbols) if symbols else {"rows": 0, "symbols": 0}
     if symbols:
         figures |= percentiles(meter.offsets, figures["offset_min_ns"], figures["offset_max_ns"])
     figures |= _provenance(segment)
-    if not key.grouped and symbols:
-        figures |= {name: symbols[0][name] for name in OF_ONE_SYMBOL if name in symbols[0]}
-    return Measured(key, figures, {} if key.grouped else places, worst_symbols)
+    if not key.grouped:
+        if symbols:
+            figures |= {name: symbols[0][name] for name in OF_ONE_SYMBOL if name in symbols[0]}
+        return Measured(key, figures, places)
+    gaps: list[Place] = []
+    if symbols and together:
+        pace, gaps = together.figures()
+        figures |= pace
+    return Measured(key, figures, {"gaps": gaps} if gaps else {}, of_symbols.verdicts(), of_symbols.worst)
 
 
 def _measured_symbols(
-    store: Store, segment: Segment, key: SegmentKey, meter: Meter
+    store: Store, segment: Segment, key: SegmentKey, meter: Meter, together: Together | None
 ) -> Iterator[tuple[str, Figures, dict[str, list[Place]]]]:
     """Yield the name of each symbol that has rows, with what was found in them."""
     reader = RowReader() if segment.record.name in BOOK_TYPES else None
-    watch: Watch | None = None
+    same_rows = SameRows(segment, segment.footer.symbols["row"].astype(np.int64))
+    watch = _Watched(store, key)
     for block in range(len(segment.blocks)):
         columns = {name: segment.read(name, block) for name in meter.columns}
-        same = equal_rows(segment, block)
-        book_rows = reader.read(segment, block) if reader else None
+        again = same_rows.look(block)
+        book_rows = _book_rows(reader, segment, block) if reader else None
+        if together:
+            together.add(columns["local_ns"])
         for symbol, rows, begins, ends in _parts(segment, block):
-            if begins:
-                same[rows.start] = False
-            if begins and book_rows:
-                is_snapshot = book_rows[0].is_snapshot[rows.start]
-                watch = Watch(None if is_snapshot else _known_book(store, key, symbol))
-            meter.add({name: values[rows] for name, values in columns.items()}, int(same[rows].sum()))
-            if watch and book_rows:
-                watch.add(*book_rows, rows.start, rows.stop)
+            meter.add({name: values[rows] for name, values in columns.items()}, again[rows])
+            if reader:
+                if begins:
+                    watch.begin(symbol, is_snapshot=bool(columns["is_snapshot"][rows.start]))
+                watch.add(book_rows, rows)
             if ends:
                 figures, places = meter.finish()
-                yield symbol, figures | (watch.finish() if watch else {}), places
+                seen, places_seen = watch.finish() if reader else ({}, {})
+                yield symbol, figures | seen, places | places_seen
                 meter.begin()
+
+
+def _book_rows(reader: RowReader, segment: Segment, block: int) -> tuple[BookRows, int] | None:
+    """Return a block's rows for a book and the scale of their prices; None if no book can hold these."""
+    try:
+        return reader.read(segment, block)
+    except InputError:
+        return None
+
+
+class _Watched:
+    """The book of the symbol at hand; none from the first price on that no book can hold."""
+
+    def __init__(self, store: Store, key: SegmentKey) -> None:
+        self._store, self._key = store, key
+        self._watch: Watch | None = None
+
+    def begin(self, symbol: str, *, is_snapshot: bool) -> None:
+        self._watch = Watch(None if is_snapshot else _known_book(self._store, self._key, symbol))
+
+    def add(self, book_rows: tuple[BookRows, int] | None, rows: slice) -> None:
+        if not self._watch:
+            return
+        if book_rows is None:
+            self._watch = None
+            return
+        try:
+            self._watch.add(*book_rows, rows.start, rows.stop)
+        except InputError:
+            self._watch = None
+
+    def finish(self) -> tuple[Figures, dict[str, list[Place]]]:
+        if not self._watch:
+            return {"books_refused": 1}, {}
+        figures, places = self._watch.finish()
+        return figures | {"books_refused": 0}, places
 
 
 def _known_book(store: Store, key: SegmentKey, symbol: str) -> Book | None:
@@ -132,28 +187,6 @@ def _parts(segment: Segment, block: int) -> Iterator[tuple[str, slice, bool, boo
         yield segment.footer.names[place], rows, start >= first, stop <= end
 
 
-def equal_rows(segment: Segment, block: int) -> np.ndarray:
-    """Return bool[n]: which rows of a block equal the row before in every column.
-
-    Columns are decoded one by one, and only while a row is left that may be equal.
-    """
-    times = segment.read(segment.record.time, block)
-    same = np.empty(len(times), np.bool_)
-    left = mark_same_times(times, same)
-    for name in segment.record.names:
-        if left == 0:
-            break
-        values = np.ascontiguousarray(segment.read(name, block))
-        word = np.dtype(np.int64 if values.dtype.itemsize % 8 == 0 else np.uint8)
-        left = keep_same(values.view(word).reshape(len(values), -1), same)
-    same[0] = block > 0 and all(
-        segment.read(name, block - 1)[-1:].tobytes().rstrip(b"\0")
-        == segment.read(name, block)[:1].tobytes().rstrip(b"\0")
-        for name in (segment.record.time, *segment.record.names)
-    )
-    return same
-
-
 def _provenance(segment: Segment) -> Figures:
     """Return what import said of the files, where it counted anything."""
     parts = segment.meta.parts
@@ -163,6 +196,7 @@ def _provenance(segment: Segment) -> Figures:
 
     found = {
         "parts": len(parts),
+        "lines": sum(part.lines for part in parts),
         "set_aside": sum(finding.count for part in parts for finding in part.set_aside.values()),
         "out_of_order": total("out_of_order"),
     }

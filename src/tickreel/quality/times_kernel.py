@@ -6,7 +6,7 @@ from tickreel.jit import inlined, kernel
 
 HALF = 57 * 128
 """Bins of one sign of an offset; see offsets.py."""
-PLACES = 3
+PLACES = 5
 """How many examples of one kind are kept, the first ones."""
 NS_PER_SECOND = 1_000_000_000
 NS_PER_HOUR = 3_600 * NS_PER_SECOND
@@ -30,6 +30,9 @@ TIMES = np.dtype(
         ("offset_max_ns", "<i8"),
         ("offset_negative", "<i8"),
         ("offset_zero", "<i8"),
+        ("offset_negative_at", "<i8", (PLACES,)),
+        ("offset_zero_at", "<i8", (PLACES,)),
+        ("offset_max_at", "<i8"),
         ("last_exchange_ns", "<i8"),
         ("exchange_backwards", "<i8"),
         ("exchange_backwards_max_ns", "<i8"),
@@ -38,6 +41,13 @@ TIMES = np.dtype(
     ]
 )
 """What is carried from row to row; `rows` 0 is the beginning. Names of figures where they are figures."""
+
+
+@inlined
+def keep_place(places, count, local):
+    """Keep where case number `count` is, of the first PLACES."""
+    if count < PLACES:
+        places[count] = local
 
 
 @inlined
@@ -104,7 +114,23 @@ def _begin(s, exchange, local):
     s["active_seconds"] = s["second_rows"] = s["peak_rows"] = 1
     s["time_step_ns"] = NS_PER_SECOND
     s["offset_min_ns"] = s["offset_max_ns"] = local - exchange
+    s["offset_max_at"] = local
     s["hour"] = -1
+
+
+@inlined
+def _compare(s, local, offset):
+    """Count what the two clocks say of each other."""
+    s["offset_min_ns"] = min(s["offset_min_ns"], offset)
+    if offset > s["offset_max_ns"]:
+        s["offset_max_ns"] = offset
+        s["offset_max_at"] = local
+    if offset < 0:
+        keep_place(s["offset_negative_at"], s["offset_negative"], local)
+        s["offset_negative"] += 1
+    elif offset == 0:
+        keep_place(s["offset_zero_at"], s["offset_zero"], local)
+        s["offset_zero"] += 1
 
 
 @kernel
@@ -140,10 +166,7 @@ def look_at_times(
         bins[place] += 1
         hour_bins[place] += 1
         s["hour_rows"] += 1
-        s["offset_min_ns"] = min(s["offset_min_ns"], offset)
-        s["offset_max_ns"] = max(s["offset_max_ns"], offset)
-        s["offset_negative"] += offset < 0
-        s["offset_zero"] += offset == 0
+        _compare(s, local, offset)
         s["rows"] += 1
         s["last_ns"] = local
         s["last_exchange_ns"] = exchange
@@ -156,28 +179,12 @@ def close_times(state, hour_bins, hour_places):
 
 
 @kernel
-def mark_same_times(local_ns, same):
-    """Write whether each row but the first has the time of the row before, into bool[n]; return how many."""
-    count = 0
-    same[0] = False
-    for row in range(1, local_ns.shape[0]):
-        same[row] = local_ns[row] == local_ns[row - 1]
-        count += same[row]
-    return count
+def mark_seconds(local_ns, day_ns, first, last):
+    """Lower and raise the first and last time of each second of a day to those of the rows.
 
-
-@kernel
-def keep_same(values, same):
-    """Unmark rows whose value differs from that of the row before; return how many stay marked.
-
-    values  uint8 or int64[n, width]: the bits of one column, so that empty cells (NaN) equal each other
+    first, last  int64[86_400], ns; before any row the greatest int64 and 0
     """
-    count = 0
-    for row in range(1, values.shape[0]):
-        if same[row]:
-            for place in range(values.shape[1]):
-                if values[row, place] != values[row - 1, place]:
-                    same[row] = False
-                    break
-            count += same[row]
-    return count
+    for row in range(local_ns.shape[0]):
+        second = min(max((local_ns[row] - day_ns) // NS_PER_SECOND, 0), first.shape[0] - 1)
+        first[second] = min(first[second], local_ns[row])
+        last[second] = max(last[second], local_ns[row])

@@ -4,9 +4,11 @@ from itertools import groupby
 
 import msgspec
 
+from tickreel.quality.asked import Asked
+from tickreel.quality.rule import Verdict
 from tickreel.quality.segments import Measured
-from tickreel.quality.survey import Asked, Stream
-from tickreel.quality.verdicts import BAD, Verdict, few_rows, join, judge, placed
+from tickreel.quality.survey import Stream
+from tickreel.quality.verdicts import BY_NAME, few_rows, join, worst_first
 from tickreel.report.quality_view import DayView, FindingView, QualityView, RunView, StreamView, TotalsView
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
@@ -35,20 +37,18 @@ def _judged(stream: Stream) -> dict[str, list[Verdict]]:
     rows = [measured.figures.get("rows", 0) for measured in stream.found.values()]
     for day in sorted(stream.found):
         measured = stream.found[day]
-        if measured.error:
-            verdicts[day] = [Verdict("unreadable", BAD, f"cannot be read: {measured.error}")]
-            continue
-        before = stream.found.get(day_of(day_start(day) - NS_PER_DAY))
-        seam = join(before.figures, measured.figures) if before and not stream.key.group else None
-        told = [placed(verdict, measured.places) for verdict in judge(measured.figures)]
-        few = few_rows(measured.figures["rows"], rows)
-        found = [*told, *(verdict for verdict in (few, seam) if verdict)]
-        verdicts[day] = sorted(found, key=lambda verdict: -verdict.severity)
+        found = measured.verdicts()
+        if not measured.error:
+            before = stream.found.get(day_of(day_start(day) - NS_PER_DAY))
+            seam = join(before.figures, measured.figures) if before and not stream.key.group else None
+            few = few_rows(measured.figures["rows"], rows)
+            found += [verdict for verdict in (few, seam) if verdict]
+        verdicts[day] = worst_first(found)
     return verdicts
 
 
 def _stream(stream: Stream, verdicts: dict[str, list[Verdict]]) -> StreamView:
-    findings = _findings(verdicts)
+    findings = _findings(verdicts, stream)
     missing = _runs(stream.missing)
     if not (stream.days or stream.found):
         missing = [{"first": None, "last": None, "days": 0}]
@@ -66,15 +66,21 @@ def _stream(stream: Stream, verdicts: dict[str, list[Verdict]]) -> StreamView:
     }
 
 
-def _findings(verdicts: dict[str, list[Verdict]]) -> list[FindingView]:
+def _findings(verdicts: dict[str, list[Verdict]], stream: Stream) -> list[FindingView]:
     """Return one entry for each rule that spoke, worst first, then those of most days."""
+
+    def badness(case: tuple[str, Verdict]) -> tuple[int, float]:
+        day, verdict = case
+        rule = BY_NAME.get(verdict.rule)
+        return verdict.severity, rule.size(stream.found[day].figures) if rule else 0
+
     by_rule: dict[str, list[tuple[str, Verdict]]] = {}
     for day, found in verdicts.items():
         for verdict in found:
             by_rule.setdefault(verdict.rule, []).append((day, verdict))
     findings: list[FindingView] = []
     for rule, cases in by_rule.items():
-        day, worst = max(cases, key=lambda case: case[1].severity)
+        day, worst = max(cases, key=badness)
         findings.append(
             {"rule": rule, "severity": worst.severity, "days": len(cases), "day": day, "text": worst.text}
         )
@@ -112,6 +118,7 @@ def _totals(streams: list[StreamView], days: list[DayView]) -> TotalsView:
         "streams": len(streams),
         "segments": len(days),
         "rows": sum(stream["rows"] for stream in streams),
+        "streams_missing": sum(not stream["days"] for stream in streams),
         "missing_days": sum(run["days"] for stream in streams for run in stream["missing"]),
         "notes": severities.count(1),
         "warnings": severities.count(2),

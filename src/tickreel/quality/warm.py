@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tickreel.books.book_kernel import BookRows
+from tickreel.quality.gaps import Together
 from tickreel.quality.meter import Meter
-from tickreel.quality.times_kernel import keep_same, mark_same_times
+from tickreel.quality.same_kernel import begin_runs, keep_equal, mix_column
 from tickreel.quality.watch import Watch
 from tickreel.schema import MARKET_TYPES, RECORD_TYPES, Kind
 
@@ -21,13 +22,15 @@ def warm_up(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
             column.name: np.zeros(2, "S1" if column.kind is Kind.TEXT else column.kind.dtype)
             for column in record.columns
         }
-        meter.add(rows, 0)
+        meter.add(rows, np.zeros(2, np.bool_))
         meter.finish()
     watch = Watch()
     times, flags = np.zeros(2, np.int64), np.zeros(2, np.uint8)
     watch.add(BookRows(times, flags, flags, times, np.zeros(2)), 0, 0, 2)
     watch.finish()
-    same = np.zeros(2, np.bool_)
-    mark_same_times(np.zeros(2, np.int64), same)
-    keep_same(np.zeros((2, 1), np.uint8), same)
-    keep_same(np.zeros((2, 1), np.int64), same)
+    together = Together(0)
+    together.add(times)
+    hashes, alive = np.zeros(2, np.uint64), np.zeros(2, np.bool_)
+    begin_runs(times, alive.copy(), 0, 2, hashes, alive)
+    mix_column(np.zeros((2, 1), np.uint64), alive, hashes)
+    keep_equal(hashes, alive, alive.copy(), np.zeros(8, np.int32))

@@ -5,8 +5,8 @@ import numpy as np
 from tickreel.books.book import Book
 from tickreel.books.book_kernel import SKIPPED, BookRows, BookState
 from tickreel.quality.content_kernel import BEST
-from tickreel.quality.contents import Best
-from tickreel.quality.figures import Figures
+from tickreel.quality.contents import Best, best_places, kept_places
+from tickreel.quality.figures import Figures, Place
 from tickreel.quality.watch_kernel import WATCH, see_last, watch_rows
 
 
@@ -30,12 +30,13 @@ class Watch:
 
         self._book.apply_with(apply, rows, scale, start, stop)
 
-    def finish(self) -> Figures:
-        """Return the figures of the symbol."""
+    def finish(self) -> tuple[Figures, dict[str, list[Place]]]:
+        """Return the figures of the symbol, and kind -> the first places."""
         see_last(self._book.state, self._best, self._watch)
         found = {name: self._best[name][0].item() for name in Best.NAMES}
         found["rows_skipped"] = self._rows_skipped() - self._skipped
-        return found | {name: self._watch[name][0].item() for name in WATCH.names or ()}
+        found |= {name: self._watch[name][0].item() for name in ("book_messages", "removals_absent")}
+        return found, best_places(self._best[0]) | kept_places(self._watch[0], "removals_absent")
 
     def _rows_skipped(self) -> int:
         return int(self._book.state.state[SKIPPED])

@@ -15,8 +15,11 @@ from tickreel.books.book_kernel import (
 from tickreel.books.ladder_kernel import BEST, NONE, amount_at
 from tickreel.jit import inlined, kernel
 from tickreel.quality.content_kernel import see_best
+from tickreel.quality.times_kernel import PLACES, keep_place
 
-WATCH = np.dtype([("book_messages", "<i8"), ("removals_absent", "<i8")])
+WATCH = np.dtype(
+    [("book_messages", "<i8"), ("removals_absent", "<i8"), ("removals_absent_at", "<i8", (PLACES,))]
+)
 _BID = 0
 
 
@@ -52,7 +55,9 @@ def watch_rows(book, rows, factor, start, stop, best, watch):
         apply(book, rows, factor, row, row + 1)
         if book.state[STATUS] == NO_ROOM:
             return row
-        watch[0]["removals_absent"] += absent
+        if absent:
+            keep_place(watch[0]["removals_absent_at"], watch[0]["removals_absent"], rows.local_ns[row])
+            watch[0]["removals_absent"] += 1
     return stop
 
 

@@ -1,6 +1,7 @@
 """How a verdict words durations, times of day and shares."""
 
 from tickreel.quality.figures import Figures
+from tickreel.report.figures import counted
 from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, format_time
 
 
@@ -30,7 +31,9 @@ def percent(count: float, whole: float) -> str:
 
 
 def of_rows(figures: Figures, name: str) -> str:
-    return f"{figures[name]:,} of {figures['rows']:,} rows ({percent(figures[name], figures['rows'])})"
+    return (
+        f"{figures[name]:,} of {counted(figures['rows'], 'row')} ({percent(figures[name], figures['rows'])})"
+    )
 
 
 def of_looks(figures: Figures, name: str) -> str:
@@ -38,4 +41,4 @@ def of_looks(figures: Figures, name: str) -> str:
     if "book_messages" not in figures:
         return of_rows(figures, name)
     whole = figures["book_messages"]
-    return f"{figures[name]:,} of {whole:,} messages ({percent(figures[name], whole)})"
+    return f"{figures[name]:,} of {counted(whole, 'message')} ({percent(figures[name], whole)})"

@@ -88,3 +88,8 @@ def rounded(value: float | None, digits: int) -> float | int | None:
     if math.isinf(short):  # the largest floats round up to what JSON cannot say
         return value
     return int(short) if short.is_integer() and abs(short) < 2**53 else short
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 hole", "2 holes"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

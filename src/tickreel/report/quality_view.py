@@ -12,7 +12,7 @@ class VerdictView(TypedDict):
 
 
 class FindingView(TypedDict):
-    """One rule over the days of a stream: how many days, the first of the worst of them with its text."""
+    """One rule over the days of a stream: how many days, the worst of them with its text."""
 
     rule: str
     severity: int
@@ -69,9 +69,12 @@ class DayView(TypedDict):
 
 
 class TotalsView(TypedDict):
+    """Sums over all streams. streams_missing: those of which no day is there; notes to bad: sentences on days."""
+
     streams: int
     segments: int
     rows: int
+    streams_missing: int
     missing_days: int
     notes: int
     warnings: int

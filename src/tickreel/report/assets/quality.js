@@ -65,24 +65,24 @@ function mapHead() {
   });
   const axis = make("canvas", { "aria-hidden": "true" });
   byId("map").tHead.replaceChildren(make("tr", null, ...cells, make("th", { scope: "col" }, axis)));
-  if (data.count) paintAxis(axis, data);
 }
 
 function mapRow(number) {
   const stream = data.streams[number];
   const canvas = make("canvas", { role: "img", "aria-label": `${stream.days} of ${stream.asked} days of ${stream.symbol}` });
   canvas.dataset.stream = String(number);
-  canvas.addEventListener("mousemove", (event) => point(number, dayAt(event, canvas, data.count)));
+  canvas.addEventListener("mousemove", (event) => point(number, dayAt(event, canvas, stream)));
   canvas.addEventListener("mouseleave", () => byId("pointed").replaceChildren());
-  canvas.addEventListener("click", (event) => choose(number, dayAt(event, canvas, data.count)));
+  canvas.addEventListener("click", (event) => choose(number, dayAt(event, canvas, stream)));
   const [, , warned, bad] = stream.levels;
-  const number_ = (count, level) => make("td", { class: count ? level : "" }, count ? grouped(count, 0) : NONE);
+  const number_ = (count, level, label) =>
+    make("td", { class: count ? level : "nothing", "data-label": label }, count ? grouped(count, 0) : NONE);
   return make(
     "tr", null,
     make("th", { scope: "row", class: "name" }, stream.type), nameCell(stream),
-    make("td", null, `${grouped(stream.days, 0)} / ${grouped(stream.asked, 0)}`),
-    number_(missingDays(stream), "level2"), make("td", null, grouped(stream.rows, 0)),
-    number_(bad, "level3"), number_(warned, "level2"), make("td", { class: "strip-cell" }, canvas),
+    make("td", { "data-label": "days" }, `${grouped(stream.days, 0)} / ${grouped(stream.asked, 0)}`),
+    number_(missingDays(stream), "level2", "missing"), make("td", { "data-label": "rows" }, grouped(stream.rows, 0)),
+    number_(bad, "level3", "bad"), number_(warned, "level2", "warned"), make("td", { class: "strip-cell" }, canvas),
   );
 }
 
@@ -113,6 +113,8 @@ function drawMap() {
   paged(byId("map-paging"), byId("map").tBodies[0], rows.length, (place) => mapRow(rows[place]), 100);
   if (!rows.length) byId("map-paging").textContent = data.streams.length ? "No stream matches." : "Nothing was asked for.";
   paintMap();
+  // Last: the rows settle how wide its column is.
+  if (data.count) paintAxis(byId("map").tHead.querySelector("canvas"), data);
 }
 
 function rulesOf(number, day) {

@@ -1,6 +1,8 @@
 // The map of coverage: a canvas for each stream, a column for each day.
 
 const LEVEL_COLOURS = { 0: "--have", 1: "--have", 2: "--warn", 3: "--miss", "-": "--hollow", e: "--soft" };
+const LEAST_WIDTH = 3;
+const REACH = 4;
 const PAINT_ORDER = ["-", "e", "0", "1", "2", "3"];
 
 function colourOf(name) {
@@ -22,12 +24,19 @@ function presentDays(stream) {
   return [...stream.map].flatMap((mark, day) => (mark === " " || mark === "-" ? [] : [day]));
 }
 
-function paintDay(pen, day, step, height, style, hollow) {
-  const width = Math.max(step > 4 ? step - 1 : step, 1);
+// One or two days by themselves are wide enough to be seen and met, however many days there are.
+function widthOf(stream, day, step) {
+  const there = (place) => !" -".includes(stream.map[place] ?? " ");
+  const besides = [[-2, -1], [-1, 1], [1, 2]].some((steps) => steps.every((other) => there(day + other)));
+  return Math.max(step > 4 ? step - 1 : step, there(day) && !besides ? LEAST_WIDTH : 1);
+}
+
+function paintDay(pen, day, step, height, style, hollow, width) {
   pen.fillStyle = style;
   pen.strokeStyle = style;
-  if (hollow && width > 3) pen.strokeRect(day * step + 0.5, 1.5, width - 1, height - 3);
-  else pen.fillRect(day * step, 1, width, height - 2);
+  const left = Math.min(day * step, pen.canvas.clientWidth - width);
+  if (hollow && width > 3) pen.strokeRect(left + 0.5, 1.5, width - 1, height - 3);
+  else pen.fillRect(left, 1, width, height - 2);
 }
 
 // The worst is painted last: where days are narrower than a pixel it is what remains.
@@ -36,7 +45,7 @@ function paintLevels(canvas, stream, count) {
   for (const level of PAINT_ORDER) {
     const style = colourOf(LEVEL_COLOURS[level]);
     [...stream.map].forEach((mark, day) => {
-      if (mark === level) paintDay(pen, day, width / count, 16, style, mark === "e");
+      if (mark === level) paintDay(pen, day, width / count, 16, style, mark === "e", widthOf(stream, day, width / count));
     });
   }
 }
@@ -46,12 +55,12 @@ function paintValues(canvas, stream, values, count, scale) {
   const { pen, width } = prepared(canvas, 16);
   const missing = colourOf("--hollow");
   [...stream.map].forEach((mark, day) => {
-    if (mark === "-") paintDay(pen, day, width / count, 16, missing, true);
+    if (mark === "-") paintDay(pen, day, width / count, 16, missing, true, widthOf(stream, day, width / count));
   });
   pen.fillStyle = colourOf("--accent");
   presentDays(stream).forEach((day, place) => {
     pen.globalAlpha = 0.08 + 0.92 * scale(values ? values[place] : 0);
-    paintDay(pen, day, width / count, 16, colourOf("--accent"), false);
+    paintDay(pen, day, width / count, 16, colourOf("--accent"), false, widthOf(stream, day, width / count));
   });
 }
 
@@ -82,8 +91,12 @@ function paintAxis(canvas, data) {
   }
 }
 
-function dayAt(event, canvas, count) {
+// The day under the pointer; beside one that is there, that one.
+function dayAt(event, canvas, stream) {
   const box = canvas.getBoundingClientRect();
-  const day = Math.floor(((event.clientX - box.left) / box.width) * count);
-  return Math.min(Math.max(day, 0), count - 1);
+  const step = box.width / stream.map.length;
+  const day = Math.min(Math.max(Math.floor((event.clientX - box.left) / step), 0), stream.map.length - 1);
+  if (!" -".includes(stream.map[day])) return day;
+  const near = presentDays(stream).filter((other) => Math.abs(other - day) * step <= REACH);
+  return near.sort((a, b) => Math.abs(a - day) - Math.abs(b - day))[0] ?? day;
 }
