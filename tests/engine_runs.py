@@ -80,9 +80,13 @@ def run_engine(
     *,
     split: int = 0,
     jit: bool = True,
+    late: bool = False,
     state: dict[str, Any] | None = None,
 ) -> tuple[Written, Any]:
-    """Return what it wrote, and the strategy's state at the end; split: rows a block, 0 for all."""
+    """Return what it wrote, and the strategy's state at the end.
+
+    split  rows a block, 0 for all; late: give times only when they are asked for
+    """
     run = AccountRun(strategy, engine(strategy, jit), parameters, settings, np.array(bounds, np.int64))
     for name, value in (state or {}).items():
         run._state[name] = value
@@ -90,7 +94,12 @@ def run_engine(
     try:
         for start in range(0, len(trades), split or max(len(trades), 1)):
             stop = start + (split or len(trades))
-            run.feed(r.Rows(*(column[start:stop] for column in rows)), pages)
+            block = r.Rows(*(column[start:stop] for column in rows))
+            if late:
+                times, numbers = block.local_ns, np.arange(len(block.local_ns))
+                run.feed(block._replace(local_ns=numbers), pages, r.LateTimes(times.copy, int(times[-1])))
+            else:
+                run.feed(block, pages)
         summary, samples = run.finish(pages)
     except FailedError as error:
         return stopped("orders" if "open at one time" in str(error) else "money"), None

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine_runs import assert_same, run_engine, run_twin
+from engine_runs import Pages, assert_same, engine, run_engine, run_twin
 from engine_strategies import FILL, LIMIT_BUY, SCRIPT_LINES, TRADE, Quoter, Script, Wild
+from tickreel.errors import StrategyError
 from tickreel.simulate import account as account_module
-from tickreel.simulate.account import AccountSettings
-from tickreel.simulate.records import MAX_ORDERS
+from tickreel.simulate.account import AccountRun, AccountSettings
+from tickreel.simulate.records import MAX_ORDERS, LateTimes, Rows
+from tickreel.simulate.strategy import StateArray, Strategy
 from tickreel.strategies.momentum import Momentum
 from twin_engine import TwinTrade
 
@@ -59,6 +61,50 @@ def check(strategy, parameters, account, grid, trades):
         assert_same(run_engine(strategy, parameters, account, grid, trades, split=split)[0], wanted)
     if len(trades) < 50:  # plain Python is slow
         assert_same(run_engine(strategy, parameters, account, grid, trades, split=7, jit=False)[0], wanted)
+    if "local_ns" not in engine(strategy, True).fields:
+        for split in (0, 7, 1):
+            found, _ = run_engine(strategy, parameters, account, grid, trades, split=split, late=True)
+            assert_same(found, wanted)
+
+
+class Fragile(Strategy):
+    """Reads no time, and fails at a price of 13."""
+
+    levels = StateArray(3)
+
+    def on_trade(self, trade, ctx):
+        self.levels[int(trade.price) - 10] = 1.0
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_an_error_where_no_times_were_decoded_names_its_own(jit):
+    trades = [
+        TwinTrade(price, 1.0, 1, ns, ns)
+        for price, ns in ((10, 1), (11, 2), (12, 5_000_000_000), (13, 9 * 10**9))
+    ]
+    with pytest.raises(StrategyError, match="1970-01-01T00:00:09Z"):
+        run_engine(Fragile, {}, AccountSettings(), [0], trades, split=2, jit=jit, late=True)
+
+
+def test_times_are_asked_for_where_one_is_needed_and_nowhere_else():
+    """Blocks of ten: the first begins the run, the third holds a sampling boundary, in the fifth an order is sent."""
+    asked = []
+
+    def block(number):
+        start = 10 * number
+        prices = np.full(10, 100.0 if number < 4 else 101.0)
+        prices[:5] = 100.0 if number == 4 else prices[5]
+        none, times = np.zeros(10), np.arange(start, start + 10)
+        late = LateTimes(lambda: asked.append(number) or times, start + 9)
+        return Rows(prices, none, np.zeros(10, np.uint8), times, np.arange(10)), late
+
+    run = AccountRun(Momentum, engine(Momentum, True), {}, AccountSettings(), np.array([0, 25]))
+    pages = Pages()
+    for number in range(7):
+        run.feed(*block(number)[:1], pages, block(number)[1])
+    assert asked == [0, 2, 4]
+    run.finish(pages)
+    assert pages.table("orders")["sent_ns"].tolist() == [45]
 
 
 @settings(max_examples=40, deadline=None)

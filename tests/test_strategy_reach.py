@@ -135,6 +135,8 @@ COLUMNS = {
     "ctx.sell(*(1.0, 2.0))": {"amount"},
     "ctx[0].sell(1.0, 2.0)": {"amount"},
     "send = ctx.buy": {"amount"},
+    "x = ctx.now_ns + ctx[0].now_ns": {"local_ns"},
+    "x = ctx.price * ctx.equity": set(),
     "x = math.sqrt(trade.price)": {"price"},
     "x = (lambda p: p * trade.side)(1.0)": {"side"},
     "x = ctx[int(trade.amount)].price": {"amount"},

@@ -1,8 +1,8 @@
 """One symbol's run: the task of a worker. Plain data in, small plain data out; the rest goes to files."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from tickreel.books.book import Book
 from tickreel.runs.events import Changes, changes_of, events
 from tickreel.runs.grid import Grid, boundaries
 from tickreel.scan.plan import Stream
-from tickreel.scan.read import StreamReader
+from tickreel.scan.read import Piece, StreamReader
 from tickreel.schema import REASONS, RECORD_TYPES
 from tickreel.simulate.account import AccountRun, AccountSettings
 from tickreel.simulate.compile import Engine, build
-from tickreel.simulate.records import REFUSALS, Rows
+from tickreel.simulate.records import REFUSALS, LateTimes, Rows
 from tickreel.simulate.strategy import Strategy
 from tickreel.store.catalog import Store
 from tickreel.store.format import BLOCK_ROWS, Meta
@@ -76,8 +76,8 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
     with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
         done = reported = 0
         for rows, changes in _batches(task, store, engine.fields):
-            if changes is None:
-                run.feed(rows, outputs)
+            if not isinstance(changes, Changes):
+                run.feed(rows, outputs, changes)
             else:
                 if changes.after_gap:
                     run.forget_book(outputs)
@@ -174,32 +174,57 @@ def _fingerprint(book: Book) -> str:
     return hashlib.sha256(b"".join(np.asarray(column).tobytes() for column in columns)).hexdigest()[:32]
 
 
-def _batches(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[tuple[Rows, Changes | None]]:
-    """Yield what the engine plays: trades alone, or with the changes of the book between them."""
-    trades = _rows(task, store, fields)
+def _batches(
+    task: SymbolTask, store: Store, fields: frozenset[str]
+) -> Iterator[tuple[Rows, Changes | LateTimes | None]]:
+    """Yield what the engine plays: trades alone, with their times or late ones, or with changes of the book."""
     if task.changes is None:
-        yield from ((rows, None) for rows in trades)
+        yield from _rows(task, store, fields)
     else:
+        trades = (rows for rows, _ in _rows(task, store, fields | {"local_ns"}))
         yield from events(trades, changes_of(store, task.changes, from_ns=task.from_ns, to_ns=task.to_ns))
 
 
-def _rows(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[Rows]:
-    """Yield the trades of the range with the columns that the strategy reads; the others are zeros."""
-    names = ("local_ns", "price", *(name for name in ("amount", "side", "exchange_ns") if name in fields))
-    reader = StreamReader(store, task.stream, names, from_ns=task.from_ns, to_ns=task.to_ns, reuse=True)
-    amount = side = exchange_ns = np.empty(0)
-    for block in reader.blocks():
-        rows = len(block)
-        if len(side) < rows:
-            size = max(rows, BLOCK_ROWS)
-            amount, side, exchange_ns = np.zeros(size), np.zeros(size, np.uint8), np.zeros(size, np.int64)
-        columns = Rows(
-            block["price"],
-            block.columns.get("amount", amount[:rows]),
-            block.columns.get("side", side[:rows]),
-            block.columns.get("exchange_ns", exchange_ns[:rows]),
-            block["local_ns"],
+def _rows(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[tuple[Rows, LateTimes | None]]:
+    """Yield the trades of the range with the columns that the strategy reads; the others are zeros.
+
+    Times that it does not read come late where a block's last one is known without decoding them.
+    """
+    names = ("price", *(name for name in ("amount", "side", "exchange_ns") if name in fields))
+    whole = ("local_ns", *names)
+    reader = StreamReader(store, task.stream, whole, from_ns=task.from_ns, to_ns=task.to_ns, reuse=True)
+    unread = Unread()
+    for piece in reader.pieces():
+        last_ns = None if "local_ns" in fields or task.batch_rows else piece.last_ns
+        block = reader.read(piece, whole if last_ns is None else names)
+        columns = unread.rows(block.columns, len(block))
+        if last_ns is not None:
+            yield columns, LateTimes(partial(_times, reader, piece), last_ns)
+            continue
+        step = task.batch_rows or len(block)
+        for first in range(0, len(block), step):
+            yield Rows(*(column[first : first + step] for column in columns)), None
+
+
+def _times(reader: StreamReader, piece: Piece) -> np.ndarray:
+    return reader.read(piece, ("local_ns",))["local_ns"]
+
+
+class Unread:
+    """Stands in for columns that were not read: zeros, and for times the numbers of the rows."""
+
+    def __init__(self) -> None:
+        self._make(BLOCK_ROWS)
+
+    def rows(self, columns: Mapping[str, np.ndarray], count: int) -> Rows:
+        if len(self._all.side) < count:
+            self._make(count)
+        return Rows(
+            *(columns.get(n, column[:count]) for n, column in zip(Rows._fields, self._all, strict=True))
         )
-        step = task.batch_rows or rows
-        for first in range(0, rows, step):
-            yield Rows(*(column[first : first + step] for column in columns))
+
+    def _make(self, size: int) -> None:
+        times = np.arange(size)
+        self._all = Rows(
+            np.zeros(size), np.zeros(size), np.zeros(size, np.uint8), np.zeros(size, np.int64), times
+        )

@@ -37,6 +37,13 @@ class Piece(NamedTuple):
     exchange: str
     symbol: str
 
+    @property
+    def last_ns(self) -> int | None:
+        """Time of the last row, where that is known before it is decoded."""
+        count = int(self.segment.blocks["rows"][self.block])
+        alone = len(self.segment.footer.names) == 1 and self.rows.stop == count
+        return int(self.segment.blocks["last_ns"][self.block]) if alone else None
+
     def read(self, columns: Sequence[str] | None = None) -> Block:
         """Decode columns (None: all) into fresh arrays."""
         names = self.segment.record.names if columns is None else columns
@@ -73,7 +80,7 @@ class StreamReader:
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks in order of time. Raises CorruptionError, and FailedError if the store changed."""
         for piece in self.pieces():
-            yield self._read(piece)
+            yield self.read(piece)
 
     def pieces(self) -> Iterator[Piece]:
         """Yield where the rows are, in order of time; only times at the edges of the range are decoded."""
@@ -85,14 +92,16 @@ class StreamReader:
             for block, rows in row_ranges(segment, found, self._from, self._to):
                 yield Piece(segment, block, rows, self._stream.exchange, self._stream.symbol)
 
-    def _read(self, piece: Piece) -> Block:
+    def read(self, piece: Piece, columns: Sequence[str] | None = None) -> Block:
+        """Decode some rows; columns: of those that the reader was made for, None: all."""
+        names = self._columns if columns is None else columns
         if self._buffers is None:
-            return piece.read(self._columns)
-        columns = {}
-        for name in self._columns:
+            return piece.read(names)
+        found = {}
+        for name in names:
             out = self._buffer(name, piece.segment)
-            columns[name] = piece.segment.read(name, piece.block, out, piece.rows)
-        return Block(piece.exchange, piece.symbol, columns)
+            found[name] = piece.segment.read(name, piece.block, out, piece.rows)
+        return Block(piece.exchange, piece.symbol, found)
 
     def _buffer(self, name: str, segment: Segment) -> np.ndarray | None:
         assert self._buffers is not None

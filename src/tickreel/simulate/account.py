@@ -1,6 +1,7 @@
 """One account's run: feeds rows to the engine block by block and passes on what it writes."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from types import FunctionType
@@ -130,7 +131,7 @@ class AccountRun:
         """Compile, or load from the cache, without playing a row. Raises StrategyError."""
         none = np.empty(0)
         rows = r.Rows(none, none, np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
-        self._call(self._engine.run, self._state, self._world, rows, self._bounds, 0, 0)
+        self._call(self._engine.run, self._state, self._world, rows, self._bounds, 0, 0, True)
         if self._book is not None:
             none = np.empty(0, np.int64)
             flags = np.empty(0, np.uint8)
@@ -139,12 +140,45 @@ class AccountRun:
             self._look()
         self._call(self._engine.end, self._state, self._world, self._bounds)
 
-    def feed(self, rows: r.Rows, sink: Sink) -> None:
-        """Play some rows; they follow those of the call before. Raises FailedError or StrategyError."""
+    def feed(self, rows: r.Rows, sink: Sink, late: r.LateTimes | None = None) -> None:
+        """Play some rows; they follow those of the call before. Raises FailedError or StrategyError.
+
+        late  their times, for a strategy that reads none: asked for if anything else needs one
+        """
         row, stop = 0, len(rows.local_ns)
+        if late is not None:
+            row, rows = self._play_untimed(rows, late)
         while row < stop:
-            row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop)
+            row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop, True)
             self._go_on(sink)
+
+    def _play_untimed(self, rows: r.Rows, late: r.LateTimes) -> tuple[int, r.Rows]:
+        """Play rows as far as nobody needs their times; return the row that comes next, and rows with times."""
+        account, row = self._world.account[0], 0
+        due_ns = min(account.next_due_ns, *self._bounds[account.next_sample :][:1], r.FAR)
+        if account.started and account.live == 0 and late.last_ns < due_ns:
+            stop, arguments = len(rows.local_ns), (self._state, self._world, rows, self._bounds)
+            try:
+                row = self._call(self._engine.run, *arguments, 0, stop, False, times=late.read)
+            finally:
+                self._world.instruments[0].last_ns = late.last_ns
+            if account.live == 0:
+                account.now_ns = late.last_ns
+                return row, rows
+        rows = rows._replace(local_ns=late.read())
+        if row:
+            self._date_orders(int(rows.local_ns[row - 1]))
+        return row, rows
+
+    def _date_orders(self, now_ns: int) -> None:
+        """Give orders the time at which they were sent; all that are live were sent at one row."""
+        account, orders = self._world.account[0], self._world.orders
+        account.now_ns = self._world.instruments[0].last_ns = now_ns
+        arrival_ns = now_ns + account.latency_ns
+        for order in orders[: account.live]:
+            order.sent_ns, order.arrived_ns = now_ns, arrival_ns
+            if order.cancel_ns != r.FAR:
+                order.cancel_ns = arrival_ns
 
     def feed_events(self, rows: r.Rows, changes: BookRows, scale: int, sink: Sink) -> None:
         """Play some trades and changes of the book; none that follow are of an earlier time.
@@ -228,14 +262,18 @@ class AccountRun:
         )  # fmt: skip
         return summary, self._world.samples
 
-    def _call(self, function: Any, *arguments: Any) -> Any:
+    def _call(self, function: Any, *arguments: Any, times: Callable[[], np.ndarray] | None = None) -> Any:
+        """Call the kernel. `times`: of the rows, where the engine's clock counts them."""
+        account = self._world.account[0]
         try:
             return function(*arguments)
         except Exception as error:
             if compiling(error):
                 raise explain(error, self._strategy) from error
+            if times is not None:
+                account.now_ns = times()[account.now_ns]
             plain = isinstance(self._engine.run, FunctionType)
-            when = format_time(int(self._world.account[0].now_ns))
+            when = format_time(int(account.now_ns))
             raise raised(error, self._strategy, when, plain=plain) from error
 
     def _drain(self, sink: Sink) -> None:

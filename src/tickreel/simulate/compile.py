@@ -16,7 +16,7 @@ from tickreel.simulate.strategy import Strategy, callbacks_of, fields_of
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The loop made for one strategy. `fields`: what of a trade must be decoded beside price and time."""
+    """The loop made for one strategy. `fields`: what of a trade must be decoded beside the price."""
 
     run: Callable[..., int]
     play: Callable[..., None]

@@ -37,13 +37,15 @@ def on_end(self, ctx):
     pass
 
 
-def run(state, world, rows, bounds, start, stop):
+def run(state, world, rows, bounds, start, stop, timed):
     """Play rows[start:stop]; return the row that comes next.
 
     state   the strategy's record, an array of one
     world   records.World
     rows    records.Rows: columns of one block
     bounds  int64[n], sampling boundaries, ascending
+    timed   False if nothing is due at any of the rows, and rows.local_ns are no times: then it stops
+            after a row at which an order was sent
     It stops early, with account.status set, for want of room in the output arrays or on an error.
     """
     account = world.account[0]
@@ -51,7 +53,9 @@ def run(state, world, rows, bounds, start, stop):
     if account.started == 0 and start < stop:
         begin(state[0], ctx, account, world.instruments[0], rows, start)
     row = start
-    while row < stop and account.status == GOING:
+    if not timed:
+        row = play_quiet(state[0], ctx, world, rows, start, stop)
+    while timed and row < stop and account.status == GOING:
         is_due = account.live > 0 or rows.local_ns[row] >= next_watch(account, bounds)
         if is_due and not attend(state[0], ctx, world, rows, bounds, row):
             break
@@ -131,7 +135,7 @@ def play(state, world, rows, bounds, book, changes, factor, power, cursor):
                 stop = cursor[0] + 1
                 while stop < trades and rows.local_ns[stop] <= next_ns:
                     stop += 1
-                cursor[0] = run(state, world, rows, bounds, cursor[0], stop)
+                cursor[0] = run(state, world, rows, bounds, cursor[0], stop, True)
         elif look(state, world, bounds, book, power, next_ns):
             stop = cursor[1] + 1
             while stop < count and changes.local_ns[stop] == next_ns:

@@ -37,10 +37,10 @@ def source_key(functions: list[Callable]) -> str:
 
 
 def columns_read(callbacks: dict[str, Callable]) -> frozenset[str]:
-    """Return the fields of a trade that the callbacks may read, beside price and time.
+    """Return the fields of a trade that the callbacks may read, beside the price.
 
     A trade or ctx that is handed on as a whole counts as all of them, as does code without source;
-    a limit order needs the traded amounts.
+    a limit order needs the traded amounts, and `ctx.now_ns` is the local time.
     """
     found: set[str] = set()
     for name, function in callbacks.items():
@@ -144,6 +144,8 @@ class _Uses(ast.NodeVisitor):
             self.fields.add(node.attr)
         elif owner and node.attr in _SENDS:
             self.fields.add("amount")
+        elif owner and node.attr == "now_ns":
+            self.fields.add("local_ns")
 
     def visit_Call(self, node: ast.Call) -> None:
         sends = isinstance(node.func, ast.Attribute) and node.func.attr in _SENDS

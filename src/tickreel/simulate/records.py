@@ -1,5 +1,6 @@
 """The engine's memory: NumPy records that kernels carry from block to block, and what a run gives out."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -184,6 +185,17 @@ class Rows(NamedTuple):
     side: np.ndarray
     exchange_ns: np.ndarray
     local_ns: np.ndarray
+
+
+class LateTimes(NamedTuple):
+    """Times of some rows that are not decoded yet: `Rows.local_ns` numbers the rows instead.
+
+    read     gives them, int64[n]
+    last_ns  the last of them
+    """
+
+    read: Callable[[], np.ndarray]
+    last_ns: int
 
 
 class Trade(NamedTuple):
