@@ -78,6 +78,11 @@ def inlined(function: F) -> F:
     return numba.njit(**_OPTIONS)(function)
 
 
+def merged(function: F) -> F:
+    """Compile a function into each kernel that calls it, however large: passing many arrays costs more than it does."""
+    return numba.njit(**_OPTIONS, forceinline=True)(function)
+
+
 def compiled(function: F, key: str) -> F:
     """Compile `function`, kept on disk under `key`, which must name all that it reaches."""
     dispatcher: Any = numba.njit(**_OPTIONS)(function)

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -15,8 +16,8 @@ def count_ones(word):
 
 
 def trailing_zeros(word):
-    """Return the place of the lowest bit set of a uint64 that is not 0."""
-    return (int(word) & -int(word)).bit_length() - 1
+    """Return the place of the lowest bit set of a uint64; 64 if none is."""
+    return (int(word) & -int(word)).bit_length() - 1 if word else 64
 
 
 def bit_length(word):
@@ -27,6 +28,11 @@ def bit_length(word):
 def multiply_add(factor, other, summand):
     """Return factor x other + summand in float64, rounded once."""
     return float(Fraction(factor) * Fraction(other) + Fraction(summand))
+
+
+def load_word(data, place):
+    """Return the eight bytes data[place : place + 8] as a uint64, the first one lowest; nothing is checked."""
+    return np.uint64(int.from_bytes(data[place : place + 8].tobytes(), "little"))
 
 
 if compiles():
@@ -56,3 +62,12 @@ if compiles():
             return builder.fma(*values)
 
         return types.float64(types.float64, types.float64, types.float64), build
+
+    @intrinsic
+    def load_word(typing, data, place):
+        def build(context, builder, signature, values):
+            array = context.make_array(signature.args[0])(context, builder, values[0])
+            at = builder.gep(array.data, [values[1]])
+            return builder.load(builder.bitcast(at, ir.IntType(64).as_pointer()), align=1)
+
+        return types.uint64(data, types.int64), build

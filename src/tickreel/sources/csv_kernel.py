@@ -2,8 +2,17 @@
 
 import numpy as np
 
-from tickreel.jit import inlined, kernel
+from tickreel.jit import inlined, kernel, merged
 from tickreel.sources.csv_records import Layout, NameTable, RowArrays
+from tickreel.sources.csv_words_kernel import (
+    LEFT,
+    REACH,
+    same_words,
+    word_choice,
+    word_number,
+    word_text,
+    word_time,
+)
 
 # What a field is (its place in csv_rows.FIELD_KINDS).
 F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT = 0, 1, 2, 3, 4
@@ -206,81 +215,113 @@ def _intern(data, start, stop, names):
     return count
 
 
-@kernel
-def parse(data, stop, layout: Layout, rows: RowArrays, names: NameTable):
-    """Parse whole lines of data[:stop] until they or the room in `rows` end.
+@merged
+def _usual_cell(data, cell, field, count, layout, rows):
+    """Judge a cell as most are; return (reason, place after it), LEFT if it is not like that."""
+    kind, slot = layout.kind[field], layout.slot[field]
+    if kind == F_DECIMAL:
+        end, mantissa, scale = word_number(data, cell)
+        rows.mantissa[slot, count] = mantissa
+        rows.scale[slot, count] = scale
+        return (OK if end == LEFT else _allowed(mantissa, layout.allow[field])), end
+    if kind == F_TIME:
+        end, value = word_time(data, cell)
+        rows.time[slot, count] = value * 1000
+        return OK, (end if _LEAST_US <= value < _MOST_US else LEFT)
+    if kind == F_ENUM:
+        spelled, masks = layout.choice_word[slot], layout.choice_mask[slot]
+        end, choice = word_choice(data, cell, spelled, masks, layout.choice_length[slot])
+        rows.enum[slot, count] = choice & 0xFF
+        return OK, end
+    if kind == F_TEXT:
+        end = word_text(data, cell, _MAX_TEXT)
+        rows.text_start[slot, count] = cell
+        rows.text_stop[slot, count] = end
+        return OK, end
+    return OK, LEFT
 
-    data    uint8[...]; every line ends in LF
+
+@merged
+def _any_cell(data, cell, end, field, count, layout, rows):
+    """Judge the cell data[cell:end]; return the reason against it."""
+    kind, slot, reason = layout.kind[field], layout.slot[field], OK
+    if kind == F_DECIMAL:
+        if cell == end:
+            rows.mantissa[slot, count] = NULL
+            rows.scale[slot, count] = 0
+            return OK if layout.nullable[field] else EMPTY_CELL
+        reason, mantissa, scale = _number(data, cell, end)
+        if reason == OK and scale != HARD:
+            reason = _allowed(mantissa, layout.allow[field])
+        if scale == HARD:
+            rows.hard[count] = True
+        rows.mantissa[slot, count] = mantissa
+        rows.scale[slot, count] = scale
+    elif kind == F_TIME:
+        if cell == end and layout.nullable[field]:
+            rows.time[slot, count] = NULL
+        else:
+            reason, rows.time[slot, count] = _time(data, cell, end)
+    elif kind == F_ENUM:
+        rows.enum[slot, count] = _choice(data, cell, end, layout.choices[slot], layout.choice_length[slot])
+    elif kind == F_TEXT:
+        reason = _text(data, cell, end)
+        rows.text_start[slot, count] = cell
+        rows.text_stop[slot, count] = end
+    return reason
+
+
+@kernel
+def parse(data, start, stop, layout: Layout, rows: RowArrays, names: NameTable):
+    """Parse whole lines of data[start:stop] until they or the room in `rows` end.
+
+    data    uint8[...]; every line before `stop` ends in LF
     layout  csv_records.Layout: what each field is
     rows    csv_records.RowArrays: a row for every line, good or not (reason != 0)
     names   csv_records.NameTable: the distinct "exchange,symbol" texts of the file
-    Returns (rows written, bytes consumed); fewer than asked for if the name table is full.
+    Returns (rows written, place after them); fewer than asked for if the name table is full.
     """
-    count, start = 0, 0
+    count, fields, within = 0, layout.kind.shape[0], data.shape[0] - REACH
     known, known_start, known_length = -1, 0, -1
     while start < stop and count < rows.reason.shape[0]:
-        reason, field, cell = OK, 0, start
-        place = start
-        key_end = start
+        reason, field, cell, key_end = OK, 0, start, start
         rows.bad_field[count] = -1
         rows.hard[count] = False
+        same = known >= 0 and start + known_length <= within
+        if same and same_words(data, start, known_start, known_length):
+            field, key_end = 2, start + known_length
+            cell = key_end + 1
+        else:
+            same = False
         while True:
-            letter = data[place]
-            if letter != _COMMA and letter != _LF:
-                place += 1
-                continue
-            end = place
-            if letter == _LF and end > cell and data[end - 1] == _CR:
-                end -= 1
-            if field < layout.kind.shape[0] and reason == OK:
-                kind, slot = layout.kind[field], layout.slot[field]
-                if kind == F_DECIMAL:
-                    if cell == end:
-                        rows.mantissa[slot, count] = NULL
-                        rows.scale[slot, count] = 0
-                        reason = OK if layout.nullable[field] else EMPTY_CELL
-                    else:
-                        reason, mantissa, scale = _number(data, cell, end)
-                        if reason == OK and scale != HARD:
-                            reason = _allowed(mantissa, layout.allow[field])
-                        if scale == HARD:
-                            rows.hard[count] = True
-                        rows.mantissa[slot, count] = mantissa
-                        rows.scale[slot, count] = scale
-                    rows.cell_start[slot, count] = cell
-                    rows.cell_stop[slot, count] = end
-                elif kind == F_TIME:
-                    if cell == end and layout.nullable[field]:
-                        rows.time[slot, count] = NULL
-                    else:
-                        reason, rows.time[slot, count] = _time(data, cell, end)
-                elif kind == F_ENUM:
-                    rows.enum[slot, count] = _choice(
-                        data, cell, end, layout.choices[slot], layout.choice_length[slot]
-                    )
-                elif kind == F_TEXT:
-                    reason = _text(data, cell, end)
-                    rows.text_start[slot, count] = cell
-                    rows.text_stop[slot, count] = end
-                elif field == 1:
+            place = LEFT
+            if reason == OK and field < fields and cell <= within:
+                reason, place = _usual_cell(data, cell, field, count, layout, rows)
+            if place == LEFT:
+                place = cell
+                while data[place] != _COMMA and data[place] != _LF:
+                    place += 1
+                end = place
+                if data[place] == _LF and end > cell and data[end - 1] == _CR:
+                    end -= 1
+                if field < fields and reason == OK:
+                    reason = _any_cell(data, cell, end, field, count, layout, rows)
+                if field == 1:
                     key_end = end
-                if reason != OK:
-                    rows.bad_field[count] = field
+            else:
+                end = place
+            if reason != OK and rows.bad_field[count] < 0:
+                rows.bad_field[count] = field
             field += 1
-            if letter == _LF:
+            if data[place] == _LF:
                 break
-            place += 1
-            cell = place
-        if field != layout.kind.shape[0]:
+            cell = place + 1
+        if field != fields:
             reason = EMPTY_LINE if end == start else FIELDS
             rows.bad_field[count] = -1
         elif reason == OK and key_end - start > MAX_KEY:
             reason = BAD_NAME
         if reason == OK:
-            same = key_end - start == known_length
-            if same:
-                for offset in range(known_length):
-                    same = same and data[start + offset] == data[known_start + offset]
             if not same:
                 known = _intern(data, start, key_end, names)
                 known_start, known_length = start, key_end - start

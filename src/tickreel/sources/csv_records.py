@@ -6,7 +6,10 @@ import numpy as np
 
 
 class Layout(NamedTuple):
-    """What each field of the file is: int8[fields] each, choices uint8[enums, most, longest]."""
+    """What each field of the file is: int8[fields] each, choices uint8[enums, most, longest].
+
+    choice_word, choice_mask  uint64[enums, most]: each choice with a comma after it as one word, if it fits
+    """
 
     kind: np.ndarray
     slot: np.ndarray
@@ -14,6 +17,8 @@ class Layout(NamedTuple):
     allow: np.ndarray
     choices: np.ndarray
     choice_length: np.ndarray
+    choice_word: np.ndarray
+    choice_mask: np.ndarray
 
 
 class NameTable(NamedTuple):
@@ -37,8 +42,6 @@ class RowArrays(NamedTuple):
     time: np.ndarray
     mantissa: np.ndarray
     scale: np.ndarray
-    cell_start: np.ndarray
-    cell_stop: np.ndarray
     enum: np.ndarray
     text_start: np.ndarray
     text_stop: np.ndarray

@@ -46,6 +46,7 @@ MAX_NAMES = 1 << 16
 MAX_BATCH_ROWS = 1 << 16
 _NAME_BYTES = MAX_NAMES * k.MAX_KEY
 """Room for every name: the memory is taken as it is filled."""
+_LEAST_ROWS, _CELL_BYTES = 1 << 10, 4
 _SAMPLE = 200
 _MAX_LINE_BYTES = 1 << 26
 """What a packed file of next to nothing, or one that is no text, can make a reader keep."""
@@ -107,6 +108,7 @@ class CsvParser:
         self._fields = [column for column in record.columns if column.csv]
         self._fields.sort(key=lambda column: record.csv_header.index(column.csv or ""))
         self._layout = _layout(record, self._fields)
+        self._rows: RowArrays | None = None
         self._table = NameTable(
             np.zeros(_NAME_BYTES, np.uint8),
             np.zeros(MAX_NAMES + 1, np.int64),
@@ -137,14 +139,13 @@ class CsvParser:
             self._header_seen = True
         elif not self._header_seen and len(data) > 1 << 16:
             self._check_header(data[:_SAMPLE])
-        letters = np.frombuffer(data, np.uint8)
+        letters, rows = np.frombuffer(data, np.uint8), self._room(cut)
         while start < cut:
-            rows = self._rows(data.count(b"\n", start, cut))
-            count, used = k.parse(letters[start:cut], cut - start, self._layout, rows, self._table)
-            if used == 0:
+            count, stop = k.parse(letters, start, cut, self._layout, rows, self._table)
+            if stop == start:
                 raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")
-            yield self._batch(data[start : start + used], rows, count)
-            start += used
+            yield self._batch(data, rows, count)
+            start = stop
         if len(self._rest) > _MAX_LINE_BYTES:
             raise InputError(
                 f"{self.source}: line {self.lines + 2} is longer than {_MAX_LINE_BYTES} bytes: that is no row;"
@@ -165,22 +166,12 @@ class CsvParser:
                 " name the right record type with --types, or mend the file"
             )
 
-    def _rows(self, lines: int) -> RowArrays:
-        layout, count = self._layout, min(MAX_BATCH_ROWS, lines)
-        slots = {kind: int((layout.kind == kind).sum()) for kind in FIELD_KINDS.values()}
-
-        def table(kind: int, dtype: type) -> np.ndarray:
-            return np.empty((slots[kind], count), dtype)
-
-        def row(dtype: type) -> np.ndarray:
-            return np.empty(count, dtype)
-
-        return RowArrays(
-            row(np.uint8), row(np.int8), row(np.int64), row(np.int64), row(np.int32), row(np.bool_),
-            table(k.F_TIME, np.int64), table(k.F_DECIMAL, np.int64), table(k.F_DECIMAL, np.int8),
-            table(k.F_DECIMAL, np.int64), table(k.F_DECIMAL, np.int64), table(k.F_ENUM, np.uint8),
-            table(k.F_TEXT, np.int64), table(k.F_TEXT, np.int64),
-        )  # fmt: skip
+    def _room(self, text_bytes: int) -> RowArrays:
+        """Return arrays for the rows of so much text, used again for every piece; more rows are more batches."""
+        count = min(MAX_BATCH_ROWS, max(_LEAST_ROWS, text_bytes // (_CELL_BYTES * len(self._layout.kind))))
+        if self._rows is None or len(self._rows.reason) < count:
+            self._rows = row_arrays(self._layout, count)
+        return self._rows
 
     def _batch(self, data: bytes, rows: RowArrays, count: int) -> RowBatch:
         reason = rows.reason[:count]
@@ -203,7 +194,7 @@ class CsvParser:
             self._aside(data, rows, row, first_line, details.get(row))
             for row in np.flatnonzero(reason).tolist()
         ]
-        good = slice(0, count) if not aside else np.flatnonzero(reason == k.OK)
+        good = np.flatnonzero(reason == k.OK) if aside else slice(0, count)
         return self._columns(data, rows, good, np.arange(first_line, first_line + count), aside)
 
     def _columns(
@@ -221,11 +212,11 @@ class CsvParser:
         for field, column in enumerate(self._fields, start=2):
             slot = int(self._layout.slot[field])
             if column.kind is Kind.TIME:
-                columns[column.name] = rows.time[slot][good]
+                columns[column.name] = _own(rows.time[slot], good)
             elif column.kind is Kind.DECIMAL:
-                columns[column.name] = Decimals(rows.mantissa[slot][good], rows.scale[slot][good])
+                columns[column.name] = Decimals(_own(rows.mantissa[slot], good), _own(rows.scale[slot], good))
             elif column.kind is Kind.ENUM:
-                values = rows.enum[slot][good]
+                values = _own(rows.enum[slot], good)
                 starts, stops = rows.start[good], rows.stop[good]
                 for row in np.flatnonzero(values == k.UNRECOGNISED).tolist():
                     cell = data[starts[row] : stops[row]].split(b",")[field].decode("utf-8", "replace")
@@ -238,7 +229,7 @@ class CsvParser:
                 text = np.empty((len(start), width), np.uint8)
                 k.gather_text(letters, start, stop, text)
                 columns[column.name] = text.reshape(-1).view(f"S{width}")
-        return RowBatch(line, rows.name[good], columns, odd, aside)
+        return RowBatch(line, _own(rows.name, good), columns, odd, aside)
 
     def _exact_numbers(self, data: bytes, rows: RowArrays, count: int) -> None:
         """Finish the numbers that the kernel left: more than 15 digits, or a far exponent."""
@@ -246,8 +237,8 @@ class CsvParser:
         for row in np.flatnonzero(rows.hard[:count] & (rows.reason[:count] == k.OK)).tolist():
             for slot, column in enumerate(decimals):
                 if rows.scale[slot, row] == k.HARD:
-                    text = data[rows.cell_start[slot, row] : rows.cell_stop[slot, row]].decode("ascii")
-                    reason = self._exact_number(text, column, rows, slot, row)
+                    cell = data[rows.start[row] : rows.stop[row]].split(b",")[self._field(column)]
+                    reason = self._exact_number(cell.decode("ascii"), column, rows, slot, row)
                     if reason != k.OK:
                         rows.reason[row] = reason
                         rows.bad_field[row] = self._field(column)
@@ -299,6 +290,28 @@ class CsvParser:
         return self.record.csv_header.index(column.csv or "")
 
 
+def _own(values: np.ndarray, good: "slice | np.ndarray") -> np.ndarray:
+    """Return a copy of some values: the arrays of a batch are used for the next one, too."""
+    return values[good].copy() if isinstance(good, slice) else values[good]
+
+
+def row_arrays(layout: Layout, count: int) -> RowArrays:
+    """Return room for `count` lines."""
+    slots = {kind: int((layout.kind == kind).sum()) for kind in FIELD_KINDS.values()}
+
+    def table(kind: int, dtype: type) -> np.ndarray:
+        return np.empty((slots[kind], count), dtype)
+
+    def row(dtype: type) -> np.ndarray:
+        return np.empty(count, dtype)
+
+    return RowArrays(
+        row(np.uint8), row(np.int8), row(np.int64), row(np.int64), row(np.int32), row(np.bool_),
+        table(k.F_TIME, np.int64), table(k.F_DECIMAL, np.int64), table(k.F_DECIMAL, np.int8),
+        table(k.F_ENUM, np.uint8), table(k.F_TEXT, np.int64), table(k.F_TEXT, np.int64),
+    )  # fmt: skip
+
+
 def _layout(record: RecordType, fields: list[Column]) -> Layout:
     """Return the kernel's view of the columns; the first two fields are exchange and symbol."""
     enums = [column for column in fields if column.kind is Kind.ENUM]
@@ -306,10 +319,14 @@ def _layout(record: RecordType, fields: list[Column]) -> Layout:
     longest = max((len(word) for column in enums for word in column.choices), default=1)
     choices = np.zeros((max(1, len(enums)), most, longest), np.uint8)
     lengths = np.full((max(1, len(enums)), most), -1, np.int64)
+    spelled, masks = np.ones_like(lengths, np.uint64), np.zeros_like(lengths, np.uint64)
     for place, column in enumerate(enums):
         for index, word in enumerate(column.choices):
             choices[place, index, : len(word)] = np.frombuffer(word.encode(), np.uint8)
             lengths[place, index] = len(word)
+            if len(word) < 8:
+                spelled[place, index] = int.from_bytes(word.encode() + b",", "little")
+                masks[place, index] = (1 << 8 * (len(word) + 1)) - 1
     kinds, slots, counts = [k.F_KEY, k.F_KEY], [0, 1], dict.fromkeys(FIELD_KINDS.values(), 0)
     for column in fields:
         kind = FIELD_KINDS[column.kind]
@@ -320,5 +337,5 @@ def _layout(record: RecordType, fields: list[Column]) -> Layout:
     allow = [0, 0] + [ALLOWED.index(column.allow) for column in fields]
     return Layout(
         np.array(kinds, np.int8), np.array(slots, np.int8), np.array(nullable), np.array(allow, np.int8),
-        choices, lengths,
+        choices, lengths, spelled, masks,
     )  # fmt: skip

@@ -1,0 +1,88 @@
+"""Cells read eight bytes at a time: what they are to plain Python, or left to the code that judges any cell."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tickreel.codecs.decimals import parse_decimal
+from tickreel.sources import csv_words_kernel as words
+
+SPELLED = (b"buy", b"sell", b"unknown")
+cells = st.one_of(
+    st.from_regex(rb"[0-9]{0,9}(\.[0-9]{0,9})?", fullmatch=True),
+    st.integers(0, 10**16).map(lambda number: b"%d" % number),
+    st.text("0123456789.,-e \r\n\x00\x7f/:az", max_size=20).map(str.encode),
+    st.binary(max_size=20),
+    st.sampled_from(SPELLED),
+)
+
+
+def padded(cell: bytes, end: bytes, after: bytes) -> bytes:
+    return b"," + cell + end + after + bytes(words.REACH)
+
+
+@settings(deadline=None)
+@given(cells, st.sampled_from([b",", b"\n", b"\r\n"]), st.binary(max_size=8))
+def test_numbers(cell: bytes, end: bytes, after: bytes) -> None:
+    place, mantissa, scale = words.word_number(np.frombuffer(padded(cell, end, after), np.uint8), 1)
+    cell = re.split(b"[,\n]", cell + end)[0]
+    usual = re.fullmatch(rb"[0-9]+\.?[0-9]*|\.[0-9]+", cell) and len(cell.replace(b".", b"")) <= 15
+    assert place == (1 + len(cell) if usual else words.LEFT)
+    if usual:
+        assert (mantissa, scale) == parse_decimal(cell.decode())
+
+
+@settings(deadline=None)
+@given(st.one_of(cells, st.integers(10**15, 10**16).map(lambda us: b"%d" % us)), st.sampled_from([b",", b"\n", b"\r\n"]))  # fmt: skip
+def test_times(cell: bytes, end: bytes) -> None:
+    place, value = words.word_time(np.frombuffer(padded(cell, end, b""), np.uint8), 1)
+    cell = re.split(b"[,\n]", cell + end)[0]
+    usual = re.fullmatch(rb"[0-9]{16}", cell)
+    assert place == (17 if usual else words.LEFT)
+    assert not usual or value == int(cell)
+
+
+@settings(deadline=None)
+@given(cells, st.sampled_from([b",", b"\n"]))
+def test_choices(cell: bytes, end: bytes) -> None:
+    spelled = np.array([int.from_bytes(word + b",", "little") for word in SPELLED], np.uint64)
+    masks = np.array([(1 << 8 * (len(word) + 1)) - 1 for word in SPELLED], np.uint64)
+    lengths = np.array([len(word) for word in SPELLED])
+    data = padded(cell, end, b"")
+    place, found = words.word_choice(np.frombuffer(data, np.uint8), 1, spelled, masks, lengths)
+    wanted = [number for number, word in enumerate(SPELLED) if data[1:].startswith(word + b",")]
+    assert found == (wanted[0] if wanted else words.LEFT)
+    assert place == (1 + len(SPELLED[found]) if wanted else words.LEFT)
+
+
+@settings(deadline=None)
+@given(cells, st.sampled_from([b",", b"\n"]), st.integers(0, 20))
+def test_texts(cell: bytes, end: bytes, longest: int) -> None:
+    place = words.word_text(np.frombuffer(padded(cell, end, b""), np.uint8), 1, longest)
+    usual = re.match(rb"[ -+\--~]*(?=,)", cell + end)
+    assert place == (1 + usual.end() if usual and usual.end() <= longest else words.LEFT)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40), st.data())
+def test_same_words(key: bytes, draw: st.DataObject) -> None:
+    other = bytearray(key + draw.draw(st.sampled_from([b",", b"x"])))
+    if draw.draw(st.booleans()):
+        other[draw.draw(st.integers(0, len(key)))] ^= draw.draw(st.integers(0, 255))
+    data = np.frombuffer(bytes(other) + bytes(8) + key + bytes(8), np.uint8)
+    same = words.same_words(data, 0, len(other) + 8, len(key))
+    assert same == (bytes(other) == key + b",")
+
+
+@pytest.mark.long
+def test_plain_python_reads_the_same() -> None:
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "not plain"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout
