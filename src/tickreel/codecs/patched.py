@@ -59,9 +59,9 @@ def _best_mode(steps: np.ndarray, head: np.ndarray) -> np.ndarray:
         least = k.least_delta(steps) if mode == k.DELTA else 0
         packed = np.empty(len(steps), np.uint64)
         k.residuals(steps, mode, least, packed)
-        counts, widths = np.zeros(65, np.int64), np.zeros(3, np.int64)
+        counts, widths = np.zeros((4, 65), np.int64), np.zeros(3, np.int64)
         k.count_lengths(packed, counts)
-        layers, bits = k.best_widths(counts, widths)
+        layers, bits = k.best_widths(counts.sum(axis=0), widths)
         if best is None or bits < best:
             best, chosen = bits, packed
             head[[k.MODE, k.LAYERS, k.LEAST]] = mode, layers, least

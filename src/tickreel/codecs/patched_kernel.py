@@ -104,9 +104,18 @@ def residuals(steps, mode, least, out):
 
 @kernel
 def count_lengths(packed, counts):
-    """Add to counts[b] how many values need b bits."""
-    for row in range(packed.shape[0]):
-        counts[bit_length(packed[row])] += 1
+    """Add to the columns b of `counts` how many values need b bits.
+
+    counts  int64[4, 65]: four rows in turn, for a count waits for the one before if it is the same
+    """
+    for row in range(0, packed.shape[0] - 3, 4):
+        four = packed[row:][:4]
+        counts[0, bit_length(four[0])] += 1
+        counts[1, bit_length(four[1])] += 1
+        counts[2, bit_length(four[2])] += 1
+        counts[3, bit_length(four[3])] += 1
+    for row in range(packed.shape[0] & ~3, packed.shape[0]):
+        counts[0, bit_length(packed[row])] += 1
 
 
 @kernel
@@ -150,14 +159,19 @@ def split(packed, width, low, bits, high):
 
     low   uint32[n]: the lowest bits; bits uint64, zeros: which values have more; high: those of them
     """
-    count, mask = 0, (np.uint64(1) << np.uint64(width)) - np.uint64(1)
-    for row in range(packed.shape[0]):
-        low[row] = np.uint32(packed[row] & mask)
-        rest = packed[row] >> np.uint64(width)
-        if rest:
-            bits[row >> 6] |= np.uint64(1) << np.uint64(row & 63)
+    # Without a branch: which values go on cannot be foretold.
+    count, mask = np.int64(0), (np.uint64(1) << np.uint64(width)) - np.uint64(1)
+    for place in range(bits.shape[0]):
+        values, lows = packed[place * 64 :][:64], low[place * 64 :][:64]
+        word = np.uint64(0)
+        for row in range(values.shape[0]):
+            lows[row] = np.uint32(values[row] & mask)
+            rest = values[row] >> np.uint64(width)
+            more = np.uint64(rest != 0)
             high[count] = rest
-            count += 1
+            word |= more << np.uint64(row)
+            count += np.int64(more)
+        bits[place] = word
     return count
 
 
