@@ -13,10 +13,9 @@ def encode(values: np.ndarray) -> bytes | None:
         return None
     width = values.dtype.itemsize
     if width in (1, 2, 4, 8):
-        bits = np.ascontiguousarray(values).view(f"u{width}")
-        same = bool((bits == bits[0]).all())
-    else:
-        same = bool((values == values[0]).all())
+        values = np.ascontiguousarray(values).view(f"u{width}")
+    # The first and the last value tell of most blocks.
+    same = bool(values[0] == values[-1] and (values == values[0]).all())
     return np.ascontiguousarray(values[:1]).tobytes() if same else None
 
 

@@ -51,6 +51,8 @@ class Decimals:
         Up to 15 digits a float64 tells which they were; of 16 it may not, and a block that falls back
         to floats would give others when its rows are written again.
         """
+        if self.mantissa.min(initial=0) > -SURE_MANTISSA and self.mantissa.max(initial=0) < SURE_MANTISSA:
+            return self
         unsure = (np.abs(self.mantissa) >= SURE_MANTISSA) & (self.scale != FLOAT_BITS)
         if not unsure.any():
             return self

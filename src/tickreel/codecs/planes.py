@@ -16,12 +16,17 @@ _SPREAD = np.unpackbits(np.arange(256, dtype=np.uint8)).view(np.uint64)
 
 
 def encode(values: np.ndarray) -> bytes:
-    present = np.flatnonzero(np.bincount(values, minlength=256)).astype(np.uint8)
-    position = np.zeros(256, np.uint8)
-    position[present] = np.arange(len(present), dtype=np.uint8)
-    index = position[values]
-    planes = [np.packbits((index >> plane) & 1).tobytes() for plane in range(_width(len(present)))]
-    return bytes([len(present) & 0xFF]) + present.tobytes() + b"".join(planes)
+    # A pass for each value: there are few, and a pass over bytes is short.
+    found = ((value, values == value) for value in range(int(values.max(initial=0)) + 1))
+    present = [(value, where) for value, where in found if where.any()]
+    planes = []
+    for plane in range(_width(len(present))):
+        bits = np.zeros(len(values), np.bool_)
+        for place, (_, where) in enumerate(present):
+            if place >> plane & 1:
+                bits |= where
+        planes.append(np.packbits(bits).tobytes())
+    return bytes([len(present) & 0xFF, *(value for value, _ in present)]) + b"".join(planes)
 
 
 def decode(data: memoryview, out: np.ndarray) -> None:

@@ -42,7 +42,11 @@ def take(batch: RowBatch, rows: np.ndarray | slice) -> RowBatch:
 
 
 def _by_day(batch: RowBatch) -> Iterator[tuple[int, RowBatch]]:
-    days = batch.array("local_ns") // NS_PER_DAY
+    times = batch.array("local_ns")
+    if times[0] // NS_PER_DAY == times[-1] // NS_PER_DAY:
+        yield int(times[0] // NS_PER_DAY), batch
+        return
+    days = times // NS_PER_DAY
     cuts = np.flatnonzero(np.diff(days)) + 1
     for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(batch)], strict=True):
-        yield int(days[start]), take(batch, slice(start, stop)) if cuts.size else batch
+        yield int(days[start]), take(batch, slice(start, stop))

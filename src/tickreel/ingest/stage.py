@@ -29,7 +29,7 @@ from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
 from tickreel.store.format import BLOCK_ROWS, Finding, Meta, Part
 from tickreel.store.writer import SegmentWriter
-from tickreel.units import NS_PER_DAY, day_of, human_bytes
+from tickreel.units import NS_PER_DAY, day_of, day_start, human_bytes
 
 MAX_EXAMPLES = 3
 MAX_OPEN = 100
@@ -315,12 +315,13 @@ class FileStage:
         if not self.task.expected:
             return
         exchange, symbol, day = self.task.expected
-        days = batch.array("local_ns") // NS_PER_DAY
-        wanted = np.datetime64(day, "D").astype(np.int64)
-        other = np.flatnonzero(days != wanted)
-        shown = [(int(batch.line[row]), day_of(int(days[row]) * NS_PER_DAY)) for row in other[:MAX_EXAMPLES]]
-        self._odd.add("other_day", len(other), shown)
-        for number in np.unique(batch.name).tolist():
+        times, start = batch.array("local_ns"), day_start(day)
+        if int(times.min()) < start or int(times.max()) >= start + NS_PER_DAY:
+            other = np.flatnonzero((times < start) | (times >= start + NS_PER_DAY))
+            shown = [(int(batch.line[row]), day_of(int(times[row]))) for row in other[:MAX_EXAMPLES]]
+            self._odd.add("other_day", len(other), shown)
+        one = (batch.name == batch.name[0]).all()
+        for number in [int(batch.name[0])] if one else np.unique(batch.name).tolist():
             found_exchange, found = self._parser.names[number]
             if found_exchange != exchange or (not self.task.group and dataset_symbol(found) != symbol):
                 rows = np.flatnonzero(batch.name == number)

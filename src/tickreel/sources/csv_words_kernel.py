@@ -20,7 +20,8 @@ _FROM_10, _FROM_32, _FROM_127 = np.uint64(0x76 * _EACH), np.uint64(0x60 * _EACH)
 _TEN, _HUNDRED, _MYRIAD = np.uint64(10), np.uint64(100), np.uint64(10_000)
 _8, _16, _32, _ONE = np.uint64(8), np.uint64(16), np.uint64(32), np.uint64(1)
 _PAIRS, _FOURS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-_EIGHT, _ALL = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
+_EIGHT = np.uint64(0xFFFFFFFF)
+_POWERS = 10 ** np.arange(9)
 
 
 @merged
@@ -80,9 +81,7 @@ def word_number(data, cell):
         count += length
         if count > 15:
             return LEFT, np.int64(0), np.int64(0)
-        for _ in range(length):
-            number *= 10
-        number += more
+        number = number * _POWERS[length] + more
     if count == 0 or not _ends(data[after]):
         return LEFT, np.int64(0), np.int64(0)
     while fraction > 0 and number % 10 == 0:

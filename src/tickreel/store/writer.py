@@ -126,7 +126,8 @@ class SegmentWriter:
         scale = nulls = 0
         if isinstance(values, Decimals):
             values = values.canonical()
-            nulls = int(((values.mantissa == NULL_MANTISSA) & (values.scale != FLOAT_BITS)).any())
+            missing = values.mantissa == NULL_MANTISSA
+            nulls = int(missing.any() and (values.scale[missing] != FLOAT_BITS).any())
             found = values.to_integers()
             values, scale = found if found is not None else (values.to_floats(), FLOAT_BITS)
         elif column.kind is Kind.TIME:
@@ -159,5 +160,7 @@ def _joined(parts: "list[np.ndarray | Decimals]") -> "np.ndarray | Decimals":
     joined: np.ndarray = np.concatenate(parts)  # type: ignore[arg-type]
     if joined.dtype.kind == "S":
         # The width is that of the block's longest text, whatever the batches' were.
+        if joined.view(np.uint8).reshape(len(joined), -1)[:, -1].any():
+            return joined
         return joined.astype(f"S{max(1, int(np.strings.str_len(joined).max(initial=0)))}")
     return joined
