@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tickreel.codecs.decimals import parse_decimal
 from tickreel.sources import csv_words_kernel as words
+from tickreel.sources.csv_kernel import gather_text
 
 SPELLED = (b"buy", b"sell", b"unknown")
 cells = st.one_of(
@@ -78,6 +79,19 @@ def test_same_words(key: bytes, draw: st.DataObject) -> None:
     data = np.frombuffer(bytes(other) + bytes(8) + key + bytes(8), np.uint8)
     same = words.same_words(data, 0, len(other) + 8, len(key))
     assert same == (bytes(other) == key + b",")
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=9))
+def test_texts_are_gathered(data: bytes, cells: list[tuple[int, int]]) -> None:
+    places = [(min(start, len(data)), min(start + length, len(data))) for start, length in cells]
+    starts, stops = np.array(places, np.int64).reshape(-1, 2).T
+    width = max([1, *(stops - starts).tolist()])
+    letters = np.full((len(places), width), 255, np.uint8)
+    gather_text(np.frombuffer(data, np.uint8), starts, stops, letters)
+    assert letters.reshape(-1).view(f"S{width}").tolist() == [
+        data[start:stop].ljust(width, b"\0").rstrip(b"\0") for start, stop in places
+    ]
 
 
 @pytest.mark.long

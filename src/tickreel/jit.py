@@ -78,7 +78,7 @@ def inlined(function: F) -> F:
     return numba.njit(**_OPTIONS)(function)
 
 
-def merged(function: F) -> F:
+def always_inlined(function: F) -> F:
     """Compile a function into each kernel that calls it, however large: passing many arrays costs more than it does."""
     return numba.njit(**_OPTIONS, forceinline=True)(function)
 

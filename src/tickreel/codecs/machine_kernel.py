@@ -35,6 +35,11 @@ def load_word(data, place):
     return np.uint64(int.from_bytes(data[place : place + 8].tobytes(), "little"))
 
 
+def store_word(data, place, word):
+    """Write a uint64 as eight bytes of a contiguous uint8 array, from its byte `place` on; nothing is checked."""
+    data.reshape(-1)[place : place + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
+
+
 if compiles():
     _ZERO_IS_FINE = ir.Constant(ir.IntType(1), 0)
 
@@ -71,3 +76,13 @@ if compiles():
             return builder.load(builder.bitcast(at, ir.IntType(64).as_pointer()), align=1)
 
         return types.uint64(data, types.int64), build
+
+    @intrinsic
+    def store_word(typing, data, place, word):
+        def build(context, builder, signature, values):
+            array = context.make_array(signature.args[0])(context, builder, values[0])
+            at = builder.gep(array.data, [values[1]])
+            builder.store(values[2], builder.bitcast(at, ir.IntType(64).as_pointer()), align=1)
+            return context.get_dummy_value()
+
+        return types.void(data, types.int64, types.uint64), build

@@ -28,18 +28,19 @@ def _note(kind, row, counts, examples):
 @inlined
 def _key(letters, row):
     """Return (key, is a number) of an id: its value if it is a canonical number, else a hash."""
-    value, place, width = 0, 0, letters.shape[1]
-    hashed = 2_166_136_261
-    numeric = True
+    width = letters.shape[1]
+    value, length = 0, 0
+    while length < min(width, 18) and 48 <= letters[row, length] <= 57:
+        value = value * 10 + np.int64(letters[row, length]) - 48
+        length += 1
+    ended = length == width or letters[row, length] == 0
+    if ended and (length == 1 or (length > 1 and letters[row, 0] != 48)):
+        return value, True
+    place, hashed = 0, 2_166_136_261
     while place < width and letters[row, place] != 0:
-        letter = np.int64(letters[row, place])
-        numeric = numeric and 48 <= letter <= 57 and place < 18
-        if numeric:
-            value = value * 10 + letter - 48
-        hashed = ((hashed ^ letter) * 16_777_619) & 0x7FFFFFFFFFFF
+        hashed = ((hashed ^ np.int64(letters[row, place])) * 16_777_619) & 0x7FFFFFFFFFFF
         place += 1
-    numeric = numeric and place > 0 and (place == 1 or letters[row, 0] != 48)
-    return (value if numeric else -1 - hashed), numeric
+    return -1 - hashed, False
 
 
 @inlined

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from tickreel.jit import inlined, kernel, merged
+from tickreel.jit import always_inlined, inlined, kernel
 from tickreel.sources.csv_records import Layout, NameTable, RowArrays
 from tickreel.sources.csv_words_kernel import (
     LEFT,
     REACH,
+    copy_word,
     same_words,
     word_choice,
     word_number,
@@ -215,7 +216,7 @@ def _intern(data, start, stop, names):
     return count
 
 
-@merged
+@always_inlined
 def _usual_cell(data, cell, field, count, layout, rows):
     """Judge a cell as most are; return (reason, place after it), LEFT if it is not like that."""
     kind, slot = layout.kind[field], layout.slot[field]
@@ -241,7 +242,7 @@ def _usual_cell(data, cell, field, count, layout, rows):
     return OK, LEFT
 
 
-@merged
+@always_inlined
 def _any_cell(data, cell, end, field, count, layout, rows):
     """Judge the cell data[cell:end]; return the reason against it."""
     kind, slot, reason = layout.kind[field], layout.slot[field], OK
@@ -279,8 +280,10 @@ def parse(data, start, stop, layout: Layout, rows: RowArrays, names: NameTable):
     layout  csv_records.Layout: what each field is
     rows    csv_records.RowArrays: a row for every line, good or not (reason != 0)
     names   csv_records.NameTable: the distinct "exchange,symbol" texts of the file
-    Returns (rows written, place after them); fewer than asked for if the name table is full.
+    Returns (rows written, place after them, whether all are good and whole: no reason, no number left to
+    exact code, no word that is not known); fewer rows than asked for if the name table is full.
     """
+    usual = True
     count, fields, within = 0, layout.kind.shape[0], data.shape[0] - REACH
     known, known_start, known_length = -1, 0, -1
     while start < stop and count < rows.reason.shape[0]:
@@ -306,6 +309,7 @@ def parse(data, start, stop, layout: Layout, rows: RowArrays, names: NameTable):
                     end -= 1
                 if field < fields and reason == OK:
                     reason = _any_cell(data, cell, end, field, count, layout, rows)
+                    usual = usual and layout.kind[field] != F_ENUM
                 if field == 1:
                     key_end = end
             else:
@@ -328,18 +332,25 @@ def parse(data, start, stop, layout: Layout, rows: RowArrays, names: NameTable):
                 if known < 0:
                     break
             rows.name[count] = known
+        usual = usual and reason == OK and not rows.hard[count]
         rows.reason[count] = reason
         rows.start[count] = start
         rows.stop[count] = end
         count += 1
         start = place + 1
-    return count, start
+    return count, start, usual
 
 
 @kernel
 def gather_text(data, start, stop, letters):
     """Copy the cells data[start:stop] into the rows of letters (uint8[n, width], zero padded)."""
+    width, after = letters.shape[1], -(-letters.shape[1] // 8) * 8
     for row in range(start.shape[0]):
-        length = stop[row] - start[row]
-        for place in range(letters.shape[1]):
-            letters[row, place] = data[start[row] + place] if place < length else 0
+        length, at = stop[row] - start[row], row * width
+        if start[row] + after <= data.shape[0] and at + after <= letters.size:
+            # What these words write into the next row is written over.
+            for place in range(0, width, 8):
+                copy_word(data, start[row] + place, length - place, letters, at + place)
+        else:
+            for place in range(width):
+                letters[row, place] = data[start[row] + place] if place < length else 0

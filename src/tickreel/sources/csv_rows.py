@@ -141,10 +141,10 @@ class CsvParser:
             self._check_header(data[:_SAMPLE])
         letters, rows = np.frombuffer(data, np.uint8), self._room(cut)
         while start < cut:
-            count, stop = k.parse(letters, start, cut, self._layout, rows, self._table)
+            count, stop, usual = k.parse(letters, start, cut, self._layout, rows, self._table)
             if stop == start:
                 raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")
-            yield self._batch(data, rows, count)
+            yield self._batch(data, rows, count, usual)
             start = stop
         if len(self._rest) > _MAX_LINE_BYTES:
             raise InputError(
@@ -173,11 +173,17 @@ class CsvParser:
             self._rows = row_arrays(self._layout, count)
         return self._rows
 
-    def _batch(self, data: bytes, rows: RowArrays, count: int) -> RowBatch:
-        reason = rows.reason[:count]
+    def _batch(self, data: bytes, rows: RowArrays, count: int, usual: bool) -> RowBatch:
         first_line = self.lines + 2
         self.lines += count
         self._learn_names()
+        aside = [] if usual and not self._bad_names else self._judged(data, rows, count, first_line)
+        good = np.flatnonzero(rows.reason[:count] == k.OK) if aside else slice(0, count)
+        return self._columns(data, rows, good, np.arange(first_line, first_line + count), aside)
+
+    def _judged(self, data: bytes, rows: RowArrays, count: int, first_line: int) -> list[SetAside]:
+        """Finish what the kernel left, and return the lines that cannot be right."""
+        reason = rows.reason[:count]
         details: dict[int, str] = {}
         if rows.hard[:count].any():
             self._exact_numbers(data, rows, count)
@@ -190,12 +196,10 @@ class CsvParser:
             bad = np.isin(rows.name[:count], list(self._bad_names)) & (reason == k.OK)
             reason[bad] = k.BAD_NAME
             details = {row: self._bad_names[int(rows.name[row])] for row in np.flatnonzero(bad).tolist()}
-        aside = [
+        return [
             self._aside(data, rows, row, first_line, details.get(row))
             for row in np.flatnonzero(reason).tolist()
         ]
-        good = np.flatnonzero(reason == k.OK) if aside else slice(0, count)
-        return self._columns(data, rows, good, np.arange(first_line, first_line + count), aside)
 
     def _columns(
         self,

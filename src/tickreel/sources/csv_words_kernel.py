@@ -6,8 +6,8 @@ No sum of bytes carries into the next one, so every mark is exact.
 
 import numpy as np
 
-from tickreel.codecs.machine_kernel import load_word, trailing_zeros
-from tickreel.jit import merged
+from tickreel.codecs.machine_kernel import load_word, store_word, trailing_zeros
+from tickreel.jit import always_inlined
 
 REACH = 32
 LEFT = -1
@@ -24,13 +24,13 @@ _EIGHT = np.uint64(0xFFFFFFFF)
 _POWERS = 10 ** np.arange(9)
 
 
-@merged
+@always_inlined
 def _no_digits(values):
     """Return a word with the top bit set of each byte above 9."""
     return (((values & _BELOW_TOPS) + _FROM_10) | values) & _TOPS
 
 
-@merged
+@always_inlined
 def _number_of(values):
     """Return the number whose digits are the bytes, the first one lowest, each 0 to 9."""
     values = (values * _TEN + (values >> _8)) & _PAIRS
@@ -38,12 +38,12 @@ def _number_of(values):
     return np.int64((values * _MYRIAD + (values >> _32)) & _EIGHT)
 
 
-@merged
+@always_inlined
 def _ends(letter):
     return (letter == _COMMA) | (letter == _LF)
 
 
-@merged
+@always_inlined
 def word_time(data, cell):
     """Return (place after the cell, number) of one of sixteen digits."""
     first, second = load_word(data, cell) ^ _ZEROS, load_word(data, cell + 8) ^ _ZEROS
@@ -52,23 +52,26 @@ def word_time(data, cell):
     return cell + 16, _number_of(first) * 100_000_000 + _number_of(second)
 
 
-@merged
+@always_inlined
 def _digits(data, place, pointed):
     """Return (number, digits, digits after a point, place after them, a point was met) of up to eight digits."""
     values = load_word(data, place) ^ _ZEROS
-    count, fraction = trailing_zeros(_no_digits(values)) >> 3, np.int64(0)
+    marks = _no_digits(values)
+    count, fraction = trailing_zeros(marks) >> 3, np.int64(0)
     after = place + count
     if not pointed and count < 8 and data[after] == _POINT:
         whole, pointed = count, True
         before = (_ONE << np.uint64(8 * whole)) - _ONE
         values = (values & before) | ((load_word(data, place + 1) ^ _ZEROS) & ~before)
-        count = trailing_zeros(_no_digits(values)) >> 3
+        # The next mark is the end: to look for it in the new word would take as long again.
+        marks &= marks - _ONE
+        count = (trailing_zeros(marks) >> 3) - 1 if marks else trailing_zeros(_no_digits(values)) >> 3
         fraction, after = count - whole, place + count + 1
     number = _number_of(values << np.uint64(64 - 8 * count)) if count else np.int64(0)
     return number, count, fraction, after, pointed
 
 
-@merged
+@always_inlined
 def word_number(data, cell):
     """Return (place after the cell, mantissa, scale) of 0 or a positive number of up to 15 digits.
 
@@ -90,7 +93,7 @@ def word_number(data, cell):
     return after, number, fraction
 
 
-@merged
+@always_inlined
 def word_choice(data, cell, spelled, masks, lengths):
     """Return (place after the cell, index) of a cell that a choice and a comma are.
 
@@ -103,7 +106,7 @@ def word_choice(data, cell, spelled, masks, lengths):
     return (LEFT if found < 0 else cell + lengths[found]), found
 
 
-@merged
+@always_inlined
 def word_text(data, cell, longest):
     """Return the place after a cell of printable ASCII that a comma follows, `longest` bytes at most."""
     place = cell
@@ -118,7 +121,16 @@ def word_text(data, cell, longest):
     return LEFT
 
 
-@merged
+@always_inlined
+def copy_word(data, place, length, letters, at):
+    """Write up to eight of the `length` bytes from data[place] on, and zeros in place of others, to byte `at`."""
+    word = load_word(data, place) if length > 0 else np.uint64(0)
+    if 0 < length < 8:
+        word &= (_ONE << np.uint64(8 * length)) - _ONE
+    store_word(letters, at, word)
+
+
+@always_inlined
 def same_words(data, one, other, length):
     """Return whether `length` bytes are the same, and a comma follows the first ones."""
     place = 0
