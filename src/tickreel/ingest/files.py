@@ -6,34 +6,29 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
 from tickreel.errors import InputError, read_error
 from tickreel.ingest.zstd_frames import steps
 
-_TEXT_BYTES = 1 << 22
-_RAW_BYTES = 1 << 16
-_GUNZIP_BYTES = 1 << 19
-"""Pieces that stay in the cache, and whose memory is used again: larger ones are half as slow again."""
+_TEXT_BYTES = 1 << 20
+_RAW_BYTES = 1 << 17
+"""Smaller pieces are more calls a row, larger ones leave the cache between unpacking and parsing."""
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class _HashedFile(io.RawIOBase):
+class _HashedFile:
     """A file that hashes what is read from it."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: io.FileIO) -> None:
         self._file = file
         self.hash = hashlib.sha256()
         self.bytes = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
-        self.hash.update(memoryview(buffer)[:count])
-        self.bytes += count
-        return count
+    def read(self, count: int) -> bytes:
+        data = self._file.read(count) or b""
+        self.hash.update(data)
+        self.bytes += len(data)
+        return data
 
 
 class TextFile:
@@ -82,7 +77,7 @@ class TextFile:
                         raise self._no_gzip(file, begun)
                     unpack, begun = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), True
                 while not unpack.eof and (raw or not unpack.needs_input):
-                    if text := unpack.decompress(raw, _GUNZIP_BYTES):
+                    if text := unpack.decompress(raw, _TEXT_BYTES):
                         yield text
                     raw = b""
                 if unpack.eof:
@@ -90,7 +85,7 @@ class TextFile:
                     raw, unpack = unpack.unused_data.lstrip(b"\0"), None
                 while not raw and (more := file.read(_RAW_BYTES)):
                     raw = more.lstrip(b"\0") if unpack is None else more
-                while unpack and not raw and (text := unpack.decompress(b"", _GUNZIP_BYTES)):
+                while unpack and not raw and (text := unpack.decompress(b"", _TEXT_BYTES)):
                     yield text
             if unpack and not unpack.eof:
                 raise self._damaged("gzip", file, EOFError("it ends in its middle"))
