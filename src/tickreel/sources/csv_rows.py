@@ -144,7 +144,7 @@ class CsvParser:
             count, stop, usual = k.parse(letters, start, cut, self._layout, rows, self._table)
             if stop == start:
                 raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")
-            yield self._batch(data, rows, count, usual)
+            yield self._batch(data, rows, count, usual=usual)
             start = stop
         if len(self._rest) > _MAX_LINE_BYTES:
             raise InputError(
@@ -170,10 +170,10 @@ class CsvParser:
         """Return arrays for the rows of so much text, used again for every piece; more rows are more batches."""
         count = min(MAX_BATCH_ROWS, max(_LEAST_ROWS, text_bytes // (_CELL_BYTES * len(self._layout.kind))))
         if self._rows is None or len(self._rows.reason) < count:
-            self._rows = row_arrays(self._layout, count)
+            self._rows = _row_arrays(self._layout, count)
         return self._rows
 
-    def _batch(self, data: bytes, rows: RowArrays, count: int, usual: bool) -> RowBatch:
+    def _batch(self, data: bytes, rows: RowArrays, count: int, *, usual: bool) -> RowBatch:
         first_line = self.lines + 2
         self.lines += count
         self._learn_names()
@@ -299,7 +299,7 @@ def _own(values: np.ndarray, good: "slice | np.ndarray") -> np.ndarray:
     return values[good].copy() if isinstance(good, slice) else values[good]
 
 
-def row_arrays(layout: Layout, count: int) -> RowArrays:
+def _row_arrays(layout: Layout, count: int) -> RowArrays:
     """Return room for `count` lines."""
     slots = {kind: int((layout.kind == kind).sum()) for kind in FIELD_KINDS.values()}
 
