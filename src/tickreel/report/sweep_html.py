@@ -1,6 +1,6 @@
 """A sweep as one HTML file that opens offline and can load nothing."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from string import Template
 from typing import Any
 
@@ -70,8 +70,14 @@ def page_data(view: SweepView) -> dict[str, Any]:
 
 
 def _figures(view: SweepView) -> list[Figure]:
-    many = len(view["metrics"]) > MOST_SETS
-    return [one for one in FIGURES if one.name not in _SAME and not (one.extra and many)]
+    """Return the figures that some set has; the sampled drawdown is a chief one where there is no other."""
+    some = {
+        one.name for one in FIGURES if any(getattr(m, one.name, None) is not None for m in view["metrics"])
+    }
+    found = [one for one in FIGURES if one.name not in _SAME and one.name in some | {"total_return"}]
+    if "max_drawdown" not in some:
+        found = [replace(one, extra=one.extra and one.name != "max_drawdown_sampled") for one in found]
+    return [one for one in found if not (one.extra and len(view["metrics"]) > MOST_SETS)]
 
 
 def _note(view: SweepView) -> str:

@@ -29,7 +29,7 @@ from tickreel.runs.sweep_result import SweepResult
 from tickreel.simulate.account import AccountSettings
 from tickreel.simulate.compile import build
 from tickreel.simulate.sets import SetRuns
-from tickreel.simulate.strategy import Strategy
+from tickreel.simulate.strategy import Strategy, callbacks_of
 from tickreel.store.catalog import Store
 from tickreel.strategies.fresh import refuse_within_load
 from tickreel.strategies.load import StrategyRef, load, reference
@@ -107,5 +107,5 @@ def run_sweep(
 
 
 def _warm_up(strategy: type[Strategy], settings: RunSettings) -> None:
-    if settings.jit:
+    if settings.jit and "on_book" not in callbacks_of(strategy):
         SetRuns(strategy, build(strategy), [{}], AccountSettings(), np.zeros(1, np.int64)).warm_up()

@@ -108,7 +108,7 @@ class SweepResult:
         }
         for name in _TABLE:
             values = [getattr(one.metrics, name, None) for one in self.sets]
-            columns[name] = np.array([np.nan if value is None else value for value in values])
+            columns[name] = np.array(values, float if None in values else None)  # None becomes NaN
         return columns
 
     def to_polars(self) -> Any:

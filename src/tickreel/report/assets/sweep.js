@@ -2,13 +2,14 @@
 
 const data = JSON.parse(byId("data").textContent);
 const varied = data.axes.map((_, at) => at).filter((at) => data.axes[at].values.length > 1);
+const longest = [...varied].sort((a, b) => data.axes[b].values.length - data.axes[a].values.length);
 const gains = data.columns[data.figures.findIndex((figure) => figure.name === "total_return")];
 const state = {
   sort: { column: "total_return", down: true },
   pick: gains.reduce((best, gain, number) => (isBetter(gain, best === null ? null : gains[best], false) ? number : best), null),
   map: {
-    x: varied[varied.length > 1 ? 1 : 0] ?? null,
-    y: varied.length > 1 ? varied[0] : null,
+    x: longest[1] ?? longest[0] ?? null,
+    y: longest.length > 1 ? longest[0] : null,
     figure: data.figures.findIndex((figure) => figure.name === "total_return"),
     fixed: data.axes.map(() => BEST),
   },
@@ -60,7 +61,7 @@ function redrawMap(changed) {
 function columnsShown() {
   const all = byId("more").checked;
   const axes = varied.map((at) => ({
-    key: `axis ${at}`, label: data.axes[at].name, doc: "parameter", text: String, style: () => "axis",
+    key: `axis ${at}`, label: data.axes[at].name, doc: "parameter", text: valueText, style: () => "axis",
     of: (number) => data.axes[at].values[placesOf(data.axes, number)[at]],
   }));
   const figures = data.figures.map(({ name, label, doc, format, extra }, at) => ({

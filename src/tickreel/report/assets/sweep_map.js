@@ -56,6 +56,11 @@ function mapColour(values, format) {
   };
 }
 
+// Six digits in headings; a set says its values in full.
+function valueText(value) {
+  return typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : String(value);
+}
+
 function choice(label, options, chosen, change) {
   const select = make("select", { "aria-label": label });
   for (const [value, text] of options) select.append(make("option", { value: String(value) }, text));
@@ -77,7 +82,7 @@ function mapTools(data, map, redraw) {
     );
   }
   for (const at of varied.filter((one) => one !== map.x && one !== map.y)) {
-    const options = [[BEST, "best of all"], ...axes[at].values.map((value, place) => [place, String(value)])];
+    const options = [[BEST, "best of all"], ...axes[at].values.map((value, place) => [place, valueText(value)])];
     tools.push(choice(axes[at].name, options, map.fixed[at], (place) => redraw({ fixed: { ...map.fixed, [at]: place } })));
   }
   return tools;
@@ -85,7 +90,7 @@ function mapTools(data, map, redraw) {
 
 function mapRow(data, map, down, across, cells, colour, tight, pick, choose) {
   const { figures, columns, axes } = data;
-  const line = make("tr", null, make("th", { scope: "row" }, map.y === null ? "" : String(axes[map.y].values[down])));
+  const line = make("tr", null, make("th", { scope: "row" }, map.y === null ? "" : valueText(axes[map.y].values[down])));
   for (const place of across) {
     const number = cells.get(`${place} ${down}`);
     const value = columns[map.figure][number];
@@ -109,7 +114,7 @@ function drawMap(data, map, pick, choose) {
   const table = byId("map-table");
   table.classList.toggle("tight", tight);
   const corner = map.y === null ? axes[map.x].name : `${axes[map.y].name} \\ ${axes[map.x].name}`;
-  const heads = [corner, ...across.map((place) => String(axes[map.x].values[place]))];
+  const heads = [corner, ...across.map((place) => valueText(axes[map.x].values[place]))];
   table.tHead.replaceChildren(make("tr", null, ...heads.map((text) => make("th", { scope: "col" }, text))));
   const colour = mapColour([...cells.values()].map((number) => columns[map.figure][number]), figures[map.figure].format);
   table.tBodies[0].replaceChildren(...down.map((row) => mapRow(data, map, row, across, cells, colour, tight, pick, choose)));
