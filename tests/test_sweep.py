@@ -1,5 +1,6 @@
 """Sweeps: every set gives what a run with its parameters gives, however wide; what is asked; what is left."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from tickreel.report.sweep_terminal import sweep_table
 from tickreel.report.view import SweepView
 from tickreel.runs.axes import axes_of, count_of, set_of
 from tickreel.runs.backtest import run_backtest
-from tickreel.runs.settings import RunSettings
+from tickreel.runs.settings import ARGUMENTS, RunSettings
 from tickreel.runs.sweep import run_sweep
 from tickreel.runs.sweep_parts import _cuts
 from tickreel.runs.sweep_result import SweepResult
@@ -221,6 +222,10 @@ def test_values_are_the_decimals_that_a_person_would_type() -> None:
 def test_what_cannot_be_asked_is_named(strategy: type, asked: dict, told: str) -> None:
     with pytest.raises(UsageError, match=told.replace("(", r"\(")):
         axes_of(strategy, asked)
+
+
+def test_no_parameter_can_be_called_like_a_setting() -> None:
+    assert set(inspect.signature(tickreel.backtest).parameters) == ARGUMENTS
 
 
 def test_settings_that_are_none_are_named(market_store: Store) -> None:

@@ -57,12 +57,12 @@ class Part(NamedTuple):
 
     @property
     def id(self) -> str:
-        return f"{self.stream.name} {self.task.first}-{self.task.stop}"
+        return f"{self.stream.name} from set {self.task.first}"
 
     def as_task(self) -> Task:
-        weight = float(self.stream.rows * (self.task.stop - self.task.first))
+        weight = float(self.stream.rows * len(self.task.sets))
         return Task(
-            self.id, "tickreel.runs.sweep_task:run_sets", msgspec.to_builtins(self.task), weight=weight
+            self.id, "tickreel.runs.sweep_task:run_part", msgspec.to_builtins(self.task), weight=weight
         )
 
 
@@ -82,14 +82,17 @@ def parts_of(
     most = min(
         _MOST_BOOK_SETS if plan.changes else _MOST_SETS, max(1, _MOST_SAMPLES // len(boundaries(plan.grid)))
     )
+    shared = {name: values[0] for name, values in axes.items() if len(values) == 1}
     found = []
     for number, stream in enumerate(streams):
-        run = plan.task(store, stream, ref, settings, parameters={}, folder=folder)
+        run = plan.task(store, stream, ref, settings, parameters=shared, folder=folder)
         for first, stop in _cuts(
             sets, most, stream.rows / rows * workers, streams=len(streams), workers=workers
         ):
             file = str(folder / f"{number}-{first}.npy")
-            found.append(Part(stream, SweepTask(run=run, axes=axes, first=first, stop=stop, file=file)))
+            some = [set_of(axes, one) for one in range(first, stop)]
+            own = [{name: value for name, value in one.items() if name not in shared} for one in some]
+            found.append(Part(stream, SweepTask(run, first, own, file)))
     return found
 
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from tickreel.errors import disk_error
-from tickreel.runs.axes import Number, set_of
+from tickreel.runs.axes import Number
 from tickreel.runs.grid import boundaries
 from tickreel.runs.task import NO_BOOK, SymbolTask, batches, book_of, fingerprint_of, prepared
 from tickreel.simulate.account import Summary
@@ -17,19 +17,19 @@ from tickreel.store.catalog import Store
 PIECE_ROWS = 16_384
 """So many rows go through all sets before the next: their prices stay in the cache."""
 _PROGRESS_TRADES = 1 << 26
-_ERROR_LETTERS = 300
+_ERROR_LETTERS = 200
 
 
 class SweepTask(msgspec.Struct, frozen=True):
-    """Sets first to stop - 1 of the axes, over the symbol of `run`, whose own parameters are left out.
+    """Some sets, from number `first` on, over the symbol of `run`, which has the parameters that all share.
 
+    sets  of each the other parameters
     file  what the sets did is written to: an array of `record_of`
     """
 
     run: SymbolTask
-    axes: dict[str, list[Number]]
     first: int
-    stop: int
+    sets: list[dict[str, Number]]
     file: str
 
 
@@ -41,7 +41,7 @@ def record_of(samples: int) -> np.dtype:
     return np.dtype([("ended", "?"), *fields, ("curve", "f8", (samples,))])
 
 
-def run_sets(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
+def run_part(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
     """Play one symbol once, block by block through all sets.
 
     Returns {"failed": set number as text -> error, "book" and "notes" as run_symbol}.
@@ -49,7 +49,7 @@ def run_sets(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[s
     task = msgspec.convert(arguments, SweepTask)
     one, store = task.run, Store(task.run.store)
     strategy, engine = prepared(one.strategy, one.code, one.jit)
-    sets = [set_of(task.axes, number) for number in range(task.first, task.stop)]
+    sets = [{**one.parameters, **parameters} for parameters in task.sets]
     books = [book for _ in sets if (book := book_of(one, store)) is not None]
     begins_with = fingerprint_of(books[0]) if books and books[0].is_known else ""
     bounds = boundaries(one.grid)

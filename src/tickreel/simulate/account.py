@@ -84,17 +84,22 @@ class Summary(NamedTuple):
     in_position_ns: int
 
 
-def make_world(samples: int, *, answers: int = _ANSWERS, out_rows: int = _OUT_ROWS) -> r.World:
-    """Return a world of zeros with room for so many samples, answers on their way and rows of output."""
+def make_world(
+    samples: int, *, accounts: int = 1, answers: int = _ANSWERS, out_rows: int = _OUT_ROWS
+) -> r.World:
+    """Return a world of zeros: of so many accounts one after the other, which share outputs and scratch words.
+
+    samples, answers  room of each account; out_rows room of the outputs
+    """
     return r.World(
-        r.zeros(r.ACCOUNT, 1),
-        r.zeros(r.INSTRUMENT, 1),
-        r.zeros(r.ORDER, r.MAX_ORDERS + 1),
-        r.zeros(r.ANSWER, answers),
+        r.zeros(r.ACCOUNT, accounts),
+        r.zeros(r.INSTRUMENT, accounts),
+        r.zeros(r.ORDER, accounts * (r.MAX_ORDERS + 1)),
+        r.zeros(r.ANSWER, accounts * answers),
         r.zeros(r.ORDER_OUT, out_rows),
         r.zeros(r.FILL_OUT, out_rows),
         r.zeros(r.POSTING_OUT, 2 * out_rows),
-        r.zeros(r.SAMPLE_OUT, samples),
+        r.zeros(r.SAMPLE_OUT, accounts * samples),
         np.zeros(r.LIMBS, np.int64),
     )
 

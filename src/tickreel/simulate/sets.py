@@ -9,7 +9,7 @@ from tickreel.books.book import Book
 from tickreel.books.book_kernel import BookRows
 from tickreel.errors import TickreelError
 from tickreel.simulate import records as r
-from tickreel.simulate.account import AccountRun, AccountSettings, Summary
+from tickreel.simulate.account import AccountRun, AccountSettings, Summary, make_world
 from tickreel.simulate.compile import Engine, build_sets
 from tickreel.simulate.sets_kernel import ELSEWHERE, world_of
 from tickreel.simulate.strategy import Strategy, make_state
@@ -51,7 +51,7 @@ class SetRuns:
         self._bounds = np.ascontiguousarray(bounds, np.int64)
         self._kernel: Callable[..., None] = build_sets(engine)
         self._states = np.concatenate([make_state(strategy, one) for one in sets]).view(np.recarray)
-        self._worlds = _make_worlds(count, len(bounds))
+        self._worlds = make_world(len(bounds), accounts=count, answers=_ANSWERS, out_rows=_OUT_ROWS)
         self._runs = []
         for k, parameters in enumerate(sets):
             memory = self._states[k : k + 1], world_of(self._worlds, k, count)
@@ -124,18 +124,3 @@ class SetRuns:
     def _fail(self, k: int, error: Exception) -> None:
         self.failed[k] = error
         self._at[k] = ELSEWHERE
-
-
-def _make_worlds(sets: int, samples: int) -> r.World:
-    """Return the memory of all sets in one world; what a sweep does not keep, all write over each other."""
-    return r.World(
-        r.zeros(r.ACCOUNT, sets),
-        r.zeros(r.INSTRUMENT, sets),
-        r.zeros(r.ORDER, sets * (r.MAX_ORDERS + 1)),
-        r.zeros(r.ANSWER, sets * _ANSWERS),
-        r.zeros(r.ORDER_OUT, _OUT_ROWS),
-        r.zeros(r.FILL_OUT, _OUT_ROWS),
-        r.zeros(r.POSTING_OUT, 2 * _OUT_ROWS),
-        r.zeros(r.SAMPLE_OUT, sets * samples),
-        np.zeros(r.LIMBS, np.int64),
-    )
