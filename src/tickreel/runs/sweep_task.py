@@ -8,6 +8,7 @@ import numpy as np
 
 from tickreel.errors import disk_error
 from tickreel.runs.axes import Number
+from tickreel.runs.events import Changes
 from tickreel.runs.grid import boundaries
 from tickreel.runs.task import NO_BOOK, SymbolTask, batches, book_of, fingerprint_of, prepared
 from tickreel.simulate.account import Summary
@@ -57,7 +58,7 @@ def run_part(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[s
     done = reported = 0
     pieces = msgspec.structs.replace(one, batch_rows=one.batch_rows or PIECE_ROWS)
     for rows, changes in batches(pieces, store, engine.fields):
-        if changes is None:
+        if not isinstance(changes, Changes):
             runs.feed(rows)
         else:
             if changes.after_gap:
