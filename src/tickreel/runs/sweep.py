@@ -73,7 +73,7 @@ def run_sweep(
     """Run, measure and write the folder; see `sweep`.
 
     settings  `parameters` are what axes_of takes
-    on_plan   called with task id -> trades x sets, and the number of sets; on_progress with the same unit, under "trades"
+    on_plan   called with task id -> trades x sets, and the number of sets; "trades" of on_progress are x sets, too
     """
     began = time.perf_counter()
     check_out(out)
