@@ -64,7 +64,7 @@ SHORTER = {
 }
 """Lines of shell blocks that the tests run in another form."""
 
-MADE_BY_RUNS = {"report.html", "metrics.json", "run.json"}
+MADE_BY_RUNS = {"report.html", "metrics.json", "run.json", "sweep.json"}
 PLACEHOLDERS = re.compile(r"\b[A-Z]{3,}\b")
 
 
@@ -404,6 +404,20 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "run": [
             ("momentum", "--store", store, *plain, *day, "--out", folder / "a"),
             ("flooding.py", "--store", store, *plain, *day, "--out", folder / "b"),
+        ],
+        "sweep": [
+            (
+                "momentum",
+                "--store",
+                store,
+                *plain,
+                *day,
+                "--set",
+                "threshold=0.001,0.002",
+                "--out",
+                folder / "d",
+            ),
+            ("flooding.py", "--store", store, *plain, *day, "--out", folder / "e"),
         ],
         "demo": [("--files", files, "--out", folder / "c")],
         "instruments import": [(ROOT / "examples" / "instruments.toml", "--store", folder / "other")],

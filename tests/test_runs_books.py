@@ -106,6 +106,15 @@ def test_a_run_is_what_the_twin_does_for_any_number_of_workers(store: Store, tmp
         assert fills[column].tolist() == wanted.fills[column].tolist()
 
 
+def test_every_set_of_a_sweep_is_what_its_run_is(store: Store) -> None:
+    given = {"store": store.root, "symbols": ["BTCUSDT", "ETHUSDT"], "latency": "3us", "workers": 1}
+    found = tickreel.sweep(Slow, {"seed": [3, 4], "busy": 0.3}, **given)
+    for one in found.sets:
+        assert not one.failed
+        assert one.metrics == tickreel.backtest(Slow, **given, **one.parameters).metrics
+    assert found.sets[0].metrics != found.sets[1].metrics
+
+
 def test_a_symbol_without_a_book_is_named(store: Store) -> None:
     with pytest.raises(
         UsageError, match=r"Watcher.on_book: binance:LTCUSDT has trades, but no rows of incremental_book_L2"

@@ -8,7 +8,19 @@ SECTIONS is the table of them, in the order of a run. Bars are those of the proj
 
 from types import ModuleType
 
-from bench.sections import books, importing, level2, memory, merge, momentum, query, scan, size, startup
+from bench.sections import (
+    books,
+    importing,
+    level2,
+    memory,
+    merge,
+    momentum,
+    query,
+    scan,
+    size,
+    startup,
+    sweep,
+)
 
 SECTIONS: dict[str, ModuleType] = {
     "size": size,
@@ -17,6 +29,7 @@ SECTIONS: dict[str, ModuleType] = {
     "import": importing,
     "merge": merge,
     "momentum": momentum,
+    "sweep": sweep,
     "level2": level2,
     "books": books,
     "memory": memory,

@@ -15,6 +15,7 @@ from bench.processes import memory_mib, tree
 TITLE = "peak memory of `tickreel run momentum`, 2 workers, all processes together"
 _WORKERS = 2
 _EVERY_S = 0.005
+LINUX_ONLY = "this system has no Pss_Anon in /proc/*/smaps_rollup"
 
 
 class Peak(NamedTuple):
@@ -25,15 +26,14 @@ class Peak(NamedTuple):
 
 
 def run(settings: Settings) -> list[Row]:
-    rollup = Path("/proc/self/smaps_rollup")
-    if not (rollup.exists() and "Pss_Anon:" in rollup.read_text()):
-        return [Row("peak memory", note="this system has no Pss_Anon in /proc/*/smaps_rollup")]
+    if not is_measured():
+        return [Row("peak memory", note=LINUX_ONLY)]
     stores = call("bench.market:paths", settings.plain())
     found: dict[str, list[Peak]] = {"tenth": [], "store": []}
-    _peak(stores["tenth"], settings.work, 1)  # compiles what is not compiled yet: no run below has to
+    peak(stores["tenth"], settings.work, workers=1)  # compiles what is not compiled yet: no run below has to
     for _ in range(settings.rounds):
         for name, peaks in found.items():
-            peaks.append(_peak(stores[name], settings.work))
+            peaks.append(peak(stores[name], settings.work))
     # Sampling can miss a peak and never makes one: the highest of the rounds is the nearest.
     large, small = (Peak(*map(max, zip(*found[name], strict=True))) for name in ("store", "tenth"))
     many, few = (stores["rows"][stores[name]] for name in ("store", "tenth"))
@@ -46,22 +46,30 @@ def run(settings: Settings) -> list[Row]:
     ]
 
 
-def _peak(store: str, work: Path, workers: int = _WORKERS) -> Peak:
-    """Run over a store; return the highest sums over its processes."""
+def is_measured() -> bool:
+    """Return whether this system says what `peak` asks."""
+    rollup = Path("/proc/self/smaps_rollup")
+    return rollup.exists() and "Pss_Anon:" in rollup.read_text()
+
+
+def peak(
+    store: str, work: Path, command: tuple[str, ...] = ("run", "momentum"), *, workers: int = _WORKERS
+) -> Peak:
+    """Run a command over a store; return the highest sums over its processes."""
     out = tempfile.mkdtemp(prefix="run-", dir=work)
-    words = [sys.executable, "-m", "tickreel", "run", "momentum", "--store", store, "--quiet"]
+    words = [sys.executable, "-m", "tickreel", *command, "--store", store, "--quiet"]
     words += ["--workers", str(workers), "--out", out]
-    peak = Peak(0, 0)
+    highest = Peak(0, 0)
     try:
         with tempfile.TemporaryFile() as printed:
             process = subprocess.Popen(words, cwd=ROOT, stdout=printed, stderr=printed)
             while process.poll() is None:
                 now = Peak(*memory_mib(tree(process.pid)))
-                peak = Peak(max(peak.own, now.own), max(peak.rss, now.rss))
+                highest = Peak(max(highest.own, now.own), max(highest.rss, now.rss))
                 time.sleep(_EVERY_S)
             if process.returncode:
                 printed.seek(0)
-                raise BenchError(f"tickreel run: {printed.read().decode(errors='replace')[-800:]}")
+                raise BenchError(f"tickreel {command[0]}: {printed.read().decode(errors='replace')[-800:]}")
     finally:
         shutil.rmtree(out)
-    return peak
+    return highest

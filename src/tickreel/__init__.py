@@ -3,7 +3,7 @@
 Public names, loaded on first use so that `import tickreel` stays light:
 
     Strategy, Param, StateArray     write a strategy
-    backtest                        run it over a store
+    backtest, sweep                 run it over a store, with one or with many parameter sets
     open_store                      read a store
     TickreelError                   the base of every error
 """
@@ -18,11 +18,12 @@ _HOME = {
     "Param": "tickreel.simulate.strategy",
     "StateArray": "tickreel.simulate.strategy",
     "backtest": "tickreel.runs",
+    "sweep": "tickreel.runs",
     "open_store": "tickreel.tape",
     "TickreelError": "tickreel.errors",
 }
 
-__all__ = ["Param", "StateArray", "Strategy", "TickreelError", "backtest", "open_store"]
+__all__ = ["Param", "StateArray", "Strategy", "TickreelError", "backtest", "open_store", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

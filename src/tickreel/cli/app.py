@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import book, demo, importing, instruments, quality, reading, running, upkeep, warm
+from tickreel.cli import book, demo, importing, instruments, quality, reading, running, sweeping, upkeep, warm
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
@@ -29,6 +29,7 @@ for _name, _function in (
     ("demo", demo.demo),
     ("import", importing.import_),
     ("run", running.run),
+    ("sweep", sweeping.sweep),
     ("ls", reading.ls),
     ("show", reading.show),
     ("bars", reading.bars),

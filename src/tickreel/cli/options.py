@@ -43,6 +43,49 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes [all cores].", show_default=False)
 ]
 
+StrategyArgument = Annotated[
+    str | None, typer.Argument(help="A built-in name (momentum) or FILE.py:CLASS.", show_default=False)
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with the same settings; options win.", show_default=False),
+]
+CapitalOption = Annotated[
+    float | None, typer.Option("--capital", help="Of each symbol's account [100000].", show_default=False)
+]
+FeeOption = Annotated[
+    float | None, typer.Option("--fee", help="Fraction of notional [0.0004].", show_default=False)
+]
+LatencyOption = Annotated[
+    str | None, typer.Option("--latency", help="One way, e.g. 5ms [0].", show_default=False)
+]
+ShortOption = Annotated[
+    bool | None, typer.Option("--allow-short", help="Let positions go below 0.", show_default=False)
+]
+UncrossOption = Annotated[
+    bool | None, typer.Option("--uncross", help="Drop the older levels of crossed books.", show_default=False)
+]
+SamplingOption = Annotated[
+    str | None, typer.Option("--every", help="Equity sampling [1d].", show_default=False)
+]
+PeriodsOption = Annotated[
+    float | None,
+    typer.Option("--periods", help="Sampling periods a year [365 days' worth].", show_default=False),
+]
+RiskFreeOption = Annotated[
+    float | None, typer.Option("--risk-free", help="A year, e.g. 0.02 [0].", show_default=False)
+]
+InstrumentsOption = Annotated[
+    str | None,
+    typer.Option("--instruments", help="TOML of contracts; wins over the store's.", show_default=False),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Run folder [./runs/TIME-STRATEGY-HASH].", show_default=False)
+]
+NoJitOption = Annotated[
+    bool, typer.Option("--no-jit", help="Run as plain Python, for a debugger (use --workers 1).")
+]
+
 
 def store_path(store: str | None) -> str:
     """Return the store's folder: the option, else TICKREEL_STORE, else ./tape. UsageError where a file is."""

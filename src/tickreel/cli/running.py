@@ -8,14 +8,27 @@ from typing import Annotated, Any
 import typer
 
 from tickreel.cli.options import (
+    CapitalOption,
+    ConfigOption,
     ExchangeOption,
     FeedOption,
+    FeeOption,
     FromOption,
+    InstrumentsOption,
     JsonOption,
+    LatencyOption,
+    NoJitOption,
+    OutOption,
+    PeriodsOption,
     QuietOption,
+    RiskFreeOption,
+    SamplingOption,
+    ShortOption,
     StoreOption,
+    StrategyArgument,
     SymbolsOption,
     ToOption,
+    UncrossOption,
     WorkersOption,
     split_list,
     store_path,
@@ -27,85 +40,75 @@ from tickreel.units import counted
 
 
 def run(
-    strategy: Annotated[
-        str | None, typer.Argument(help="A built-in name (momentum) or FILE.py:CLASS.", show_default=False)
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="TOML file with the same settings; options win.", show_default=False),
-    ] = None,
+    strategy: StrategyArgument = None,
+    config: ConfigOption = None,
     store: StoreOption = None,
     feed: FeedOption = None,
     exchange: ExchangeOption = None,
     symbols: SymbolsOption = None,
     start: FromOption = None,
     to: ToOption = None,
-    capital: Annotated[
-        float | None, typer.Option("--capital", help="Of each symbol's account [100000].", show_default=False)
-    ] = None,
-    fee: Annotated[
-        float | None, typer.Option("--fee", help="Fraction of notional [0.0004].", show_default=False)
-    ] = None,
-    latency: Annotated[
-        str | None, typer.Option("--latency", help="One way, e.g. 5ms [0].", show_default=False)
-    ] = None,
-    allow_short: Annotated[
-        bool | None, typer.Option("--allow-short", help="Let positions go below 0.", show_default=False)
-    ] = None,
-    uncross: Annotated[
-        bool | None,
-        typer.Option("--uncross", help="Drop the older levels of crossed books.", show_default=False),
-    ] = None,
-    every: Annotated[
-        str | None, typer.Option("--every", help="Equity sampling [1d].", show_default=False)
-    ] = None,
-    periods: Annotated[
-        float | None,
-        typer.Option("--periods", help="Sampling periods a year [365 days' worth].", show_default=False),
-    ] = None,
-    risk_free: Annotated[
-        float | None, typer.Option("--risk-free", help="A year, e.g. 0.02 [0].", show_default=False)
-    ] = None,
+    capital: CapitalOption = None,
+    fee: FeeOption = None,
+    latency: LatencyOption = None,
+    allow_short: ShortOption = None,
+    uncross: UncrossOption = None,
+    every: SamplingOption = None,
+    periods: PeriodsOption = None,
+    risk_free: RiskFreeOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE of a strategy's parameter; repeatable.", show_default=False),
     ] = None,
-    instruments: Annotated[
-        str | None,
-        typer.Option("--instruments", help="TOML of contracts; wins over the store's.", show_default=False),
-    ] = None,
+    instruments: InstrumentsOption = None,
     workers: WorkersOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Run folder [./runs/TIME-STRATEGY-HASH].", show_default=False)
-    ] = None,
-    no_jit: Annotated[
-        bool, typer.Option("--no-jit", help="Run as plain Python, for a debugger (use --workers 1).")
-    ] = False,
+    out: OutOption = None,
+    no_jit: NoJitOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Backtest a strategy; each symbol is an account of its own. Writes a folder with a report."""
-    from tickreel.runs.settings import RunSettings, merged, read_toml
-
-    named, stored, settings = read_toml(config) if config else (None, None, RunSettings())
-    if not (strategy or named):
-        raise UsageError("name a strategy: a built-in one (momentum), or FILE.py:CLASS")
-    from tickreel.units import parse_duration
-
-    settings = merged(settings, {
-        "feed": feed, "exchange": exchange, "symbols": split_list(symbols),
-        "from_ns": time_option(start, "--from"), "to_ns": time_option(to, "--to"),
-        "capital": capital, "fee": fee, "allow_short": allow_short, "uncross": uncross, "periods": periods,
-        "latency_ns": None if latency is None else parse_duration(latency, "--latency"),
-        "every_ns": None if every is None else parse_duration(every, "--every"),
-        "risk_free": risk_free, "instruments": instruments, "workers": workers, "jit": False if no_jit else None,
-        "parameters": {**settings.parameters, **parameters(set_ or [])},
+    named, stored, settings = asked(config, set_, {
+        "feed": feed, "exchange": exchange, "symbols": symbols, "start": start, "to": to, "capital": capital,
+        "fee": fee, "latency": latency, "allow_short": allow_short, "uncross": uncross, "every": every,
+        "periods": periods, "risk_free": risk_free, "instruments": instruments, "workers": workers,
+        "jit": False if no_jit else None,
     })  # fmt: skip
     result = run_strategy(
-        strategy or named or "", store_path(store or stored), settings, out=out, show=not (json or quiet)
+        the_strategy(strategy, named),
+        store_path(store or stored),
+        settings,
+        out=out,
+        show=not (json or quiet),
     )
     report_run(result, json=json, quiet=quiet)
     return 1 if result.failed else 0
+
+
+def asked(
+    config: Path | None, words: list[str] | None, options: dict[str, Any]
+) -> tuple[str | None, str | None, Any]:
+    """Return (strategy, store, RunSettings) of a TOML file and of options, which win; words: of --set."""
+    from tickreel.runs.settings import RunSettings, merged, read_toml
+    from tickreel.units import parse_duration
+
+    named, stored, settings = read_toml(config) if config else (None, None, RunSettings())
+    given = dict(options)
+    given["symbols"] = split_list(given["symbols"])
+    given["from_ns"] = time_option(given.pop("start"), "--from")
+    given["to_ns"] = time_option(given.pop("to"), "--to")
+    for name in ("latency", "every"):
+        text = given.pop(name)
+        given[f"{name}_ns"] = None if text is None else parse_duration(text, f"--{name}")
+    given["parameters"] = {**settings.parameters, **parameters(words or [])}
+    return named, stored, merged(settings, given)
+
+
+def the_strategy(argument: str | None, named: str | None) -> str:
+    """Return the strategy of the command line, else of the file; UsageError without any."""
+    if not (argument or named):
+        raise UsageError("name a strategy: a built-in one (momentum), or FILE.py:CLASS")
+    return argument or named or ""
 
 
 def parameters(words: list[str]) -> dict[str, str]:

@@ -41,18 +41,18 @@ def warm(workers: WorkersOption = None, json: JsonOption = False, quiet: QuietOp
 
 
 def engine(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
-    """Compile the engine with the built-in strategies."""
+    """Compile the engine with the built-in strategies, for runs and for sweeps."""
     import numpy as np
 
-    from tickreel.simulate.account import AccountRun, AccountSettings
+    from tickreel.simulate.account import AccountSettings
     from tickreel.simulate.compile import build
+    from tickreel.simulate.sets import SetRuns
     from tickreel.strategies import BUILT_IN
     from tickreel.strategies.load import find, load
 
     for name in BUILT_IN:
         strategy = load(find(name))
-        run = AccountRun(strategy, build(strategy), {}, AccountSettings(), np.zeros(1, np.int64))
-        run.warm_up()
+        SetRuns(strategy, build(strategy), [{}], AccountSettings(), np.zeros(1, np.int64)).warm_up()
 
 
 def reading(arguments: dict[str, Any], progress: Callable[..., None]) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from tickreel.report.figures import number
-from tickreel.report.view import RunView, SymbolView
+from tickreel.report.view import Finished, RunView, SymbolView
 from tickreel.units import NS_PER_S, counted, format_time
 
 
@@ -47,7 +47,7 @@ def trades_per_second(view: RunView) -> float | None:
     return view["trades"] / view["wall_seconds"] if view["wall_seconds"] > 0 else None
 
 
-def time_range(view: RunView) -> str:
+def time_range(view: Finished) -> str:
     """Return "2024-01-01 to 2024-07-01 UTC", with the time of day, in seconds, where it is not midnight."""
     ends = (format_time(view[name] // NS_PER_S * NS_PER_S) for name in ("from_ns", "to_ns"))
     return (

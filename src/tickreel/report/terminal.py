@@ -26,7 +26,7 @@ _COLUMNS = {
     "round_trips": "trips",
     "fees": "fees",
 }
-_STYLES = {"gain": "green", "loss": "red", "": ""}
+STYLES = {"gain": "green", "loss": "red", "": ""}
 
 
 def run_table(view: RunView, limit: int = 10) -> RenderableType:
@@ -52,7 +52,7 @@ def _headline(view: RunView) -> Table:
     for label, value, note, mood in key_figures(view):
         if label == "Trades":
             label, note = "Trades processed", speed(view)
-        table.add_row(label, Text(value, style=_STYLES[mood]), plain(note))
+        table.add_row(label, Text(value, style=STYLES[mood]), plain(note))
     return table
 
 
@@ -62,23 +62,29 @@ def _best(rows: list[SymbolView], limit: int) -> Table:
     table.title = Text(f"Top performers ({shown:,} of {len(rows):,})", style="bold")
     table.add_column("symbol")
     table.add_column("exchange", style="dim")
-    for label in _COLUMNS.values():
+    for label in heads():
         table.add_column(label, justify="right", no_wrap=True)
     for row in rows[:limit]:
-        table.add_row(Text(plain(row["symbol"])), Text(plain(row["exchange"])), *_cells(row["metrics"]))
+        table.add_row(Text(plain(row["symbol"])), Text(plain(row["exchange"])), *cells(row["metrics"]))
     return table
 
 
-def _cells(metrics: Performance | None) -> list[Text]:
-    cells = []
+def heads() -> list[str]:
+    """Return the headings of `cells`."""
+    return list(_COLUMNS.values())
+
+
+def cells(metrics: Performance | None) -> list[Text]:
+    """Return the figures of a line of a table."""
+    found = []
     for name in _COLUMNS:
         value = getattr(metrics, name, None)
         note = ""
         if name == "max_drawdown" and value is None:
             value, note = getattr(metrics, name + "_sampled", None), " sampled"
-        style = _STYLES[tone(value)] if FORMATS[name] == "gain" else ""
-        cells.append(Text(number(value, FORMATS[name]) + note, style=style))
-    return cells
+        style = STYLES[tone(value)] if FORMATS[name] == "gain" else ""
+        found.append(Text(number(value, FORMATS[name]) + note, style=style))
+    return found
 
 
 def _errors(rows: list[SymbolView], limit: int) -> Table:

@@ -53,8 +53,8 @@ class SymbolView(TypedDict):
     coverage: Coverage | None
 
 
-class RunView(TypedDict):
-    """A finished run.
+class Finished(TypedDict):
+    """What a run and a sweep have alike.
 
     source   where the trades are from if that must be seen at once, e.g. "synthetic data, seed 7"
     trades   market trades replayed; workers  processes used
@@ -72,8 +72,31 @@ class RunView(TypedDict):
     version: str
     created: str
     command: str
-    portfolio: PortfolioView
-    symbols: list[SymbolView]
     settings: dict[str, str]
     sharpe: str
     conventions: list[str]
+
+
+class RunView(Finished):
+    """A finished run."""
+
+    portfolio: PortfolioView
+    symbols: list[SymbolView]
+
+
+class SweepView(Finished):
+    """A finished sweep; trades are those of one set.
+
+    axes     parameter -> values; a set takes one of each, the last changes first
+    symbols  "exchange:symbol" of those that were asked for
+    metrics  of each set, of all its accounts together; None if every symbol failed
+    returns  symbol -> total return with each set
+    failed   of each set, how many symbols failed; errors: (symbol, error, with how many sets)
+    """
+
+    axes: dict[str, list[float | int | bool]]
+    symbols: list[str]
+    metrics: list[Performance | None]
+    returns: dict[str, list[float | None]]
+    failed: list[int]
+    errors: list[tuple[str, str, int]]

@@ -118,8 +118,8 @@ class RunResult:
         from tickreel.report.html import report_html
 
         result = cls(folder, record)
-        folder.write(RUN_FILE, _json(record))
-        folder.write(METRICS_FILE, _json(result.document()))
+        folder.write(RUN_FILE, json_text(record))
+        folder.write(METRICS_FILE, json_text(result.document()))
         folder.write(REPORT_FILE, report_html(result.view()))
         folder.publish()
         return result
@@ -251,21 +251,13 @@ class RunResult:
         return summary_html(self.view())
 
     def _measure(self, symbol: SymbolRecord) -> None:
-        summary = Summary(**symbol.summary or {})
         equity = self._columns("equity", symbol.name)
-        trading = Trading(
-            orders=summary.orders, fills=summary.fills, notional=summary.notional,
-            fees_nanos=summary.fees_nanos, trips=summary.trips, wins=summary.wins,
-            gross_profit=summary.gross_profit_nanos / 1e9, gross_loss=summary.gross_loss_nanos / 1e9,
-            in_position_ns=summary.in_position_ns, total_ns=max(summary.last_ns - summary.first_ns, 0),
-        )  # fmt: skip
-        hold = hold_return(summary.first_price, summary.last_price)
         times, curve = equity["time_ns"], equity["equity"]
-        account = Account(times, curve, summary.max_drawdown, trading, hold, symbol.range_ns)
+        account = account_of(Summary(**symbol.summary or {}), times, curve, symbol.range_ns)
         self._accounts[symbol.name] = account
         self.symbols[symbol.name] = performance(
             *within(times, curve, symbol.range_ns), account.drawdown,
-            trading=trading, buy_and_hold=hold, conventions=self.conventions,
+            trading=account.trading, buy_and_hold=account.buy_and_hold, conventions=self.conventions,
         )  # fmt: skip
 
     def _record_of(self, symbol: str) -> SymbolRecord:
@@ -314,19 +306,38 @@ class RunResult:
         }
 
     def _conventions(self) -> list[str]:
-        return [
-            self.conventions.text(),
-            *self.notes(),
-            "Each symbol is an account of its own; the average return is the mean over symbols; an open"
-            " position is marked at the last trade.",
-            "A market order fills at the first trade strictly later than its arrival (docs/SEMANTICS.md).",
-            "Buy-and-hold: last price / first price - 1, without fees.",
-            "Turnover: traded notional / mean sampled equity. Exposure: time in a position / time from the"
-            " first to the last trade. Hit rate: round trips with a net result above 0 / all round trips.",
-            "Drawdown: from the running maximum of equity, which starts at the initial capital; of single"
-            " accounts on every trade, of the sum on the samples.",
-        ]
+        return told_conventions(self.conventions, self.notes())
 
 
-def _json(value: Any) -> str:
+def account_of(
+    summary: Summary, times_ns: np.ndarray, equity: np.ndarray, range_ns: tuple[int, int] | None
+) -> Account:
+    """Return what an account's run says, in the form that is measured."""
+    trading = Trading(
+        orders=summary.orders, fills=summary.fills, notional=summary.notional,
+        fees_nanos=summary.fees_nanos, trips=summary.trips, wins=summary.wins,
+        gross_profit=summary.gross_profit_nanos / 1e9, gross_loss=summary.gross_loss_nanos / 1e9,
+        in_position_ns=summary.in_position_ns, total_ns=max(summary.last_ns - summary.first_ns, 0),
+    )  # fmt: skip
+    hold = hold_return(summary.first_price, summary.last_price)
+    return Account(times_ns, equity, summary.max_drawdown, trading, hold, range_ns)
+
+
+def told_conventions(conventions: Conventions, notes: list[str]) -> list[str]:
+    """Return what a reader of a report must know of its figures, line by line."""
+    return [
+        conventions.text(),
+        *notes,
+        "Each symbol is an account of its own; the average return is the mean over symbols; an open"
+        " position is marked at the last trade.",
+        "A market order fills at the first trade strictly later than its arrival (docs/SEMANTICS.md).",
+        "Buy-and-hold: last price / first price - 1, without fees.",
+        "Turnover: traded notional / mean sampled equity. Exposure: time in a position / time from the"
+        " first to the last trade. Hit rate: round trips with a net result above 0 / all round trips.",
+        "Drawdown: from the running maximum of equity, which starts at the initial capital; of single"
+        " accounts on every trade, of the sum on the samples.",
+    ]
+
+
+def json_text(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1).decode() + "\n"

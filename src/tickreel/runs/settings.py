@@ -1,16 +1,18 @@
 """What a run is asked to do, from arguments or a TOML file."""
 
+import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tickreel.errors import InputError, UsageError
+from tickreel.errors import InputError, StrategyError, UsageError
 from tickreel.measure import Conventions
 from tickreel.simulate.account import AccountSettings
+from tickreel.simulate.strategy import Strategy, parameters_of
 from tickreel.units import NS_PER_DAY, format_duration, format_time, parse_duration, parse_time
 
 
@@ -100,6 +102,56 @@ def shown(settings: Mapping[str, Any]) -> dict[str, str]:
         "instruments": settings["instruments"] or "as the store has them",
     }
     return text | {f"set {name}": f"{value!r}" for name, value in settings["set"].items()}
+
+
+ARGUMENTS = frozenset({
+    "strategy", "store", "out", "parameters", "feed", "exchange", "symbols", "start", "end", "capital", "fee",
+    "latency", "allow_short", "uncross", "every", "periods", "risk_free", "instruments", "workers", "jit",
+})  # fmt: skip
+"""The arguments of backtest() and sweep(), which no parameter of a strategy can be called like."""
+
+
+def settings_of(given: Mapping[str, Any], parameters: Mapping[str, Any]) -> RunSettings:
+    """Return the settings of arguments of Python, by name as backtest() has them. Raises UsageError."""
+    for name in given.keys() - ARGUMENTS:
+        close = get_close_matches(name, ARGUMENTS, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(f"{name!r} is no setting; {hint}known are {', '.join(sorted(ARGUMENTS))}")
+    found = dict(given)
+    for name, field_name, parse in (
+        ("start", "from_ns", parse_time), ("end", "to_ns", parse_time),
+        ("latency", "latency_ns", parse_duration), ("every", "every_ns", parse_duration),
+    ):  # fmt: skip
+        value = found.pop(name, None)
+        if value is not None:
+            found[field_name] = parse(value, name)
+    symbols = found.pop("symbols", ())
+    found["symbols"] = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    for name in ("capital", "fee"):
+        if name in found:
+            found[name] = float(found[name])
+    if found.get("instruments") is not None:
+        found["instruments"] = os.fspath(found["instruments"])
+    return RunSettings(**found, parameters=parameters)
+
+
+def check_names(strategy: type[Strategy], asked: Iterable[str]) -> None:
+    """Raise StrategyError for a parameter called like a setting, UsageError for a name that is no parameter."""
+    taken = [name for name in parameters_of(strategy) if name in ARGUMENTS]
+    if taken:
+        raise StrategyError(
+            f"{strategy.__name__}.{taken[0]}: a setting of every run has that name, so backtest() could not tell"
+            f" them apart; give the parameter another one, e.g. my_{taken[0]}"
+        )
+    known = parameters_of(strategy)
+    for name in sorted(set(asked) - set(known)):
+        if close := get_close_matches(name, ARGUMENTS, 1):
+            raise UsageError(
+                f"{strategy.__name__} has no parameter {name!r}; did you mean the setting {close[0]}?"
+            )
+        raise UsageError(
+            f"{strategy.__name__} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
+        )
 
 
 _TOML = {

@@ -28,7 +28,7 @@ from tickreel.strategies.load import StrategyRef, load
 
 OUTPUTS = ("orders", "fills", "postings", "equity")
 _PROGRESS_ROWS = 1 << 20
-_NO_BOOK = (
+NO_BOOK = (
     "its order book is not known at the end of the range: without a snapshot since the store's first day of it, or"
     " since a day that is missing, on_book is not called"
 )
@@ -59,6 +59,9 @@ class SymbolTask(msgspec.Struct, frozen=True):
     batch_rows: int | None
     jit: bool
 
+    def account(self) -> AccountSettings:
+        return AccountSettings(self.capital, self.fee, self.latency_ns, self.allow_short, self.multiplier)
+
 
 def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
     """Run a strategy over one symbol; write its orders, fills, postings and equity.
@@ -67,15 +70,14 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
     "book": fingerprint of the book that the range begins with, "" if it is not known, "notes": texts}.
     """
     task = msgspec.convert(arguments, SymbolTask)
-    strategy, engine = _prepared(task.strategy, task.code, task.jit)
-    settings = AccountSettings(task.capital, task.fee, task.latency_ns, task.allow_short, task.multiplier)
+    strategy, engine = prepared(task.strategy, task.code, task.jit)
     store = Store(task.store)
-    book = _book(task, store)
-    begins_with = "" if book is None or not book.is_known else _fingerprint(book)
-    run = AccountRun(strategy, engine, dict(task.parameters), settings, boundaries(task.grid), book)
+    book = book_of(task, store)
+    begins_with = "" if book is None or not book.is_known else fingerprint_of(book)
+    run = AccountRun(strategy, engine, dict(task.parameters), task.account(), boundaries(task.grid), book)
     with Outputs(Path(task.folder), task.stream.exchange, task.stream.symbol) as outputs:
         done = reported = 0
-        for rows, changes in _batches(task, store, engine.fields):
+        for rows, changes in batches(task, store, engine.fields):
             if not isinstance(changes, Changes):
                 run.feed(rows, outputs, changes)
             else:
@@ -90,12 +92,12 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
         outputs.equity(samples)
         outputs.finish()
     progress(trades=done)
-    notes = [] if book is None or book.is_known else [_NO_BOOK]
+    notes = [] if book is None or book.is_known else [NO_BOOK]
     return {"summary": summary._asdict(), "refused": outputs.refused, "book": begins_with, "notes": notes}
 
 
 @lru_cache(maxsize=1)
-def _prepared(ref: StrategyRef, code: str, jit: bool) -> tuple[type[Strategy], Engine]:
+def prepared(ref: StrategyRef, code: str, jit: bool) -> tuple[type[Strategy], Engine]:
     """Return strategy and engine; those of the symbol before where their code is the same."""
     strategy = load(ref, code)
     return strategy, build(strategy, jit=jit)
@@ -158,7 +160,7 @@ class Outputs:
         self._writers[type].append({name: np.array(rows[name]) for name in names})
 
 
-def _book(task: SymbolTask, store: Store) -> Book | None:
+def book_of(task: SymbolTask, store: Store) -> Book | None:
     """Return the book that the range begins with; None if the strategy watches none."""
     if task.changes is None:
         return None
@@ -168,16 +170,19 @@ def _book(task: SymbolTask, store: Store) -> Book | None:
     return book
 
 
-def _fingerprint(book: Book) -> str:
+def fingerprint_of(book: Book) -> str:
     """Return a hash of all levels."""
     columns = [column for levels in (book.bids(), book.asks()) for column in (len(levels.price), *levels)]
     return hashlib.sha256(b"".join(np.asarray(column).tobytes() for column in columns)).hexdigest()[:32]
 
 
-def _batches(
+def batches(
     task: SymbolTask, store: Store, fields: frozenset[str]
 ) -> Iterator[tuple[Rows, Changes | LateTimes | None]]:
-    """Yield what the engine plays: trades alone, with their times or late ones, or with changes of the book."""
+    """Yield what the engine plays: trades alone, with their times or late ones, or with changes of the book.
+
+    With batch_rows no times are late.
+    """
     if task.changes is None:
         yield from _rows(task, store, fields)
     else:

@@ -12,6 +12,8 @@
     interpret        the same engine as plain Python, which computes as machine code does
     explain          an error of the compiler as a line of the user's
     account          AccountRun: feeds blocks to the engine, hands out what it writes
+    sets             SetRuns: the same for many parameter sets, one pass over the rows
+    sets_kernel      its loop
 
 docs/SEMANTICS.md states every rule with a number. Block size, restart point and compilation
 change no result.

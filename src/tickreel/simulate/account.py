@@ -84,11 +84,32 @@ class Summary(NamedTuple):
     in_position_ns: int
 
 
+def make_world(
+    samples: int, *, accounts: int = 1, answers: int = _ANSWERS, out_rows: int = _OUT_ROWS
+) -> r.World:
+    """Return a world of zeros: of so many accounts one after the other, which share outputs and scratch words.
+
+    samples, answers  room of each account; out_rows room of the outputs
+    """
+    return r.World(
+        r.zeros(r.ACCOUNT, accounts),
+        r.zeros(r.INSTRUMENT, accounts),
+        r.zeros(r.ORDER, accounts * (r.MAX_ORDERS + 1)),
+        r.zeros(r.ANSWER, accounts * answers),
+        r.zeros(r.ORDER_OUT, out_rows),
+        r.zeros(r.FILL_OUT, out_rows),
+        r.zeros(r.POSTING_OUT, 2 * out_rows),
+        r.zeros(r.SAMPLE_OUT, accounts * samples),
+        np.zeros(r.LIMBS, np.int64),
+    )
+
+
 class AccountRun:
     """A strategy with an account of its own over one instrument.
 
     bounds  int64[n], sampling boundaries, ascending; the first at or before the first row
     book    for strategies with on_book: what changes are applied to; what it holds already is known, not shown
+    memory  the strategy's record and a world of zeros, to be used instead of new ones
     """
 
     def __init__(
@@ -99,24 +120,17 @@ class AccountRun:
         settings: AccountSettings,
         bounds: np.ndarray,
         book: Book | None = None,
+        *,
+        memory: tuple[np.ndarray, r.World] | None = None,
     ) -> None:
         settings.check()
         self._book = book
         self._strategy = strategy
         self._engine = engine
-        self._state = make_state(strategy, parameters)
         self._bounds = np.ascontiguousarray(bounds, np.int64)
-        self._world = r.World(
-            r.zeros(r.ACCOUNT, 1),
-            r.zeros(r.INSTRUMENT, 1),
-            r.zeros(r.ORDER, r.MAX_ORDERS + 1),
-            r.zeros(r.ANSWER, _ANSWERS),
-            r.zeros(r.ORDER_OUT, _OUT_ROWS),
-            r.zeros(r.FILL_OUT, _OUT_ROWS),
-            r.zeros(r.POSTING_OUT, 2 * _OUT_ROWS),
-            r.zeros(r.SAMPLE_OUT, len(bounds)),
-            np.zeros(r.LIMBS, np.int64),
-        )
+        if memory is None:
+            memory = make_state(strategy, parameters), make_world(len(bounds))
+        self._state, self._world = memory
         account = self._world.account[0]
         nanos = round(Fraction(settings.capital) * 10**9)
         account.cash_nanos = account.seen_cash_nanos = nanos
@@ -268,13 +282,17 @@ class AccountRun:
         try:
             return function(*arguments)
         except Exception as error:
-            if compiling(error):
-                raise explain(error, self._strategy) from error
-            if times is not None:
+            if times is not None and not compiling(error):
                 account.now_ns = times()[account.now_ns]
-            plain = isinstance(self._engine.run, FunctionType)
-            when = format_time(int(account.now_ns))
-            raise raised(error, self._strategy, when, plain=plain) from error
+            raise self.explained(error) from error
+
+    def explained(self, error: Exception) -> Exception:
+        """Return what to raise for an error that came out of the engine while it played this account."""
+        if compiling(error):
+            return explain(error, self._strategy)
+        plain = isinstance(self._engine.run, FunctionType)
+        when = format_time(int(self._world.account[0].now_ns))
+        return raised(error, self._strategy, when, plain=plain)
 
     def _drain(self, sink: Sink) -> None:
         world = self._world

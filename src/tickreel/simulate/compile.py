@@ -41,7 +41,6 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
     check(strategy)
     callbacks = callbacks_of(strategy)
     code = strategy_key(strategy)
-    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     fields = columns_read(callbacks)
     if not (jit and compiler.compiles()):
         plain = interpreted(callbacks)
@@ -56,9 +55,25 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
     if "on_trade" in machine:
         # It is called for every trade, at one place: what a call hands over costs more than most of them do.
         machine["on_trade"].targetoptions["forceinline"] = True
-    key = f"{compiler.kernels_key()}-{own}-{code}"
+    key = _machine_key(code)
     run, play, look, end = (compiler.specialised(engine_kernel, entry, machine, key) for entry in _ENTRIES)
     return Engine(run, play, look, end, fields, code)
+
+
+def build_sets(engine: Engine) -> Callable[..., None]:
+    """Return sets_kernel.run_sets with the engine of a strategy in it."""
+    from tickreel import jit as compiler
+    from tickreel.simulate import sets_kernel
+
+    key = None if isinstance(engine.run, FunctionType) else _machine_key(engine.key)
+    return compiler.specialised(sets_kernel, "run_sets", {"run": engine.run}, key)
+
+
+def _machine_key(code: str) -> str:
+    from tickreel import jit as compiler
+
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    return f"{compiler.kernels_key()}-{own}-{code}"
 
 
 def strategy_key(strategy: type[Strategy]) -> str:

@@ -1,0 +1,184 @@
+"""What a run or a sweep is made of before it begins: symbols, contracts, grid and compiled code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tickreel.books.book import Book
+from tickreel.errors import StrategyError, UsageError
+from tickreel.runs.contracts import Contract, KnownInstruments, contract_of
+from tickreel.runs.events import CHANGES
+from tickreel.runs.grid import Grid, plan_grid, range_of
+from tickreel.runs.result import SymbolRecord
+from tickreel.runs.settings import RunSettings
+from tickreel.runs.task import SymbolTask
+from tickreel.scan import plan as scans
+from tickreel.scan.plan import Question, Slice, Stream, missing_days
+from tickreel.scan.read import contents, open_slice
+from tickreel.simulate.account import AccountRun
+from tickreel.simulate.compile import build
+from tickreel.simulate.strategy import Strategy, callbacks_of, timer_ns
+from tickreel.store.catalog import Store
+from tickreel.strategies.load import StrategyRef
+
+MAX_TIMERS = 1_000_000_000
+"""Calls of on_timer a symbol; more would go on for minutes in machine code and for ever in plain Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """streams  the trades of each symbol; changes of the order books, by symbol, if the strategy watches them
+    contracts, refused  by symbol: those whose money is known, and the errors of the others
+    code  fingerprint of the strategy
+    """
+
+    streams: list[Stream]
+    changes: dict[str, Stream]
+    contracts: dict[str, Contract]
+    refused: dict[str, UsageError]
+    grid: Grid
+    code: str
+
+    def task(
+        self,
+        store: Store,
+        stream: Stream,
+        ref: StrategyRef,
+        settings: RunSettings,
+        *,
+        parameters: dict[str, Any],
+        folder: Path,
+    ) -> SymbolTask:
+        """Return what a worker needs to run one symbol."""
+        return SymbolTask(
+            store=str(store.root), stream=stream, changes=self.changes.get(stream.name), strategy=ref,
+            code=self.code, parameters=parameters, capital=settings.capital, fee=settings.fee,
+            latency_ns=settings.latency_ns, allow_short=settings.allow_short, uncross=settings.uncross,
+            from_ns=settings.from_ns, to_ns=settings.to_ns, multiplier=self.contracts[stream.name].multiplier,
+            grid=self.grid, folder=str(folder), batch_rows=settings.batch_rows, jit=settings.jit,
+        )  # fmt: skip
+
+    def recorded(self, settings: RunSettings, whole: tuple[int, int], parameters: Any) -> dict[str, Any]:
+        """Return the settings as a run keeps them, with what it made of those that were left out."""
+        return settings.recorded(
+            feed=self.streams[0].feed, symbols=[stream.name for stream in self.streams],
+            from_ns=whole[0] if settings.from_ns is None else settings.from_ns,
+            to_ns=whole[1] if settings.to_ns is None else settings.to_ns,
+            set=parameters,
+        )  # fmt: skip
+
+
+def plan_run(store: Store, strategy: type[Strategy], settings: RunSettings) -> RunPlan:
+    """Return the plan of a run; the strategy is compiled. Raises UsageError, InputError, StrategyError."""
+    settings.check()
+    settings.conventions()
+    question = Question(
+        "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
+    )
+    streams = scans.plan(store, question, opened=True)
+    grid = plan_grid(streams, settings)
+    contracts, refused = _contracts(store, streams, settings)
+    changes = _changes(store, streams, strategy, settings)
+    _check_timer(strategy, grid)
+    return RunPlan(streams, changes, contracts, refused, grid, _warm_up(strategy, settings))
+
+
+def symbol_record(plan: RunPlan, stream: Stream) -> SymbolRecord:
+    """Return the record of a symbol as it is before its run; if it is refused, with the error."""
+    record = SymbolRecord(stream.exchange, stream.symbol, stream.fingerprint)
+    if stream.name in plan.changes:
+        record.data += f" {plan.changes[stream.name].fingerprint}"
+    if stream.name in plan.refused:
+        record.error, record.error_type = str(plan.refused[stream.name]), UsageError.__name__
+    else:
+        contract = plan.contracts[stream.name]
+        record.instrument, record.notes = contract.facts, contract.notes
+    return record
+
+
+def note_ranges(records: list[SymbolRecord], plan: RunPlan, settings: RunSettings) -> tuple[int, int]:
+    """Note each symbol's range of time and its days without data; return the range of all together."""
+    streams, changes = plan.streams, plan.changes
+    first_ns, last_ns = (min(one.first_ns for one in streams), max(one.last_ns for one in streams))
+    asked = range_of(first_ns, last_ns, settings)
+    for symbol, stream in zip(records, streams, strict=True):
+        bounds = settings.from_ns or asked[0], settings.to_ns or asked[1]
+        symbol.missing_days = missing_days(stream, *bounds)
+        if stream.name in changes:
+            symbol.missing_book_days = missing_days(changes[stream.name], *bounds)
+        symbol.days = len({part.key.day for part in stream.slices})
+        if symbol.summary and symbol.summary["events"]:
+            symbol.range_ns = range_of(symbol.summary["first_ns"], symbol.summary["last_ns"], settings)
+    ranges = [symbol.range_ns for symbol in records if symbol.range_ns]
+    return (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else asked
+
+
+def _check_timer(strategy: type[Strategy], grid: Grid) -> None:
+    _, every, count = grid
+    calls = every * (count - 1) // (timer_ns(strategy) or every)
+    if calls > MAX_TIMERS:
+        raise StrategyError(
+            f"{strategy.__name__}.timer = {strategy.timer!r} is up to {calls:,} calls of on_timer over this range,"
+            f" at most {MAX_TIMERS:,}: widen it, or shorten the range"
+        )
+
+
+def _warm_up(strategy: type[Strategy], settings: RunSettings) -> str:
+    """Compile before the workers start, so that none does it at the same time; return the code's key."""
+    engine = build(strategy, jit=settings.jit)
+    book = Book() if "on_book" in callbacks_of(strategy) else None
+    run = AccountRun(strategy, engine, {}, settings.account(), np.zeros(1, np.int64), book)
+    if settings.jit:
+        run.warm_up()
+    return engine.key
+
+
+def _changes(
+    store: Store, streams: list[Stream], strategy: type[Strategy], settings: RunSettings
+) -> dict[str, Stream]:
+    """Return the changes of the order books of all symbols, for a strategy with on_book; else nothing.
+
+    Raises UsageError naming a symbol that has none in the range.
+    """
+    if "on_book" not in callbacks_of(strategy):
+        return {}
+    found = {}
+    for stream in streams:
+        question = Question(
+            CHANGES, stream.feed, stream.exchange, (stream.symbol,), settings.from_ns, settings.to_ns
+        )
+        try:
+            (changes,) = scans.plan(store, question)
+            changes.slices = [_opened(store, part, stream.symbol) for part in changes.slices]
+            if not changes.rows:
+                raise ValueError("its days are empty")
+        except (UsageError, ValueError) as error:
+            raise UsageError(
+                f"{strategy.__name__}.on_book: {stream.name} has trades, but no rows of {CHANGES} in that time;"
+                " import them, or name other symbols"
+            ) from error
+        found[stream.name] = changes
+    return found
+
+
+def _opened(store: Store, part: Slice, symbol: str) -> Slice:
+    """Return a slice with its contents; unlike `plan`, days without rows stay: a book goes on over them."""
+    return part if part.contents else Slice(part.key, contents(open_slice(store, part), part, symbol))
+
+
+def _contracts(
+    store: Store, streams: list[Stream], settings: RunSettings
+) -> tuple[dict[str, Contract], dict[str, UsageError]]:
+    """Return the contracts of the symbols whose money is known, and the errors of the others."""
+    known = KnownInstruments(store, settings.instruments)
+    contracts, refused = {}, {}
+    for stream in streams:
+        try:
+            contracts[stream.name] = contract_of(
+                known, stream, fee=settings.fee, from_ns=settings.from_ns, to_ns=settings.to_ns
+            )
+        except UsageError as error:
+            refused[stream.name] = error
+    return contracts, refused

@@ -1,0 +1,111 @@
+"""sweep(): a strategy with many parameter sets over the symbols of a store, one scan of the data for all."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tickreel.runs.axes import axes_of, count_of
+from tickreel.runs.backtest import (
+    OnProgress,
+    command_of,
+    machine_of,
+    now_text,
+    run_tasks,
+    store_at,
+    workers_of,
+)
+from tickreel.runs.folder import RunFolder, check_out
+from tickreel.runs.plan import note_ranges, plan_run
+from tickreel.runs.result import RunRecord
+from tickreel.runs.settings import RunSettings, settings_of
+from tickreel.runs.sweep_parts import Parts, parts_of
+from tickreel.runs.sweep_result import SweepResult
+from tickreel.simulate.account import AccountSettings
+from tickreel.simulate.compile import build
+from tickreel.simulate.sets import SetRuns
+from tickreel.simulate.strategy import Strategy, callbacks_of
+from tickreel.store.catalog import Store
+from tickreel.strategies.fresh import refuse_within_load
+from tickreel.strategies.load import StrategyRef, load, reference
+
+
+def sweep(
+    strategy: str | type[Strategy],
+    parameters: Mapping[str, Any],
+    *,
+    store: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> SweepResult:
+    """Run a strategy with every combination of parameter values; one scan of the data serves all.
+
+        result = tickreel.sweep("momentum", {"threshold": "0.0005:0.005:10", "fraction": [0.5, 0.95]},
+                                symbols=["BTCUSDT"], latency="5ms")
+
+    parameters  name -> a value, some values (list, array), or "a:b:n": n values from a to b, both among them
+    settings    symbols, start, latency ... as backtest() has them
+    out         folder for metrics and report; None: a temporary one that lives as long as the result
+    The metrics of a set are those of backtest() with its parameters, for any number of workers. A symbol that
+    fails with a set is in its `failed` and stops no other. Raises UsageError, InputError, StrategyError.
+    """
+    refuse_within_load()
+    asked = settings_of(settings, parameters)
+    return run_sweep(store_at(store), reference(strategy), asked, out=Path(out) if out else None)
+
+
+def run_sweep(
+    store: Store,
+    ref: StrategyRef,
+    settings: RunSettings,
+    *,
+    out: Path | None = None,
+    command: str = "",
+    source: str | None = None,
+    on_plan: Callable[[dict[str, float], int], None] | None = None,
+    on_progress: OnProgress | None = None,
+) -> SweepResult:
+    """Run, measure and write the folder; see `sweep`.
+
+    settings  `parameters` are what axes_of takes
+    on_plan   called with task id -> trades x sets, and the number of sets; "trades" of on_progress are x sets, too
+    """
+    began = time.perf_counter()
+    check_out(out)
+    strategy = load(ref)
+    axes = axes_of(strategy, settings.parameters)
+    plan = plan_run(store, strategy, settings)
+    _warm_up(strategy, settings)
+    with RunFolder.create(out) as folder:
+        scratch = folder.path / "parts"
+        scratch.mkdir()
+        workers = workers_of(settings, len(plan.streams) * count_of(axes))
+        parts = parts_of(store, ref, plan, settings, axes=axes, workers=workers, folder=scratch)
+        tasks = [part.as_task() for part in parts]
+        if on_plan:
+            on_plan({task.id: task.weight for task in tasks}, count_of(axes))
+        outcomes = run_tasks(tasks, settings, on_progress or (lambda name, numbers: None))
+        found = Parts(plan, parts, outcomes)
+        records = [found.record(plan, stream) for stream in plan.streams]
+        whole = note_ranges(records, plan, settings)
+        record = RunRecord(
+            strategy=strategy.__name__, command=command or command_of("sweep", ref), source=source,
+            from_ns=whole[0], to_ns=whole[1], code=plan.code,
+            settings=plan.recorded(settings, whole, axes),
+            capital=settings.capital, conventions=asdict(settings.conventions()), symbols=records,
+            wall_seconds=time.perf_counter() - began, workers=workers_of(settings, len(tasks)),
+            created=now_text(), machine=machine_of(),
+        )  # fmt: skip
+        sets = list(found.sets(axes, records, settings.conventions()))
+        shutil.rmtree(scratch)
+        return SweepResult.write(folder, record, sets)
+
+
+def _warm_up(strategy: type[Strategy], settings: RunSettings) -> None:
+    if settings.jit and "on_book" not in callbacks_of(strategy):
+        SetRuns(strategy, build(strategy), [{}], AccountSettings(), np.zeros(1, np.int64)).warm_up()
