@@ -96,8 +96,8 @@ def run_engine(
             stop = start + (split or len(trades))
             block = r.Rows(*(column[start:stop] for column in rows))
             if late:
-                times, numbers = block.local_ns, np.arange(len(block.local_ns))
-                run.feed(block._replace(local_ns=numbers), pages, r.LateTimes(times.copy, int(times[-1])))
+                times, none = block.local_ns, np.empty(0, np.int64)
+                run.feed(block._replace(local_ns=none), pages, r.LateTimes(times.copy, int(times[-1])))
             else:
                 run.feed(block, pages)
         summary, samples = run.finish(pages)

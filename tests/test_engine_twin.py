@@ -96,7 +96,7 @@ def test_times_are_asked_for_where_one_is_needed_and_nowhere_else():
         prices[:5] = 100.0 if number == 4 else prices[5]
         none, times = np.zeros(10), np.arange(start, start + 10)
         late = LateTimes(lambda: asked.append(number) or times, start + 9)
-        return Rows(prices, none, np.zeros(10, np.uint8), times, np.arange(10)), late
+        return Rows(prices, none, np.zeros(10, np.uint8), times, np.empty(0, np.int64)), late
 
     run = AccountRun(Momentum, engine(Momentum, True), {}, AccountSettings(), np.array([0, 25]))
     pages = Pages()

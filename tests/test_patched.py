@@ -79,6 +79,17 @@ def test_any_range_is_decoded_on_its_own(name: str) -> None:
             assert out.tolist() == values[start:stop].tolist()
 
 
+@pytest.mark.parametrize("name", ["walk (0.6, 0.3, 0.1)", "count", "equal"])
+def test_floats_are_those_of_the_integers(name: str) -> None:
+    values, data = SAMPLES[name], memoryview(ENCODED[name] or b"")
+    for start, stop in ((0, ROWS), (5, 6), (k.PIECE - 3, 2 * k.PIECE + 9), (7, 7)):
+        out = np.full(stop - start, -1.0)
+        patched.decode_floats(data, ROWS, start, POWERS[3], INVERSES[3], out)
+        assert out.tobytes() == (values[start:stop] / 1_000.0).tobytes()
+    with pytest.raises(CorruptionError):
+        patched.decode_floats(data, ROWS + 1, 0, POWERS[3], INVERSES[3], np.empty(ROWS + 1))
+
+
 @settings(deadline=None, max_examples=200)
 @given(counts=st.dictionaries(st.integers(0, 64), st.integers(1, 1000), min_size=1, max_size=8))
 def test_the_widths_need_the_fewest_bits(counts: dict[int, int]) -> None:

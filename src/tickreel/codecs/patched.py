@@ -50,6 +50,23 @@ def decode_rows(data: memoryview, rows: int, start: int, out: np.ndarray) -> Non
     raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
 
 
+def decode_floats(
+    data: memoryview, rows: int, start: int, power: float, inverse: float, out: np.ndarray
+) -> None:
+    """Write the same values as `decode_rows`, divided by a power of ten: float64[n]."""
+    from tickreel.codecs import patched_kernel as k
+
+    if rows and not len(data) % 8 and out.dtype == np.float64:
+        longs = np.frombuffer(data, np.uint64)
+        head, scratch = np.empty(k.HEAD, np.int64), np.empty((3, k.PIECE + 2 * k.LANES), np.uint64)
+        integers = np.empty(k.PIECE, np.int64)
+        if k.decode_floats(
+            longs, longs.view(np.uint32), rows, start, head, scratch, integers, power, inverse, out
+        ):
+            return
+    raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
+
+
 def _best_mode(steps: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Return what the mode packs that needs the fewest bits; mode, layers and widths go to the head."""
     from tickreel.codecs import patched_kernel as k

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tickreel.codecs.decimal_kernel import to_floats
 from tickreel.codecs.machine_kernel import bit_length, count_ones, trailing_zeros
 from tickreel.jit import inlined, kernel
 
@@ -230,6 +231,21 @@ def decode_rows(longs, words, rows, start, head, scratch, out):
             return False
         first, last = max(start - begin, 0), min(stop - begin, count)
         _restore(parts, piece, scratch[0], first, out[begin + first - start : begin + last - start])
+    return True
+
+
+@kernel
+def decode_floats(longs, words, rows, start, head, scratch, integers, power, inverse, out):
+    """Write the values of `decode_rows` divided by `power`, as decimal_kernel.to_floats does.
+
+    integers  int64[PIECE], for its use: a piece at a time stays in the nearest cache
+    """
+    for first in range(0, out.shape[0], PIECE):
+        values = out[first : first + PIECE]
+        place, count = start + first, values.shape[0]
+        if not decode_rows(longs, words, rows, place, head, scratch, integers[:count]):
+            return False
+        to_floats(integers[:count], power, inverse, False, values)
     return True
 
 

@@ -84,7 +84,7 @@ def run_symbol(arguments: dict[str, Any], progress: Callable[..., None]) -> dict
                 if changes.after_gap:
                     run.forget_book(outputs)
                 run.feed_events(rows, changes.rows, changes.scale, outputs)
-            done += len(rows.local_ns)
+            done += len(rows.price)
             if done - reported >= _PROGRESS_ROWS:
                 progress(trades=done)
                 reported = done
@@ -216,7 +216,7 @@ def _times(reader: StreamReader, piece: Piece) -> np.ndarray:
 
 
 class Unread:
-    """Stands in for columns that were not read: zeros, and for times the numbers of the rows."""
+    """Stands in for columns that were not read: zeros, and no times."""
 
     def __init__(self) -> None:
         self._make(BLOCK_ROWS)
@@ -229,7 +229,7 @@ class Unread:
         )
 
     def _make(self, size: int) -> None:
-        times = np.arange(size)
+        none = np.empty(0, np.int64)
         self._all = Rows(
-            np.zeros(size), np.zeros(size), np.zeros(size, np.uint8), np.zeros(size, np.int64), times
+            np.zeros(size), np.zeros(size), np.zeros(size, np.uint8), np.zeros(size, np.int64), none
         )

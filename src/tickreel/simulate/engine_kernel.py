@@ -44,8 +44,8 @@ def run(state, world, rows, bounds, start, stop, timed):
     world   records.World
     rows    records.Rows: columns of one block
     bounds  int64[n], sampling boundaries, ascending
-    timed   False if nothing is due at any of the rows, and rows.local_ns are no times: then it stops
-            after a row at which an order was sent
+    timed   False if nothing is due at any of the rows, and rows.local_ns has none: then rows are numbered
+            instead, and it stops after one at which an order was sent
     It stops early, with account.status set, for want of room in the output arrays or on an error.
     """
     account = world.account[0]
@@ -54,7 +54,7 @@ def run(state, world, rows, bounds, start, stop, timed):
         begin(state[0], ctx, account, world.instruments[0], rows, start)
     row = start
     if not timed:
-        row = play_quiet(state[0], ctx, world, rows, start, stop)
+        row = play_quiet(state[0], ctx, world, rows, start, stop, False)
     while timed and row < stop and account.status == GOING:
         is_due = account.live > 0 or rows.local_ns[row] >= next_watch(account, bounds)
         if is_due and not attend(state[0], ctx, world, rows, bounds, row):
@@ -62,10 +62,11 @@ def run(state, world, rows, bounds, start, stop, timed):
         until = row + 1
         if account.live == 0:
             until = first_at(rows.local_ns, row + 1, stop, next_watch(account, bounds))
-        row = play_quiet(state[0], ctx, world, rows, row, until)
+        row = play_quiet(state[0], ctx, world, rows, row, until, True)
     if row > start:
         world.instruments[0].trades += row - start
-        world.instruments[0].last_ns = rows.local_ns[row - 1]
+        if timed:
+            world.instruments[0].last_ns = rows.local_ns[row - 1]
     return row
 
 
@@ -86,7 +87,7 @@ def attend(me, ctx, world, rows, bounds, row):
     return account.status == GOING
 
 
-def play_quiet(me, ctx, world, rows, start, stop):
+def play_quiet(me, ctx, world, rows, start, stop, timed):
     """Mark and show rows before which nothing is due, until an order is sent; return the row that comes next.
 
     What every row changes is kept in local variables, and of the records only what `ctx` shows is written.
@@ -98,7 +99,8 @@ def play_quiet(me, ctx, world, rows, start, stop):
     prices, amounts, sides = rows.price[start:stop], rows.amount[start:stop], rows.side[start:stop]
     exchange_ns, local_ns = rows.exchange_ns[start:stop], rows.local_ns[start:stop]
     for row in range(prices.shape[0]):
-        price, now = prices[row], local_ns[row]
+        price = prices[row]
+        now = local_ns[row] if timed else start + row
         equity = cash + held * price
         if equity > peak:
             if trough < peak:

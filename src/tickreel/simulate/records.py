@@ -188,7 +188,7 @@ class Rows(NamedTuple):
 
 
 class LateTimes(NamedTuple):
-    """Times of some rows that are not decoded yet: `Rows.local_ns` numbers the rows instead.
+    """Times of some rows that are not decoded yet: `Rows.local_ns` is empty instead.
 
     read     gives them, int64[n]
     last_ns  the last of them

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tickreel.codecs import CODECS
+from tickreel.codecs import CODECS, patched
 from tickreel.codecs.decimals import FLOAT_BITS, INVERSES, POWERS
 from tickreel.errors import CorruptionError, disk_error
 from tickreel.schema import Kind, RecordType
@@ -104,8 +104,11 @@ class Segment:
             out = out[:count]
         scale = int(chunk["scale"])
         if kind is Kind.DECIMAL and scale != FLOAT_BITS:
-            integers, _ = self.integers(column, block, rows)
-            to_floats(integers, POWERS[scale], INVERSES[scale], chunk["nulls"] != 0, out)
+            if chunk["codec"] == patched.ID:
+                self._decode(place, block, start, out, scale)
+            else:
+                integers, _ = self.integers(column, block, rows)
+                to_floats(integers, POWERS[scale], INVERSES[scale], chunk["nulls"] != 0, out)
             return out
         self._decode(place, block, start, out)
         if kind is Kind.ENUM and count and int(out.max()) >= len(self.record.columns[place].choices):
@@ -154,12 +157,15 @@ class Segment:
         start, stop, _ = rows.indices(count)
         return start, max(stop - start, 0)
 
-    def _decode(self, place: int, block: int, start: int, out: np.ndarray) -> None:
+    def _decode(self, place: int, block: int, start: int, out: np.ndarray, scale: int | None = None) -> None:
+        """Decode some rows of a chunk; as integers x 10^-scale if one is given, which `patched` does at once."""
         codec = CODECS[int(self.footer.chunks["codec"][block, place])]
         data = self._chunk(place, block)
         rows = int(self.footer.blocks["rows"][block])
         try:
-            if len(out) == rows:
+            if scale is not None:
+                patched.decode_floats(data, rows, start, POWERS[scale], INVERSES[scale], out)
+            elif len(out) == rows:
                 codec.decode(data, out)
             elif hasattr(codec, "decode_rows"):
                 codec.decode_rows(data, rows, start, out)
