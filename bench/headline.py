@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -165,12 +166,12 @@ class Figures(NamedTuple):
 def measure(market: SyntheticMarket, store: Path, made: Made, *, workers: int, rounds: int) -> Figures:
     _run(store, workers, symbols=market.symbols[:1])  # compiles what is not compiled yet
     cold = _run(store, workers).seconds if _drop_cache(store) else None
-    runs = [_run(store, workers) for _ in range(rounds + (cold is None))][-rounds:]
-    warm = sorted(run.seconds for run in runs)[len(runs) // 2]
+    warm = median(_run(store, workers).seconds for _ in range(rounds))
+    watched = _run(store, workers, watch=True)
     rows, seconds = _naive(market)
     return Figures(
         made.trades, made.file_bytes / made.trades, made.seconds, cold, warm,
-        max(run.own_mib for run in runs), max(run.rss_mib for run in runs), workers,
+        watched.own_mib, watched.rss_mib, workers,
         second_core(3), rows / seconds, rows,
     )  # fmt: skip
 
@@ -181,8 +182,11 @@ class _Run(NamedTuple):
     rss_mib: float
 
 
-def _run(store: Path, workers: int, symbols: tuple[str, ...] = ()) -> _Run:
-    """Run the command; return its time and the highest memory of its processes together."""
+def _run(store: Path, workers: int, *, symbols: tuple[str, ...] = (), watch: bool = False) -> _Run:
+    """Run the command; return its time and, if it is watched, the highest memory of its processes together.
+
+    watch  look at the memory many times a second, which takes time of its own
+    """
     out = tempfile.mkdtemp(prefix="run-", dir=store.parent)
     words = [sys.executable, "-m", "tickreel", "run", "momentum", "--store", str(store), "--quiet", "--json"]
     words += ["--workers", str(workers), "--out", out]
@@ -192,10 +196,11 @@ def _run(store: Path, workers: int, symbols: tuple[str, ...] = ()) -> _Run:
         with tempfile.TemporaryFile() as printed:
             began = time.monotonic()
             with subprocess.Popen(words, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT) as process:
-                while process.poll() is None:
+                while watch and process.poll() is None:
                     now_own, now_rss = memory_mib(tree(process.pid))
                     own, rss = max(own, now_own), max(rss, now_rss)
                     time.sleep(_EVERY_S)
+                process.wait()
             seconds = time.monotonic() - began
             if process.returncode:
                 printed.seek(0)
