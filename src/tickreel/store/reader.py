@@ -90,8 +90,6 @@ class Segment:
               its beginning
         rows  [start, stop) within the block, None: all of them
         """
-        from tickreel.codecs.decimal_kernel import to_floats
-
         place = self._index[column]
         kind = self.record.columns[place].kind
         chunk = self.footer.chunks[block, place]
@@ -107,6 +105,8 @@ class Segment:
             if chunk["codec"] == patched.ID:
                 self._decode(place, block, start, out, scale)
             else:
+                from tickreel.codecs.decimal_kernel import to_floats
+
                 integers, _ = self.integers(column, block, rows)
                 to_floats(integers, POWERS[scale], INVERSES[scale], chunk["nulls"] != 0, out)
             return out
