@@ -17,7 +17,7 @@ import numpy as np
 import zstandard
 
 import store_sample as sample
-from tickreel.codecs import constant, pco, plain_text, planes
+from tickreel.codecs import constant, patched, pco, plain_text, planes
 from tickreel.errors import CorruptionError, FormatError
 from tickreel.schema import RECORD_TYPES
 from tickreel.store import format as fmt
@@ -218,6 +218,9 @@ AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "scale 23": setting("chunks", "scale", PRICE, 23),
     "scale 126": setting("chunks", "scale", PRICE, 126),
     "scale of a time": setting("chunks", "scale", 0, 2),
+    "empty prices in patched": lambda f: [
+        setting("chunks", field, PRICE, value)(f) for field, value in (("codec", patched.ID), ("nulls", 1))
+    ],
     "null flag 2": setting("chunks", "nulls", PRICE, 2),
     "null flag of an enum": setting("chunks", "nulls", SIDE, 1),
     "text of width 0": setting("chunks", "width", ID, 0),

@@ -322,6 +322,22 @@ def test_a_task_whose_worker_died_once_runs_again_after_the_others(one, tmp_path
     assert [other.value for other in others] == [0, 1, 4]
 
 
+def test_workers_that_start_at_once_import_before_the_first_task():
+    with make_executor(2, modules=["email.headerregistry"]) as executor:
+        workers = {executor._backend._workers[slot].pid for slot in (0, 1)}
+        jobs = [task("loaded", {"name": "email.headerregistry"}, f"{n}") for n in range(2)]
+        found = [outcome.value for outcome in executor.run(jobs)]
+    assert {one["pid"] for one in found} <= workers
+    assert all(one["there"] for one in found)
+
+
+def test_a_module_that_cannot_be_imported_fails_the_tasks_in_words(capfd):
+    with make_executor(2, modules=["tickreel.nowhere"]) as executor:
+        (outcome,) = executor.run(squares(1))
+    assert outcome.state == "crashed"
+    assert "No module named 'tickreel.nowhere'" in capfd.readouterr().err
+
+
 def test_a_call_to_a_worker_that_just_died_is_told_as_a_death():
     worker = WorkerProcess()
     os.kill(worker.pid, signal.SIGTERM)

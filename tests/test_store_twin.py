@@ -199,3 +199,10 @@ def test_format_mds_example_is_what_the_writer_writes(tmp_path: Path) -> None:
     assert tape.columns["price"] == [42283.6, 42283.55, 42283.0]
     assert tape.columns["amount"] == [0.001, 1e-7, 2.0]
     assert tape.columns["side"] == [1, 2, 2]
+
+
+def test_a_buffer_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    record = RECORD_TYPES["trades"]
+    path = sample.write(tmp_path / "x.reel", record, sample.random_cells(record, 40, seed=5))
+    with pytest.raises(ValueError, match="room for 39 of 40 rows"):
+        Segment.open(path).read("price", 0, np.empty(39))

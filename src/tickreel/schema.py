@@ -6,6 +6,7 @@ what a backtest writes. `exchange` and `symbol` are not columns: a segment's key
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Column:
     allow: Allow = Allow.NOT_NEGATIVE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecordType:
     """A kind of event with its columns in storage order; `order` is the tie-break of D1 across types."""
 
@@ -65,14 +66,16 @@ class RecordType:
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+        return self.columns[self.places[name]]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Name -> place of each column."""
+        return {name: place for place, name in enumerate(self.names)}
 
     @property
     def time(self) -> str:

@@ -2,7 +2,7 @@
 
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -18,10 +18,14 @@ _CHECK_EVERY_S = 0.2
 
 
 class LocalBackend:
-    """A worker per slot, started when the slot is first used."""
+    """A worker per slot, started when the slot is first used.
 
-    def __init__(self, workers: int) -> None:
+    modules  what every worker imports before its first task; if there are any, all workers start at once
+    """
+
+    def __init__(self, workers: int, modules: Sequence[str] = ()) -> None:
         self.slots = workers
+        self._modules = modules
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, WorkerProcess] = {}
         self._pending: dict[int, tuple[str, bytes]] = {}  # calls whose worker is still starting
@@ -30,17 +34,20 @@ class LocalBackend:
         self._dying: list[WorkerProcess] = []
         self._failed_starts = 0
         self._next_check_s = 0.0
+        for slot in range(workers if modules else 0):
+            self._spawn(slot)
 
     def start(self, slot: int, function: str, arguments: bytes) -> None:
         worker = self._workers.get(slot)
-        if worker is not None and worker.ready and worker.alive:
+        if worker is None or not worker.alive:
+            self._drop(slot)
+            self._spawn(slot)
+        elif worker.ready:
             self._busy.add(slot)
             self._begun.append(slot)
             worker.give(function, arguments)
             return
-        self._drop(slot)
         self._pending[slot] = (function, arguments)
-        self._spawn(slot)
 
     def wait(self, timeout_s: float, deliver: Callable[[Event], None]) -> None:
         begun, self._begun = self._begun, []
@@ -64,7 +71,7 @@ class LocalBackend:
         self._selector.close()
 
     def _spawn(self, slot: int) -> None:
-        worker = self._workers[slot] = WorkerProcess()
+        worker = self._workers[slot] = WorkerProcess(self._modules)
         self._selector.register(worker, selectors.EVENT_READ, slot)
 
     def _drop(self, slot: int) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from io import FileIO
 
@@ -14,7 +15,7 @@ from tickreel.errors import TaskError, UsageError
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from tickreel.compute.worker import main; main(*map(int, sys.argv[2:]))"
+    "from tickreel.compute.worker import main; main(json.loads(sys.argv[2]), *map(int, sys.argv[3:]))"
 )
 _CHUNK_BYTES = 1 << 16
 _EXIT_S = 1.0  # from the end of the pipes, which is late in a death, to the exit status
@@ -30,9 +31,12 @@ _CAUSES = {
 
 
 class WorkerProcess:
-    """A new Python that serves calls. It shares nothing with this one but pipes and stderr."""
+    """A new Python that serves calls. It shares nothing with this one but pipes and stderr.
 
-    def __init__(self) -> None:
+    modules  what it imports before the first call
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
         if not sys.executable:
             raise UsageError("workers need a Python to start, but sys.executable is empty; use workers=1")
         self.ready = False
@@ -44,7 +48,7 @@ class WorkerProcess:
                 calls, self._calls = _pipe(theirs, self._pipes)
                 self._notes, notes = _pipe(self._pipes, theirs)
                 self._faults, faults = _pipe(self._pipes, theirs)
-                self._process = _popen(calls, notes, faults)
+                self._process = _popen(modules, calls, notes, faults)
         except OSError as error:
             self._pipes.close()
             raise TaskError(
@@ -113,7 +117,7 @@ def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[FileIO, FileIO]:
     return reading.enter_context(FileIO(reader, "rb")), writing.enter_context(FileIO(writer, "wb"))
 
 
-def _popen(*files: FileIO) -> subprocess.Popen[bytes]:
+def _popen(modules: Sequence[str], *files: FileIO) -> subprocess.Popen[bytes]:
     path = json.dumps([folder for folder in sys.path if isinstance(folder, str)])
     handed = [file.fileno() for file in files]
     # Blocked here, the signal stays blocked in the child until it has chosen to ignore it; a Ctrl-C of
@@ -121,7 +125,16 @@ def _popen(*files: FileIO) -> subprocess.Popen[bytes]:
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen(
-            [sys.executable, "-P", "-c", _BOOT, path, *map(str, handed), str(os.getpid())],
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                _BOOT,
+                path,
+                json.dumps(list(modules)),
+                *map(str, handed),
+                str(os.getpid()),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=2,  # what a task prints must not mix with a document on the parent's stdout
             pass_fds=handed,

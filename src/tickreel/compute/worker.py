@@ -1,6 +1,7 @@
 """The main loop of a worker process: take a call, run it, reply; end when the parent is gone."""
 
 import faulthandler
+import importlib
 import os
 import select
 import signal
@@ -16,9 +17,10 @@ from tickreel.compute.call import Numbers, Progress, call
 _WATCH_EVERY_S = 0.2
 
 
-def main(calls_fd: int, notes_fd: int, faults_fd: int, parent: int) -> None:
+def main(modules: list[str], calls_fd: int, notes_fd: int, faults_fd: int, parent: int) -> None:
     """Serve until the calls end.
 
+    modules             imported before the first call is taken
     calls_fd, notes_fd  pipes, see `frames`
     faults_fd           pipe that gets the Python stack if the process crashes
     parent              process id of the executor
@@ -32,7 +34,7 @@ def main(calls_fd: int, notes_fd: int, faults_fd: int, parent: int) -> None:
     sys.stdout = sys.stderr  # descriptor 1 is the parent's stderr too, but would be buffered
     faulthandler.enable(faults_fd, all_threads=False)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _Worker(calls_fd, notes_fd).serve()
+    _Worker(calls_fd, notes_fd).serve(modules)
     os._exit(0)
 
 
@@ -50,9 +52,11 @@ class _Worker:
         self._room = select.poll()
         self._room.register(notes_fd, select.POLLOUT)
 
-    def serve(self) -> None:
+    def serve(self, modules: list[str]) -> None:
         try:
             self._send(frames.Ready())
+            for name in modules:
+                importlib.import_module(name)
             while (wanted := frames.receive_call(self._calls_fd)) is not None:
                 with _killed_if_closed(self._calls_fd):
                     reply = call(wanted.function, wanted.arguments, Progress(self._note))

@@ -15,19 +15,23 @@ import msgspec
 import numpy as np
 
 import tickreel
-from tickreel.compute import Numbers, Outcome, Task, make_executor
+from tickreel.compute import Executor, Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, UsageError
 from tickreel.runs.folder import RunFolder, check_out
-from tickreel.runs.plan import RunPlan, note_ranges, plan_run, symbol_record
+from tickreel.runs.plan import RunPlan, note_ranges, plan_run, question_of, symbol_record
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
 from tickreel.runs.settings import RunSettings, check_names, settings_of
 from tickreel.runs.task import SymbolTask
+from tickreel.scan import plan as scans
 from tickreel.scan.plan import Stream
 from tickreel.simulate.strategy import Strategy, convert_parameter, parameters_of
 from tickreel.store.catalog import Store
 from tickreel.strategies.fresh import refuse_within_load
 from tickreel.strategies.load import StrategyRef, load, reference
 from tickreel.units import NS_PER_DAY
+
+_MODULES = ("tickreel.runs.task", "tickreel.simulate.context_kernel", "tickreel.codecs.patched_kernel")
+"""What a worker of a run needs beside its strategy."""
 
 OnProgress = Callable[[str, Numbers], None]
 """Called with (exchange:symbol, {"trades"}) while a symbol runs, {"done": 1} at its end."""
@@ -107,16 +111,16 @@ def run_backtest(
     strategy = load(ref)
     check_names(strategy, settings.parameters)
     parameters = {name: convert_parameter(strategy, name, v) for name, v in settings.parameters.items()}
-    plan = plan_run(store, strategy, settings)
-    if on_plan:
-        on_plan(plan.streams)
-    with RunFolder.create(out) as folder:
+    with workers_for(store, settings) as executor, RunFolder.create(out) as folder:
+        plan = plan_run(store, strategy, settings)
+        if on_plan:
+            on_plan(plan.streams)
         tasks = [
             _task(plan.task(store, stream, ref, settings, parameters=parameters, folder=folder.path))
             for stream in plan.streams
             if stream.name in plan.contracts
         ]
-        outcomes = run_tasks(tasks, settings, on_progress or (lambda name, numbers: None))
+        outcomes = run_tasks(executor, tasks, on_progress or (lambda name, numbers: None))
         records = [_record(plan, stream, outcomes.get(stream.name)) for stream in plan.streams]
         whole = note_ranges(records, plan, settings)
         record = RunRecord(
@@ -124,7 +128,7 @@ def run_backtest(
             from_ns=whole[0], to_ns=whole[1], code=plan.code,
             settings=plan.recorded(settings, whole, {**parameters_of(strategy), **parameters}),
             capital=settings.capital, conventions=asdict(settings.conventions()), symbols=records,
-            wall_seconds=time.perf_counter() - began, workers=workers_of(settings, len(tasks)),
+            wall_seconds=time.perf_counter() - began, workers=executor.workers,
             created=now_text(), machine=machine_of(),
         )  # fmt: skip
         return RunResult.write(folder, record)
@@ -135,16 +139,22 @@ def _task(task: SymbolTask) -> Task:
     return Task(stream.name, "tickreel.runs.task:run_symbol", msgspec.to_builtins(task), weight=stream.rows)
 
 
-def run_tasks(tasks: list[Task], settings: RunSettings, on_progress: OnProgress) -> dict[str, Outcome]:
+def workers_for(store: Store, settings: RunSettings, each: int = 1) -> Executor:
+    """Return an executor for `each` tasks a symbol, or fewer; its workers start while the caller makes the plan."""
+    settings.check()
+    tasks = each * len(scans.plan(store, question_of(settings)))
+    # Plain Python stays in the main thread: Ctrl-C stops it there, and a debugger is at home.
+    return make_executor(workers_of(settings, tasks), in_thread=settings.jit, modules=_MODULES)
+
+
+def run_tasks(executor: Executor, tasks: list[Task], on_progress: OnProgress) -> dict[str, Outcome]:
     """Return the outcomes by task id. Raises DiskError at once: no task can go on without room."""
     outcomes: dict[str, Outcome] = {}
-    # Plain Python stays in the main thread: Ctrl-C stops it there, and a debugger is at home.
-    with make_executor(workers_of(settings, len(tasks)), in_thread=settings.jit) as executor:
-        for outcome in executor.run(tasks, on_progress=on_progress):
-            if not outcome.ok and isinstance(outcome.as_error(), DiskError):
-                raise outcome.as_error()
-            outcomes[outcome.task_id] = outcome
-            on_progress(outcome.task_id, {"done": 1})
+    for outcome in executor.run(tasks, on_progress=on_progress):
+        if not outcome.ok and isinstance(outcome.as_error(), DiskError):
+            raise outcome.as_error()
+        outcomes[outcome.task_id] = outcome
+        on_progress(outcome.task_id, {"done": 1})
     return outcomes
 
 

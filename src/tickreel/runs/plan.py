@@ -74,15 +74,19 @@ def plan_run(store: Store, strategy: type[Strategy], settings: RunSettings) -> R
     """Return the plan of a run; the strategy is compiled. Raises UsageError, InputError, StrategyError."""
     settings.check()
     settings.conventions()
-    question = Question(
-        "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
-    )
-    streams = scans.plan(store, question, opened=True)
+    streams = scans.plan(store, question_of(settings), opened=True)
     grid = plan_grid(streams, settings)
     contracts, refused = _contracts(store, streams, settings)
     changes = _changes(store, streams, strategy, settings)
     _check_timer(strategy, grid)
     return RunPlan(streams, changes, contracts, refused, grid, _warm_up(strategy, settings))
+
+
+def question_of(settings: RunSettings) -> Question:
+    """Return what a run asks of a store."""
+    return Question(
+        "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
+    )
 
 
 def symbol_record(plan: RunPlan, stream: Stream) -> SymbolRecord:

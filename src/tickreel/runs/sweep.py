@@ -18,7 +18,7 @@ from tickreel.runs.backtest import (
     now_text,
     run_tasks,
     store_at,
-    workers_of,
+    workers_for,
 )
 from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.plan import note_ranges, plan_run
@@ -79,17 +79,16 @@ def run_sweep(
     check_out(out)
     strategy = load(ref)
     axes = axes_of(strategy, settings.parameters)
-    plan = plan_run(store, strategy, settings)
-    _warm_up(strategy, settings)
-    with RunFolder.create(out) as folder:
+    with workers_for(store, settings, count_of(axes)) as executor, RunFolder.create(out) as folder:
+        plan = plan_run(store, strategy, settings)
+        _warm_up(strategy, settings)
         scratch = folder.path / "parts"
         scratch.mkdir()
-        workers = workers_of(settings, len(plan.streams) * count_of(axes))
-        parts = parts_of(store, ref, plan, settings, axes=axes, workers=workers, folder=scratch)
+        parts = parts_of(store, ref, plan, settings, axes=axes, workers=executor.workers, folder=scratch)
         tasks = [part.as_task() for part in parts]
         if on_plan:
             on_plan({task.id: task.weight for task in tasks}, count_of(axes))
-        outcomes = run_tasks(tasks, settings, on_progress or (lambda name, numbers: None))
+        outcomes = run_tasks(executor, tasks, on_progress or (lambda name, numbers: None))
         found = Parts(plan, parts, outcomes)
         records = [found.record(plan, stream) for stream in plan.streams]
         whole = note_ranges(records, plan, settings)
@@ -98,7 +97,7 @@ def run_sweep(
             from_ns=whole[0], to_ns=whole[1], code=plan.code,
             settings=plan.recorded(settings, whole, axes),
             capital=settings.capital, conventions=asdict(settings.conventions()), symbols=records,
-            wall_seconds=time.perf_counter() - began, workers=workers_of(settings, len(tasks)),
+            wall_seconds=time.perf_counter() - began, workers=executor.workers,
             created=now_text(), machine=machine_of(),
         )  # fmt: skip
         sets = list(found.sets(axes, records, settings.conventions()))

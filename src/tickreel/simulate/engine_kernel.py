@@ -11,6 +11,10 @@ from tickreel.simulate.book_view import BookView
 from tickreel.simulate.context import Context
 from tickreel.simulate.matching_kernel import arrive_until, expire_orders, meet_row, pop_answer
 from tickreel.simulate.records import FAR, GOING, MAX_ORDERS, NO_BOOK_ROOM, NO_ROOM, Fill, Trade
+from tickreel.simulate.stack_kernel import copy_back, on_stack
+
+SHOWN = 512
+"""Rows that are shown, then marked together."""
 
 
 def on_start(self, ctx):
@@ -54,7 +58,7 @@ def run(state, world, rows, bounds, start, stop, timed):
         begin(state[0], ctx, account, world.instruments[0], rows, start)
     row = start
     if not timed:
-        row = play_quiet(state[0], ctx, world, rows, start, stop, False)
+        row = play_quiet(state, world, rows, start, stop, False)
     while timed and row < stop and account.status == GOING:
         is_due = account.live > 0 or rows.local_ns[row] >= next_watch(account, bounds)
         if is_due and not attend(state[0], ctx, world, rows, bounds, row):
@@ -62,7 +66,7 @@ def run(state, world, rows, bounds, start, stop, timed):
         until = row + 1
         if account.live == 0:
             until = first_at(rows.local_ns, row + 1, stop, next_watch(account, bounds))
-        row = play_quiet(state[0], ctx, world, rows, row, until, True)
+        row = play_quiet(state, world, rows, row, until, True)
     if row > start:
         world.instruments[0].trades += row - start
         if timed:
@@ -87,36 +91,85 @@ def attend(me, ctx, world, rows, bounds, row):
     return account.status == GOING
 
 
-def play_quiet(me, ctx, world, rows, start, stop, timed):
-    """Mark and show rows before which nothing is due, until an order is sent; return the row that comes next.
+def play_quiet(state, world, rows, start, stop, timed):
+    """Show and mark rows before which nothing is due, until an order is sent; return the row that comes next."""
+    account, row = world.account[0], start
+    while row < stop:
+        # Few enough to be in the nearest cache still when they are marked.
+        shown = show(state, world, rows, row, min(row + SHOWN, stop), timed)
+        mark(account, world.instruments[0], rows.price[row:shown])
+        row = shown
+        if account.live > 0:
+            break
+    return row
 
-    What every row changes is kept in local variables, and of the records only what `ctx` shows is written.
+
+def show(state, world, rows, start, stop, timed):
+    """Show rows until an order is sent; return the row that comes next.
+
+    It works on copies that nothing else can reach, so the compiler keeps in registers what a strategy does not
+    change, and leaves out what it does not look at.
     """
-    account = world.account[0]
-    instrument = world.instruments[0]
-    cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
-    peak, trough, equity = account.peak, account.trough, account.equity
+    now_ns = world.account.now_ns
+    states, accounts, instruments = on_stack(state), on_stack(world.account), on_stack(world.instruments)
+    me, account, instrument = states[0], accounts[0], instruments[0]
+    ctx = Context(accounts, instruments, world.orders, 0)
     prices, amounts, sides = rows.price[start:stop], rows.amount[start:stop], rows.side[start:stop]
     exchange_ns, local_ns = rows.exchange_ns[start:stop], rows.local_ns[start:stop]
     for row in range(prices.shape[0]):
-        price = prices[row]
         now = local_ns[row] if timed else start + row
-        equity = cash + held * price
+        # Written through: if on_trade raises, the copies are lost, and the error says when.
+        account.now_ns = now_ns[0] = now
+        instrument.price = prices[row]
+        side = np.int64(sides[row])
+        on_trade(me, Trade(prices[row], amounts[row], (side & 1) - (side >> 1), exchange_ns[row], now), ctx)
+        if account.live > 0:
+            stop = start + row + 1
+            break
+    copy_back(states, state)
+    copy_back(accounts, world.account)
+    copy_back(instruments, world.instruments)
+    return stop
+
+
+def mark(account, instrument, prices):
+    """Mark the account at prices, one after the other (rule M1).
+
+    Equity rises and falls with the price, or against it, rounding included: so where the best price brings no
+    new peak, the worst one alone can bring a new trough.
+    """
+    cash, held = account.cash_nanos / 1e9, instrument.position * instrument.multiplier
+    low, high = extremes(prices)
+    if held < 0.0:
+        low, high = high, low
+    account.equity = cash + held * prices[prices.shape[0] - 1]
+    if cash + held * high <= account.peak:
+        account.trough = min(account.trough, cash + held * low)
+        return
+    peak, trough = account.peak, account.trough
+    for row in range(prices.shape[0]):
+        equity = cash + held * prices[row]
         if equity > peak:
             if trough < peak:
                 account.deepest = max(account.deepest, (peak - trough) / peak)
             peak = trough = equity
         elif equity < trough:
             trough = equity
-        account.now_ns = now
-        instrument.price = price
-        side = np.int64(sides[row])
-        on_trade(me, Trade(price, amounts[row], (side & 1) - (side >> 1), exchange_ns[row], now), ctx)
-        if account.live > 0:
-            stop = start + row + 1
-            break
-    account.peak, account.trough, account.equity = peak, trough, equity
-    return stop
+    account.peak, account.trough = peak, trough
+
+
+def extremes(prices):
+    """Return the least and the greatest price; two NaN if one is NaN or below zero, for the slow way.
+
+    Compared as integers, which order positive floats alike, and many at a time.
+    """
+    bits = prices.view(np.int64)
+    low = high = bits[0]
+    for row in range(bits.shape[0]):
+        low, high = min(low, bits[row]), max(high, bits[row])
+    if low < 0:
+        return np.nan, np.nan
+    return np.int64(low).view(np.float64), np.int64(high).view(np.float64)
 
 
 def play(state, world, rows, bounds, book, changes, factor, power, cursor):

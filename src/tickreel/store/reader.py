@@ -4,6 +4,7 @@ import mmap
 import os
 from bisect import bisect_left
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from tickreel.codecs.decimals import FLOAT_BITS, INVERSES, POWERS
 from tickreel.errors import CorruptionError, disk_error
 from tickreel.schema import Kind, RecordType
 from tickreel.store import format as fmt
+from tickreel.store.footer import Footer, unpack_footer
+
+_TAIL_BYTES = 1 << 14
+"""What is read at once from a file's end: the footer of a day of one symbol."""
 
 
 class Segment:
@@ -25,25 +30,15 @@ class Segment:
         self.path = path
         try:
             self.file_bytes = os.fstat(fd).st_size
-            if self.file_bytes < fmt.HEADER_BYTES + fmt.TRAILER_BYTES:
-                raise CorruptionError(
-                    f"{path}: {self.file_bytes} bytes are too few for a segment; {fmt.AGAIN}"
-                )
+            self.footer, self.fingerprint = _read_footer(fd, self.file_bytes, str(path))
             self._map = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise disk_error(error, f"opening {path}") from error
         finally:
             os.close(fd)
         self._data = memoryview(self._map)
-        fmt.check_header(self._data[: fmt.HEADER_BYTES], str(path))
-        trailer = self._data[-fmt.TRAILER_BYTES :]
-        start, length, self.fingerprint = fmt.check_trailer(trailer, self.file_bytes, str(path))
-        footer = self._data[start : start + length]
-        if fmt.checksum(footer) != self.fingerprint:
-            raise CorruptionError(f"{path}: the footer's checksum does not fit; {fmt.AGAIN}")
-        self.footer = fmt.unpack_footer(footer, start, str(path))
-        self._verified = np.zeros(self.footer.chunks.shape, bool)
-        self._index = {name: i for i, name in enumerate(self.record.names)}
+        self._verified = bytearray(self.footer.chunks.size)
+        self._places = self.record.places
         self._scratch: np.ndarray | None = None
 
     @classmethod
@@ -89,28 +84,31 @@ class Segment:
         out   a buffer of that dtype with room for the rows (not for TEXT); what is returned is
               its beginning
         rows  [start, stop) within the block, None: all of them
+        Raises CorruptionError, ValueError if `out` is too short.
         """
-        place = self._index[column]
+        place = self._places[column]
         kind = self.record.columns[place].kind
-        chunk = self.footer.chunks[block, place]
+        chunk = self._chunk(place, block)
         start, count = self._span(block, rows)
         if kind is Kind.TEXT:
-            out = np.empty(count, f"S{int(chunk['width'])}")
+            out = np.empty(count, f"S{chunk.width}")
         elif out is None:
             out = np.empty(count, kind.dtype)
+        elif len(out) < count:
+            raise ValueError(f"out has room for {len(out)} of {count} rows")
         else:
             out = out[:count]
-        scale = int(chunk["scale"])
-        if kind is Kind.DECIMAL and scale != FLOAT_BITS:
-            if chunk["codec"] == patched.ID:
-                self._decode(place, block, start, out, scale)
+        if kind is Kind.DECIMAL and chunk.scale != FLOAT_BITS:
+            if chunk.codec == patched.ID:
+                self._decode(chunk, start, out, chunk.scale)
             else:
                 from tickreel.codecs.decimal_kernel import to_floats
 
-                integers, _ = self.integers(column, block, rows)
-                to_floats(integers, POWERS[scale], INVERSES[scale], chunk["nulls"] != 0, out)
+                integers = self._integers(count)
+                self._decode(chunk, start, integers)
+                to_floats(integers, POWERS[chunk.scale], INVERSES[chunk.scale], chunk.nulls != 0, out)
             return out
-        self._decode(place, block, start, out)
+        self._decode(chunk, start, out)
         if kind is Kind.ENUM and count and int(out.max()) >= len(self.record.columns[place].choices):
             raise CorruptionError(
                 f"{self._where(place, block)}: {int(out.max())} stands for nothing; {fmt.AGAIN}"
@@ -123,17 +121,11 @@ class Segment:
         rows  as for `read`
         Empty cells are the least int64. k is FLOAT_BITS where the integers are float64 bits.
         """
-        place = self._index[column]
+        chunk = self._chunk(self._places[column], block)
         start, count = self._span(block, rows)
-        if self._scratch is None or len(self._scratch) < count:
-            self._scratch = np.empty(min(self.footer.block_rows, self.rows), np.int64)
-        integers = self._scratch[:count]
-        scale = int(self.footer.chunks["scale"][block, place])
-        if scale == FLOAT_BITS:
-            self._decode(place, block, start, integers.view(np.float64))
-        else:
-            self._decode(place, block, start, integers)
-        return integers, scale
+        integers = self._integers(count)
+        self._decode(chunk, start, integers.view(np.float64) if chunk.scale == FLOAT_BITS else integers)
+        return integers, chunk.scale
 
     def release(self) -> None:
         """Let go of the buffer that decoding keeps; the next read makes another."""
@@ -141,27 +133,34 @@ class Segment:
 
     def chunk_bytes(self, column: str, block: int) -> memoryview:
         """Return the verified bytes of a chunk as they lie in the file."""
-        return self._chunk(self._index[column], block)
+        return self._bytes(self._chunk(self._places[column], block))
 
     def padding(self, column: str, block: int) -> memoryview:
         """Return the unused bytes after a chunk: zero, as the writer leaves them."""
-        chunk = self.footer.chunks[block, self._index[column]]
-        end = int(chunk["offset"]) + int(chunk["length"])
+        chunk = self._chunk(self._places[column], block)
+        end = chunk.offset + chunk.length
         return self._data[end : end + -end % fmt.ALIGN]
 
     def _span(self, block: int, rows: slice | None) -> tuple[int, int]:
         """Return the first row and the count of some rows of a block."""
-        count = int(self.footer.blocks["rows"][block])
+        count = self._rows_of(block)
         if rows is None:
             return 0, count
         start, stop, _ = rows.indices(count)
         return start, max(stop - start, 0)
 
-    def _decode(self, place: int, block: int, start: int, out: np.ndarray, scale: int | None = None) -> None:
+    def _rows_of(self, block: int) -> int:
+        return min(self.footer.block_rows, self.footer.rows - block * self.footer.block_rows)
+
+    def _integers(self, count: int) -> np.ndarray:
+        """Return a kept buffer: int64[count]."""
+        if self._scratch is None or len(self._scratch) < count:
+            self._scratch = np.empty(min(self.footer.block_rows, self.rows), np.int64)
+        return self._scratch[:count]
+
+    def _decode(self, chunk: "_Chunk", start: int, out: np.ndarray, scale: int | None = None) -> None:
         """Decode some rows of a chunk; as integers x 10^-scale if one is given, which `patched` does at once."""
-        codec = CODECS[int(self.footer.chunks["codec"][block, place])]
-        data = self._chunk(place, block)
-        rows = int(self.footer.blocks["rows"][block])
+        codec, data, rows = CODECS[chunk.codec], self._bytes(chunk), self._rows_of(chunk.block)
         try:
             if scale is not None:
                 patched.decode_floats(data, rows, start, POWERS[scale], INVERSES[scale], out)
@@ -174,20 +173,63 @@ class Segment:
                 codec.decode(data, whole)
                 out[:] = whole[start : start + len(out)]
         except CorruptionError as error:
-            raise CorruptionError(f"{self._where(place, block)}: {error}; {fmt.AGAIN}") from None
+            raise CorruptionError(f"{self._where(chunk.place, chunk.block)}: {error}; {fmt.AGAIN}") from None
 
-    def _chunk(self, place: int, block: int) -> memoryview:
-        chunk = self.footer.chunks[block, place]
-        start = int(chunk["offset"])
-        data = self._data[start : start + int(chunk["length"])]
-        if not self._verified[block, place]:
-            if fmt.checksum(data) != int(chunk["checksum"]):
+    def _chunk(self, place: int, block: int) -> "_Chunk":
+        # All fields at once: one field of a record of an array takes as long as the whole record.
+        return _Chunk(place, block, *self.footer.chunks[block, place].item())
+
+    def _bytes(self, chunk: "_Chunk") -> memoryview:
+        data = self._data[chunk.offset : chunk.offset + chunk.length]
+        number = chunk.block * len(self._places) + chunk.place
+        if not self._verified[number]:
+            if fmt.checksum(data) != chunk.checksum:
                 raise CorruptionError(
-                    f"{self._where(place, block)}: checksum does not fit; the disk or a program changed"
-                    f" the file: {fmt.AGAIN}"
+                    f"{self._where(chunk.place, chunk.block)}: checksum does not fit; the disk or a program"
+                    f" changed the file: {fmt.AGAIN}"
                 )
-            self._verified[block, place] = True
+            self._verified[number] = 1
         return data
 
     def _where(self, place: int, block: int) -> str:
         return f"{self.path}: block {block}, column {self.record.columns[place].name}"
+
+
+class _Chunk(NamedTuple):
+    """A record of format.CHUNK with its place."""
+
+    place: int
+    block: int
+    offset: int
+    length: int
+    checksum: int
+    low: int
+    high: int
+    codec: int
+    scale: int
+    nulls: int
+    width: int
+    zero: bytes
+
+
+def _read_footer(fd: int, file_bytes: int, name: str) -> tuple[Footer, int]:
+    """Return an open file's footer and its checksum. Read, not mapped: a first touch of a page costs more."""
+    _refuse_short(file_bytes, fmt.HEADER_BYTES + fmt.TRAILER_BYTES, name)
+    header, tail = (
+        os.pread(fd, fmt.HEADER_BYTES, 0),
+        os.pread(fd, _TAIL_BYTES, max(file_bytes - _TAIL_BYTES, 0)),
+    )
+    _refuse_short(len(tail), min(file_bytes, _TAIL_BYTES), name)
+    fmt.check_header(header, name)
+    start, length, fingerprint = fmt.check_trailer(tail[-fmt.TRAILER_BYTES :], file_bytes, name)
+    footer = tail[-fmt.TRAILER_BYTES - length : -fmt.TRAILER_BYTES]
+    if len(footer) < length:
+        footer = os.pread(fd, length, start)
+    if fmt.checksum(footer) != fingerprint:
+        raise CorruptionError(f"{name}: the footer's checksum does not fit; {fmt.AGAIN}")
+    return unpack_footer(footer, start, name), fingerprint
+
+
+def _refuse_short(count: int, least: int, name: str) -> None:
+    if count < least:
+        raise CorruptionError(f"{name}: {count} bytes are too few for a segment; {fmt.AGAIN}")
