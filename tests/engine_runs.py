@@ -3,9 +3,10 @@
 import os
 import tempfile
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 # A stable folder, so that machine code is made once and not once per run of the tests.
 os.environ.setdefault(
@@ -15,6 +16,7 @@ os.environ.setdefault(
 import numpy as np
 
 from tickreel.errors import FailedError
+from tickreel.simulate import account
 from tickreel.simulate import records as r
 from tickreel.simulate.account import AccountRun, AccountSettings, Summary
 from tickreel.simulate.compile import Engine, build
@@ -97,7 +99,9 @@ def run_engine(
             block = r.Rows(*(column[start:stop] for column in rows))
             if late:
                 times, none = block.local_ns, np.empty(0, np.int64)
-                run.feed(block._replace(local_ns=none), pages, r.LateTimes(times.copy, int(times[-1])))
+                late_times = r.LateTimes(partial(_part, times), int(times[-1]))
+                with patch.object(account, "_TIMED_ROWS", 3):
+                    run.feed(block._replace(local_ns=none), pages, late_times)
             else:
                 run.feed(block, pages)
         summary, samples = run.finish(pages)
@@ -105,6 +109,10 @@ def run_engine(
         return stopped("orders" if "open at one time" in str(error) else "money"), None
     kept = (pages.table(name) for name in ("orders", "fills", "postings"))
     return Written(*kept, np.array(samples), summary), run._state
+
+
+def _part(times: np.ndarray, start: int, stop: int) -> np.ndarray:
+    return times[start:stop].copy()
 
 
 def run_twin(

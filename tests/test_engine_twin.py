@@ -95,14 +95,15 @@ def test_times_are_asked_for_where_one_is_needed_and_nowhere_else():
         prices = np.full(10, 100.0 if number < 4 else 101.0)
         prices[:5] = 100.0 if number == 4 else prices[5]
         none, times = np.zeros(10), np.arange(start, start + 10)
-        late = LateTimes(lambda: asked.append(number) or times, start + 9)
+        late = LateTimes(lambda start, stop: asked.append((number, start, stop)) or times[start:stop], start + 9)
         return Rows(prices, none, np.zeros(10, np.uint8), times, np.empty(0, np.int64)), late
 
     run = AccountRun(Momentum, engine(Momentum, True), {}, AccountSettings(), np.array([0, 25]))
     pages = Pages()
     for number in range(7):
         run.feed(*block(number)[:1], pages, block(number)[1])
-    assert asked == [0, 2, 4]
+    # From the row on at which it was sent.
+    assert asked == [(0, 0, 10), (2, 0, 10), (4, 5, 10)]
     run.finish(pages)
     assert pages.table("orders")["sent_ns"].tolist() == [45]
 

@@ -59,10 +59,7 @@ def decode_floats(
     if rows and not len(data) % 8 and out.dtype == np.float64:
         longs = np.frombuffer(data, np.uint64)
         head, scratch = np.empty(k.HEAD, np.int64), np.empty((3, k.PIECE + 2 * k.LANES), np.uint64)
-        integers = np.empty(k.PIECE, np.int64)
-        if k.decode_floats(
-            longs, longs.view(np.uint32), rows, start, head, scratch, integers, power, inverse, out
-        ):
+        if k.decode_floats(longs, longs.view(np.uint32), rows, start, head, scratch, power, inverse, out):
             return
     raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
 

@@ -222,30 +222,53 @@ def decode_rows(longs, words, rows, start, head, scratch, out):
     """
     if not _read_head(longs, rows, head):
         return False
-    parts = _parts(longs, words, head)
-    stop = start + out.shape[0]
+    parts, stop = _parts(longs, words, head), start + out.shape[0]
     for piece in range(start // PIECE, -(-stop // PIECE)):
         begin = piece * PIECE
         count = min(PIECE, rows - begin)
-        if not _unpack_piece(parts, piece, begin, count, scratch):
-            return False
         first, last = max(start - begin, 0), min(stop - begin, count)
-        _restore(parts, piece, scratch[0], first, out[begin + first - start : begin + last - start])
+        values = out[begin + first - start : begin + last - start]
+        at, changes = _unpack_high(parts, piece, begin, count, scratch)
+        if changes < 0:
+            return False
+        if _changes_seldom(head):
+            levels = scratch[2].view(np.int64)[: changes + 1]
+            _add_up(parts, piece, scratch[1][at:], levels)
+            _spread(parts.bits_0, begin, first, levels, values)
+        else:
+            _unpack(parts.words_0, head[WIDTH], begin, begin + count, scratch[0])
+            if head[LAYERS] > 1:
+                _patch(parts.bits_0, begin, begin + count, head[WIDTH], scratch[1][at:], scratch[0])
+            _restore(parts, piece, scratch[0], first, values)
     return True
 
 
 @kernel
-def decode_floats(longs, words, rows, start, head, scratch, integers, power, inverse, out):
+def decode_floats(longs, words, rows, start, head, scratch, power, inverse, out):
     """Write the values of `decode_rows` divided by `power`, as decimal_kernel.to_floats does.
 
-    integers  int64[PIECE], for its use: a piece at a time stays in the nearest cache
+    A piece at a time, which stays in the nearest cache; where values change seldom, each is divided once.
     """
-    for first in range(0, out.shape[0], PIECE):
-        values = out[first : first + PIECE]
-        place, count = start + first, values.shape[0]
-        if not decode_rows(longs, words, rows, place, head, scratch, integers[:count]):
-            return False
-        to_floats(integers[:count], power, inverse, False, values)
+    if not _read_head(longs, rows, head):
+        return False
+    parts, stop = _parts(longs, words, head), start + out.shape[0]
+    for piece in range(start // PIECE, -(-stop // PIECE)):
+        begin = piece * PIECE
+        first, last = max(start - begin, 0), min(stop - begin, PIECE, rows - begin)
+        values = out[begin + first - start : begin + last - start]
+        if _changes_seldom(head):
+            at, changes = _unpack_high(parts, piece, begin, min(PIECE, rows - begin), scratch)
+            if changes < 0:
+                return False
+            levels, floats = scratch[2].view(np.int64)[: changes + 1], scratch[0].view(np.float64)[: changes + 1]
+            _add_up(parts, piece, scratch[1][at:], levels)
+            to_floats(levels, power, inverse, False, floats)
+            _spread(parts.bits_0, begin, first, floats, values)
+        else:
+            integers = scratch[2].view(np.int64)[: values.shape[0]]
+            if not decode_rows(longs, words, rows, begin + first, head, scratch, integers):
+                return False
+            to_floats(integers, power, inverse, False, values)
     return True
 
 
@@ -301,28 +324,32 @@ def _parts(longs, words, head):
 
 
 @inlined
-def _unpack_piece(parts, piece, begin, count, scratch):
-    """Write the packed values of a piece into scratch[0]; False if the layers do not fit each other."""
+def _changes_seldom(head):
+    """Return whether nothing is packed in the first layer, so that its bits say where the value changes."""
+    return head[MODE] == ZIGZAG and head[WIDTH] == 0 and head[LAYERS] > 1
+
+
+@inlined
+def _unpack_high(parts, piece, begin, count, scratch):
+    """Write what a piece has in the upper layers into scratch[1]; return from where on and how many, -1 if they do not fit."""
     head = parts.head
-    _unpack(parts.words_0, head[WIDTH], begin, begin + count, scratch[0])
     if head[LAYERS] == 1:
-        return True
+        return 0, 0
     first_1, stop_1 = _span(parts.starts_1, piece, head[COUNT + 1])
     if not 0 <= first_1 <= stop_1 <= min(first_1 + count, head[COUNT + 1]):
-        return False
+        return 0, -1
     if _count(parts.bits_0, begin, begin + count) != stop_1 - first_1:
-        return False
+        return 0, -1
     _unpack(parts.words_1, head[WIDTH + 1], first_1, stop_1, scratch[1])
     if head[LAYERS] == 3:
         first_2, stop_2 = _span(parts.starts_2, piece, head[COUNT + 2])
         if not 0 <= first_2 <= stop_2 <= min(first_2 + stop_1 - first_1, head[COUNT + 2]):
-            return False
+            return 0, -1
         if _count(parts.bits_1, first_1, stop_1) != stop_2 - first_2:
-            return False
+            return 0, -1
         _unpack(parts.words_2, head[WIDTH + 2], first_2, stop_2, scratch[2])
         _patch(parts.bits_1, first_1, stop_1, head[WIDTH + 1], scratch[2][first_2 & 63 :], scratch[1])
-    _patch(parts.bits_0, begin, begin + count, head[WIDTH], scratch[1][first_1 & 63 :], scratch[0])
-    return True
+    return first_1 & 63, stop_1 - first_1
 
 
 @inlined
@@ -383,6 +410,34 @@ def _patch(bits, start, stop, width, high, values):
             row[np.uint64(trailing_zeros(word))] |= high[np.uint64(done)] << shift
             done += 1
             word &= word - np.uint64(1)
+
+
+@inlined
+def _add_up(parts, piece, changes, out):
+    """Write the first value of a piece and the value after each change."""
+    step = parts.head[STEP]
+    at = parts.head[LOW] + step * np.int64(parts.firsts[piece])
+    out[0] = at
+    later = out[1:]
+    for number in range(later.shape[0]):
+        at += step * _signed(changes[number])
+        later[number] = at
+
+
+@inlined
+def _spread(bits, begin, first, levels, out):
+    """Write the values from number `first` of the piece at `begin` on: each bit set moves on to the next of `levels`."""
+    # Without a branch: where a value changes cannot be foretold.
+    level, place, done = np.uint64(_count(bits, begin, begin + first)), begin + first, 0
+    while done < out.shape[0]:
+        word = bits[place >> 6] >> np.uint64(place & 63)
+        values = out[done : done + 64 - (place & 63)]
+        for row in range(values.shape[0]):
+            level += word & np.uint64(1)
+            word >>= np.uint64(1)
+            values[row] = levels[level]
+        done += values.shape[0]
+        place += values.shape[0]
 
 
 @inlined

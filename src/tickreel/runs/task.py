@@ -211,8 +211,9 @@ def _rows(task: SymbolTask, store: Store, fields: frozenset[str]) -> Iterator[tu
             yield Rows(*(column[first : first + step] for column in columns)), None
 
 
-def _times(reader: StreamReader, piece: Piece) -> np.ndarray:
-    return reader.read(piece, ("local_ns",))["local_ns"]
+def _times(reader: StreamReader, piece: Piece, start: int, stop: int) -> np.ndarray:
+    rows = slice(piece.rows.start + start, piece.rows.start + stop)
+    return reader.read(piece._replace(rows=rows), ("local_ns",))["local_ns"]
 
 
 class Unread:

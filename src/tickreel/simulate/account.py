@@ -1,7 +1,6 @@
 """One account's run: feeds rows to the engine block by block and passes on what it writes."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from types import FunctionType
@@ -21,6 +20,8 @@ from tickreel.units import NS_PER_DAY, format_time
 
 _OUT_ROWS = 8_192
 _ANSWERS = 1_024
+_TIMED_ROWS = 4_096
+"""Rows whose times are decoded together after somebody needs one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,26 +175,35 @@ class AccountRun:
         late  their times, for a strategy that reads none: asked for if anything else needs one
         """
         row, stop = 0, len(rows.price)
-        if late is not None:
-            row, rows = self._play_untimed(rows, late)
+        while late is not None and row < stop:
+            row = self._play_late(rows, row, late, sink)
+        if late is None:
+            self._play_timed(rows, sink)
+
+    def _play_timed(self, rows: r.Rows, sink: Sink) -> None:
+        row, stop = 0, len(rows.price)
         while row < stop:
             row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop, True)
             self._go_on(sink)
 
-    def _play_untimed(self, rows: r.Rows, late: r.LateTimes) -> tuple[int, r.Rows]:
-        """Play rows as far as nobody needs their times; return the row that comes next, and rows with times."""
-        seen, row = self._seen, 0
+    def _play_late(self, rows: r.Rows, row: int, late: r.LateTimes, sink: Sink) -> int:
+        """Play rows from one on as far as nobody needs their times, then some with times; return the next row."""
+        seen, stop, sent = self._seen, len(rows.price), 0
         due_ns = min(seen.next_due_ns[0], *self._bounds[seen.next_sample[0] :][:1], r.FAR)
         if seen.started[0] and seen.live[0] == 0 and late.last_ns < due_ns:
-            stop, arguments = len(rows.price), (self._state, self._world, rows, self._bounds)
-            row = self._call(self._engine.run, *arguments, 0, stop, False, times=late.read)
+            arguments = self._state, self._world, rows, self._bounds
+            row = self._call(self._engine.run, *arguments, row, stop, False, late=late)
             if seen.live[0] == 0:
                 seen.now_ns[0] = seen.last_ns[0] = late.last_ns
-                return row, rows
-        rows = rows._replace(local_ns=late.read())
-        if row:
-            self._date_orders(int(rows.local_ns[row - 1]))
-        return row, rows
+                return row
+            sent = 1
+        until = min(row + _TIMED_ROWS, stop)
+        times = late.read(row - sent, until)
+        if sent:
+            self._date_orders(int(times[0]))
+        some = r.Rows(*(column[row:until] for column in rows[:-1]), times[sent:])
+        self._play_timed(some, sink)
+        return until
 
     def _date_orders(self, now_ns: int) -> None:
         """Give orders the time at which they were sent; all that are live were sent at one row."""
@@ -287,13 +297,14 @@ class AccountRun:
         )  # fmt: skip
         return summary, self._world.samples
 
-    def _call(self, function: Any, *arguments: Any, times: Callable[[], np.ndarray] | None = None) -> Any:
-        """Call the kernel. `times`: of the rows, where the engine's clock counts them."""
+    def _call(self, function: Any, *arguments: Any, late: r.LateTimes | None = None) -> Any:
+        """Call the kernel. `late`: times of the rows, where the engine's clock counts them."""
         try:
             return function(*arguments)
         except Exception as error:
-            if times is not None and not compiling(error):
-                self._seen.now_ns[0] = times()[self._seen.now_ns[0]]
+            if late is not None and not compiling(error):
+                row = int(self._seen.now_ns[0])
+                self._seen.now_ns[0] = late.read(row, row + 1)[0]
             raise self.explained(error) from error
 
     def explained(self, error: Exception) -> Exception:

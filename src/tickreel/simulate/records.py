@@ -190,11 +190,11 @@ class Rows(NamedTuple):
 class LateTimes(NamedTuple):
     """Times of some rows that are not decoded yet: `Rows.local_ns` is empty instead.
 
-    read     gives them, int64[n]
-    last_ns  the last of them
+    read     gives those of rows [start, stop), int64[n]
+    last_ns  the last of all
     """
 
-    read: Callable[[], np.ndarray]
+    read: Callable[[int, int], np.ndarray]
     last_ns: int
 
 
