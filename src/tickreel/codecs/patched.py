@@ -12,6 +12,8 @@ import numpy as np
 from tickreel.errors import CorruptionError
 
 NAME, ID = "patched", 7
+ROWS_ALONE = 4_096
+"""Rows that are decoded by themselves."""
 
 _RANGE = 2**62
 
@@ -36,6 +38,22 @@ def encode(values: np.ndarray) -> bytes | None:
 
 def decode(data: memoryview, out: np.ndarray) -> None:
     decode_rows(data, len(out), 0, out)
+
+
+def landmarks(data: memoryview, rows: int) -> np.ndarray:
+    """Return the values of the rows ROWS_ALONE, 2 x ROWS_ALONE ..., int64, which need no decoding."""
+    from tickreel.codecs import patched_kernel as k
+
+    count = -(-rows // ROWS_ALONE)
+    longs = np.frombuffer(data, np.int64) if not len(data) % 8 else np.empty(0, np.int64)
+    if len(longs) < k.HEAD + count:
+        raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
+    if longs[k.MODE] == k.VALUE:
+        values = np.empty(count, np.int64)
+        for place in range(1, count):
+            decode_rows(data, rows, place * ROWS_ALONE, values[place : place + 1])
+        return values[1:]
+    return longs[k.LOW] + longs[k.STEP] * longs[k.HEAD + 1 : k.HEAD + count]
 
 
 def decode_rows(data: memoryview, rows: int, start: int, out: np.ndarray) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from tickreel.codecs.decimal_kernel import to_floats
 from tickreel.codecs.machine_kernel import bit_length, count_ones, trailing_zeros
+from tickreel.codecs.patched import ROWS_ALONE
 from tickreel.jit import inlined, kernel
 
 LANES = 64
-PIECE = 4_096
+PIECE = ROWS_ALONE
 """Values that can be decoded on their own."""
 WIDEST = 32
 """Bits of a value in one layer."""

@@ -176,12 +176,19 @@ def _rows(segment: Segment, found: Contents, block: int, from_ns: int | None, to
     """Return the rows of a block that are the slice's and in the range of time."""
     first, count = int(segment.blocks["row"][block]), int(segment.blocks["rows"][block])
     start, stop = max(found.start - first, 0), min(found.stop - first, count)
-    low, high = int(segment.blocks["first_ns"][block]), int(segment.blocks["last_ns"][block])
-    late = from_ns is not None and low < from_ns
-    early = to_ns is not None and high >= to_ns
-    if late or early:
-        times = segment.read(segment.record.time, block)[start:stop]
-        begin = int(np.searchsorted(times, from_ns)) if from_ns is not None else 0
-        end = int(np.searchsorted(times, to_ns)) if to_ns is not None else len(times)
-        start, stop = start + begin, start + end
+    if from_ns is not None and segment.blocks["first_ns"][block] < from_ns:
+        start = _first_at(segment, block, start, stop, from_ns)
+    if to_ns is not None and segment.blocks["last_ns"][block] >= to_ns:
+        stop = _first_at(segment, block, start, stop, to_ns)
     return slice(start, stop)
+
+
+def _first_at(segment: Segment, block: int, start: int, stop: int, ns: int) -> int:
+    """Return the first row in [start, stop) of a block whose time is `ns` or later, `stop` if there is none."""
+    # Only the part between two times that are known without decoding.
+    every, known = segment.landmarks(segment.record.time, block)
+    first, last = start // every, max(stop - 1, start) // every
+    part = first + int(np.searchsorted(known[first:last], ns))
+    start, stop = max(start, part * every), min(stop, (part + 1) * every)
+    times = segment.read(segment.record.time, block, rows=slice(start, stop))
+    return start + int(np.searchsorted(times, ns))

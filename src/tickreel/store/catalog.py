@@ -19,6 +19,7 @@ SUFFIX = ".reel"
 PRIMARY = "primary"
 LOCK = ".lock"
 STAGING = ".staging"
+_FEW_DAYS = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -260,8 +261,8 @@ def _symbols(path: Path, wanted: Collection[str] | None) -> list[tuple[str, bool
     if wanted is not None:
         named = [(name, True, name) for name in wanted if name in GROUPS]
         named += [(name, False, folder) for name in wanted if (folder := _folder_of(name))]
-        places = sorted((name, grouped, path / folder) for name, grouped, folder in named)
-        return [place for place in places if _is_folder(place[2])]
+        there = sorted(one for one in named if stat.S_ISDIR(_mode(f"{path}/{one[2]}")))
+        return [(name, grouped, path / folder) for name, grouped, folder in there]
     found = []
     for name in _folders(path):
         grouped = name in GROUPS
@@ -278,11 +279,12 @@ def _folder_of(symbol: str) -> str:
         return ""
 
 
-def _is_folder(path: Path) -> bool:
+def _mode(path: str) -> int:
+    """Return the mode of what lies there, not following a link; 0 if nothing does."""
     try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
+        return os.lstat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return 0
     except OSError as error:
         raise disk_error(error, f"looking at {path}") from error
 
@@ -297,6 +299,12 @@ def _decoded(path: Path, name: str, decode: Callable[[str], str]) -> str:
 
 
 def _days(path: Path, from_ns: int | None, to_ns: int | None) -> Iterator[str]:
+    """Yield the days of a symbol's folder that the range touches; a few are asked for by name."""
+    if from_ns is not None and to_ns is not None and to_ns - from_ns < _FEW_DAYS * NS_PER_DAY:
+        for ns in range(from_ns - from_ns % NS_PER_DAY, to_ns, NS_PER_DAY):
+            if stat.S_ISREG(_mode(f"{path}/{day_of(ns)}{SUFFIX}")):
+                yield day_of(ns)
+        return
     for entry in _entries(path):
         if not entry.name.endswith(SUFFIX) or not entry.is_file(follow_symlinks=False):
             continue

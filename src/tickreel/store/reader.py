@@ -115,6 +115,13 @@ class Segment:
             )
         return out
 
+    def landmarks(self, column: str, block: int) -> tuple[int, np.ndarray]:
+        """Return (n, values of the rows n, 2n, 3n ... of a column of int64) as far as they are known undecoded."""
+        chunk = self._chunk(self._places[column], block)
+        if chunk.codec != patched.ID:
+            return self.footer.block_rows, np.empty(0, np.int64)
+        return patched.ROWS_ALONE, patched.landmarks(self._bytes(chunk), self._rows_of(block))
+
     def integers(self, column: str, block: int, rows: slice | None = None) -> tuple[np.ndarray, int]:
         """Return (int64[n], k) of a DECIMAL column, value = integer / 10^k; valid until the next call.
 
