@@ -131,6 +131,19 @@ def test_what_is_encoded_comes_back_bit_for_bit(codec: ModuleType, values: np.nd
 
 
 @pytest.mark.parametrize(("codec", "values", "data"), HELD)
+def test_every_range_that_a_codec_gives_is_that_of_the_whole(
+    codec: ModuleType, values: np.ndarray, data: bytes
+) -> None:
+    if not hasattr(codec, "decode_rows"):
+        pytest.skip("whole blocks alone")
+    count = len(values)
+    for start, stop in ((0, count), (1, count), (count // 3, count // 2), (count, count), (count // 2, count // 2 + 1)):
+        out = np.empty(max(min(stop, count) - start, 0), values.dtype)
+        codec.decode_rows(memoryview(data), count, start, out)
+        assert out.tobytes() == values[start:stop].tobytes()
+
+
+@pytest.mark.parametrize(("codec", "values", "data"), HELD)
 def test_every_truncation_is_refused(codec: ModuleType, values: np.ndarray, data: bytes) -> None:
     if not len(values):
         pytest.skip("no values can be lost")

@@ -31,6 +31,10 @@ def samples() -> dict[str, np.ndarray]:
         found[f"values {shares}"] = sizes - 10**15
         found[f"times {shares}"] = np.cumsum(sizes * 1_000) + 1_704_067_200_000_000_000
         found[f"walk {shares}"] = np.cumsum(np.where(rng.random(ROWS) < 0.5, sizes, -sizes) * 5)
+    for share in (0.05, 0.3):
+        moves = rng.integers(-8, 9, ROWS) * 3 ** rng.integers(0, 6, ROWS)
+        found[f"seldom {share}"] = 422_653 + np.cumsum(np.where(rng.random(ROWS) < share, moves, 0))
+    found["seldom, one step"] = 42 + np.cumsum(rng.choice([-1, 0, 1], ROWS, p=[0.01, 0.98, 0.01]))
     found["count"] = np.arange(ROWS) * 3 - 7
     found["equal"] = np.full(ROWS, 42)
     found["far"] = np.array([0, 2**62 - 1, 5] * 50)
@@ -57,6 +61,8 @@ def test_the_samples_are_of_every_mode_and_number_of_layers() -> None:
     assert {int(head[k.MODE]) for head in heads} == {k.VALUE, k.DELTA, k.ZIGZAG}
     assert {int(head[k.LAYERS]) for head in heads} == {1, 2, 3}
     assert {int(head[k.STEP]) for head in heads} >= {1, 1_000, 5}
+    seldom = [head for head in heads if head[k.MODE] == k.ZIGZAG and head[k.WIDTH] == 0]
+    assert {int(head[k.LAYERS]) for head in seldom} >= {2, 3}
 
 
 def test_a_unit_of_time_costs_no_bits() -> None:
@@ -79,7 +85,7 @@ def test_any_range_is_decoded_on_its_own(name: str) -> None:
             assert out.tolist() == values[start:stop].tolist()
 
 
-@pytest.mark.parametrize("name", ["walk (0.6, 0.3, 0.1)", "count", "equal"])
+@pytest.mark.parametrize("name", ["walk (0.6, 0.3, 0.1)", "count", "equal", "seldom 0.05", "seldom 0.3"])
 def test_floats_are_those_of_the_integers(name: str) -> None:
     values, data = SAMPLES[name], memoryview(ENCODED[name] or b"")
     for start, stop in ((0, ROWS), (5, 6), (k.PIECE - 3, 2 * k.PIECE + 9), (7, 7)):
@@ -88,6 +94,15 @@ def test_floats_are_those_of_the_integers(name: str) -> None:
         assert out.tobytes() == (values[start:stop] / 1_000.0).tobytes()
     with pytest.raises(CorruptionError):
         patched.decode_floats(data, ROWS + 1, 0, POWERS[3], INVERSES[3], np.empty(ROWS + 1))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_first_value_of_each_part_is_known_undecoded(name: str) -> None:
+    values, data = SAMPLES[name], ENCODED[name] or b""
+    found = patched.landmarks(memoryview(data), len(values))
+    assert found.tolist() == values[patched.ROWS_ALONE :: patched.ROWS_ALONE].tolist()
+    with pytest.raises(CorruptionError):
+        patched.landmarks(memoryview(data[: 8 * k.HEAD - 8]), len(values))
 
 
 @settings(deadline=None, max_examples=200)
