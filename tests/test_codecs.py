@@ -137,7 +137,13 @@ def test_every_range_that_a_codec_gives_is_that_of_the_whole(
     if not hasattr(codec, "decode_rows"):
         pytest.skip("whole blocks alone")
     count = len(values)
-    for start, stop in ((0, count), (1, count), (count // 3, count // 2), (count, count), (count // 2, count // 2 + 1)):
+    for start, stop in (
+        (0, count),
+        (1, count),
+        (count // 3, count // 2),
+        (count, count),
+        (count // 2, count // 2 + 1),
+    ):
         out = np.empty(max(min(stop, count) - start, 0), values.dtype)
         codec.decode_rows(memoryview(data), count, start, out)
         assert out.tobytes() == values[start:stop].tobytes()

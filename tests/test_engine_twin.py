@@ -95,7 +95,9 @@ def test_times_are_asked_for_where_one_is_needed_and_nowhere_else():
         prices = np.full(10, 100.0 if number < 4 else 101.0)
         prices[:5] = 100.0 if number == 4 else prices[5]
         none, times = np.zeros(10), np.arange(start, start + 10)
-        late = LateTimes(lambda start, stop: asked.append((number, start, stop)) or times[start:stop], start + 9)
+        late = LateTimes(
+            lambda start, stop: asked.append((number, start, stop)) or times[start:stop], start + 9
+        )
         return Rows(prices, none, np.zeros(10, np.uint8), times, np.empty(0, np.int64)), late
 
     run = AccountRun(Momentum, engine(Momentum, True), {}, AccountSettings(), np.array([0, 25]))

@@ -261,7 +261,10 @@ def decode_floats(longs, words, rows, start, head, scratch, power, inverse, out)
             at, changes = _unpack_high(parts, piece, begin, min(PIECE, rows - begin), scratch)
             if changes < 0:
                 return False
-            levels, floats = scratch[2].view(np.int64)[: changes + 1], scratch[0].view(np.float64)[: changes + 1]
+            levels, floats = (
+                scratch[2].view(np.int64)[: changes + 1],
+                scratch[0].view(np.float64)[: changes + 1],
+            )
             _add_up(parts, piece, scratch[1][at:], levels)
             to_floats(levels, power, inverse, False, floats)
             _spread(parts.bits_0, begin, first, floats, values)
