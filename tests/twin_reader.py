@@ -249,6 +249,7 @@ def _read_enums(codec: int, chunk: bytes, rows: int) -> list[int]:
 def _read_planes(chunk: bytes, rows: int) -> list[int]:
     distinct = chunk[0] or 256
     words = chunk[1 : 1 + distinct]
+    must(all(a < b for a, b in zip(words, words[1:], strict=False)), "planes ascend")
     planes = (distinct - 1).bit_length()
     stride = (rows + 7) // 8
     must(len(chunk) == 1 + distinct + planes * stride, "planes")
@@ -270,6 +271,7 @@ def _read_texts(codec: int, chunk: bytes, rows: int, width: int) -> list[bytes]:
         return [chunk.rstrip(b"\0")] * rows
     if codec == 4:
         texts = [b"%d" % number for number in _read_numbers(2, chunk, rows, "q")]
+        must(all(text.isdigit() and len(text) <= 18 for text in texts), "number_text")
     elif codec == 5:
         must(width == 36 and len(chunk) == 16 * rows, "uuid_text")
         texts = [_uuid(chunk[16 * row : 16 * row + 16].hex()) for row in range(rows)]
