@@ -69,11 +69,33 @@ class Forgery:
         data = b"".join(payload + bytes(-len(payload) % fmt.ALIGN) for payload in self.payloads)
         tables = (self.head, self.columns, self.blocks, self.chunks, self.symbols)
         footer = b"".join(table.tobytes() for table in tables) + self.names + self.meta
-        return self.header.tobytes() + data + footer + fmt.pack_trailer(fmt.HEADER_BYTES + len(data), footer)
+        packed = fmt.pack_trailer(fmt.HEADER_BYTES + len(data), footer)
+        trailer = np.frombuffer(packed, fmt.TRAILER).copy()
+        trailer["zero"] = self.trailer["zero"]
+        trailer["checksum"] = fmt.checksum(trailer.tobytes()[:48])
+        return self.header.tobytes() + data + footer + trailer.tobytes()
 
 
 def setting(table: str, field: str, row: int, value: int) -> Callable[[Forgery], None]:
     return lambda f: getattr(f, table)[field].__setitem__(row, value)
+
+
+def not_zero(table: str, row: int) -> Callable[[Forgery], None]:
+    """Set the last byte of those called zero."""
+
+    def forge(f: Forgery) -> None:
+        zeros = getattr(f, table)["zero"]
+        zeros[row] = bytes(zeros.dtype.itemsize - 1) + b"\x01"
+
+    return forge
+
+
+def described_as(old: bytes, new: bytes) -> Callable[[Forgery], None]:
+    def forge(f: Forgery) -> None:
+        assert old in f.meta
+        f.describe(f.meta.replace(old, new))
+
+    return forge
 
 
 def description(**changes: Any) -> Callable[[Forgery], None]:
@@ -172,6 +194,18 @@ def full(piece: bytes, last: bytes, *, before: bytes, after: bytes) -> Callable[
         room = fmt.MAX_META_BYTES - len(head) - len(last) - len(after) - len(f.meta)
         tail = f.meta[f.meta.index(b',"symbol"') :]
         f.describe(head + piece * (room // len(piece)) + last + after + tail)
+
+    return forge
+
+
+def one_part_more(**fields: Any) -> Callable[[Forgery], None]:
+    """Add a part before the one that is there, which keeps what is left of the rows."""
+
+    def forge(f: Forgery) -> None:
+        meta = json.loads(f.meta)
+        meta["parts"][0]["rows"] -= fields.get("rows", 0)
+        meta["parts"].insert(0, json.loads(_PART) | fields)
+        f.describe(json.dumps(meta).encode())
 
     return forge
 
@@ -289,7 +323,27 @@ BY_VERIFYING: dict[str, Callable[[Forgery], None]] = {
     "text narrower than the footer says": setting("chunks", "width", ID, 200),
     "another day": description(day="2024-01-02"),
     "another symbol": description(symbol="ETHUSDT"),
-    "parts of too few rows": lambda f: f.describe(f.meta.replace(b'"rows":40', b'"rows":39')),
+    "parts of too few rows": described_as(b'"rows":40', b'"rows":39'),
+    "no day": description(day="nonsense"),
+    "a day by its week": description(day="2024-W01-1"),
+    "no feed": description(feed=""),
+    "an exchange with a control character": description(exchange="a\x07"),
+    "a group that is none": description(grouped=True),
+    "a field twice": described_as(b'"feed":', b'"feed":"x","feed":'),
+    "a field of a part twice": described_as(b'"rows":40', b'"rows":7,"rows":40'),
+    "an unknown field twice": described_as(b'"feed":', b'"new":[{"a":1,"a":2}],"feed":'),
+    "a part of less than no rows": one_part_more(rows=-3),
+    "a part of less than no bytes": described_as(b'"bytes":1000', b'"bytes":-1'),
+    "a part of less than no lines": described_as(b'"lines":40', b'"lines":-40'),
+    "an interval that ends before it begins": one_part_more(interval=[5, 1]),
+    "an interval beyond all times": one_part_more(interval=[1, 10**30]),
+    "rows without an interval": one_part_more(rows=3),
+    "an interval without rows": one_part_more(interval=[1, 2]),
+    "a header that is not zero": not_zero("header", 0),
+    "a trailer that is not zero": not_zero("trailer", 0),
+    "a column that is not zero": not_zero("columns", 2),
+    "a block that is not zero": not_zero("blocks", 1),
+    "a chunk that is not zero": not_zero("chunks", 3),
 }
 
 

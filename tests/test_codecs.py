@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from pcodec import ChunkConfig, DeltaSpec, standalone
 
 import twin_reader as twin
 from tickreel.codecs import CODECS, READABLE, number_text, patched, pco, plain_text, planes, uuid_text
@@ -231,6 +232,48 @@ def test_each_text_codec_takes_only_what_it_can_give_back() -> None:
         chosen(Kind.TEXT, np.array([b"x" * 256, b""]))
 
 
+@pytest.mark.parametrize(
+    "values", [np.arange(5_000) * 7 % 1_000, np.arange(300) / 8, np.arange(300) % 3, np.empty(0)]
+)
+@pytest.mark.parametrize("dtype", [np.int64, np.float64, np.uint8])
+def test_nothing_lies_behind_a_chunk_of_pcodec(values: np.ndarray, dtype: type) -> None:
+    values = values.astype(dtype)
+    data = pco.encode(values)
+    for tail in (b"\0", b"x", bytes(100), data, data[8:], data[:-1]):
+        with pytest.raises(CorruptionError, match="pco: "):
+            decoded(pco, data + tail, values)
+
+
+def test_a_chunk_of_pcodec_may_need_a_long_description() -> None:
+    values = RNG.choice(RNG.integers(0, 2**60, 3_000), 20_000)
+    config = ChunkConfig(compression_level=12, delta_spec=DeltaSpec.no_op())
+    data = standalone.simple_compress(values, config)
+    assert decoded(pco, data, values).tolist() == values.tolist()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    values=npst.arrays(
+        np.int64, st.integers(0, 40), elements=st.integers(-9, 9) | st.integers(INT64.min, INT64.max)
+    ),
+    place=st.integers(0, 60),
+    letter=st.integers(0, 255),
+)
+def test_what_is_taken_of_pcodec_is_what_the_library_reads(
+    values: np.ndarray, place: int, letter: int
+) -> None:
+    forged = bytearray(pco.encode(values))
+    if place < len(forged):
+        forged[place] = letter
+    try:
+        out = decoded(pco, bytes(forged), values)
+    except CorruptionError:
+        return
+    again = np.zeros(len(values), np.int64)
+    assert standalone.simple_decompress_into(bytes(forged), again).finished
+    assert again.tolist() == out.tolist()
+
+
 def chosen(kind: Kind, *blocks: np.ndarray, purpose: Purpose = "balanced", often: bool = True) -> list[int]:
     """Return the codecs of a column's blocks; what they hold must come back."""
     choice, found = Choice(kind, purpose, often=often), []
@@ -303,11 +346,23 @@ def test_text_at_a_forged_width_is_refused() -> None:
             decoded(codec, data, np.zeros(len(values), "S4"))
 
 
-@pytest.mark.parametrize("number", [-1, INT64.min])
-def test_a_negative_number_is_no_text(number: int) -> None:
-    from tickreel.codecs import pco
+@pytest.mark.parametrize(
+    "data",
+    [
+        bytes([2, 1, 0, 0b1010_0000]),
+        bytes([2, 1, 1, 0b1010_0000]),
+        bytes([3, 0, 2, 1, 0b1010_0000, 0]),
+        bytes([0, *range(255), 0, *[0] * 8]),
+    ],
+)
+def test_a_dictionary_of_planes_ascends(data: bytes) -> None:
+    with pytest.raises(CorruptionError, match="ascend"):
+        decoded(planes, data, np.zeros(3, np.uint8))
 
-    with pytest.raises(CorruptionError, match="negative"):
+
+@pytest.mark.parametrize("number", [-1, INT64.min, 10**18, INT64.max])
+def test_a_negative_or_a_long_number_is_no_text(number: int) -> None:
+    with pytest.raises(CorruptionError, match="negative or longer than 18"):
         decoded(number_text, pco.encode(np.array([5, number])), np.zeros(2, "S20"))
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tickreel.codecs.decimals import FLOAT_BITS, MAX_MANTISSA, MAX_SCALE, NULL_MANTISSA, Decimals, from_floats
 from tickreel.errors import InputError
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind, RecordType
+from tickreel.sources import csv_kernel as k
 from tickreel.sources import csv_rows
 from tickreel.sources.csv_rows import CsvParser, RowBatch, SetAside
 from twin_csv import Reading, bits, read_csv
@@ -44,6 +45,8 @@ TIMES = (
     b"0", b"1", b"-1", b"", b"1704067200", b"1704067200000", b"1704067200000000", b"1704067200000000000",
     b"946684799999999", b"946684800000000", b"4102444799999999", b"4102444800000000", b"4102444800000",
     b"9223372036854775807", b"9223372036854775808", b"9999999999999999999", b"1" * 20, b"x" * 20, b"1.5",
+    b"4102444799999999999", b"4102444800000000000", b"946684799999999999", b"0" * 40 + b"1704067200000000", b"0" * 40,
+    b"410244480000000009", b"9" * 40,
     b"1704067200000000.0", b"1e15", b"01704067200000000", b"0001704067200000000", b"00001704067200000000",
     b" 1704067200000000", b"2024-01-01T00:00:00Z", b"\xff", b"+1704067200000000",
 )  # fmt: skip
@@ -343,6 +346,23 @@ def test_long_names_do_not_fill_the_table_before_there_are_too_many() -> None:
 def test_texts_of_unicode_are_kept(cell: bytes) -> None:
     parser, batches = parse(RECORD_TYPES["trades"], [HEADER + trade(id="ID").replace(b"ID", cell)])
     assert [value for batch in batches for value in batch.array("id").tolist()] == [cell]
+
+
+@settings(max_examples=5 * EXAMPLES, deadline=None)
+@given(st.binary(max_size=6) | st.text(max_size=4).map(str.encode), st.integers(0, 2))
+@example("é".encode(), 0)
+@example("€".encode(), 0)
+@example("😀".encode(), 1)
+def test_utf8_is_judged_alike_compiled_and_in_python(letters: bytes, cut: int) -> None:
+    letters = letters[: len(letters) - cut]
+    try:
+        letters.decode()
+        wanted = True
+    except UnicodeDecodeError:
+        wanted = False
+    data = np.frombuffer(letters, np.uint8)
+    for judge in (k._is_utf8, getattr(k._is_utf8, "py_func", k._is_utf8)):
+        assert judge(data, 0, len(data)) == wanted
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

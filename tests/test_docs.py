@@ -238,8 +238,11 @@ def test_make_has_the_targets() -> None:
     assert {"demo", "test"} <= named <= set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
 
 
-def test_the_changelog_has_the_version() -> None:
-    assert f"\n## [{tickreel.__version__}]" in text("CHANGELOG.md")
+def test_the_changelog_has_the_version_once_it_is_released() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", text("CHANGELOG.md"), re.MULTILINE)
+    version, development, _ = tickreel.__version__.partition(".dev")
+    assert headings[0] == "Unreleased"
+    assert (version in headings) == (not development)
 
 
 # Links and places

@@ -2,6 +2,7 @@
 
 import os
 import random
+import struct
 import subprocess
 import sys
 from itertools import product
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import twin_reader as twin
 from tickreel.codecs import patched, pco
+from tickreel.codecs import patched_encode_kernel as e
 from tickreel.codecs import patched_kernel as k
 from tickreel.codecs.decimal_kernel import to_floats
 from tickreel.codecs.decimals import INVERSES, MAX_SCALE, NULL_MANTISSA, POWERS
@@ -111,7 +113,7 @@ def test_the_widths_need_the_fewest_bits(counts: dict[int, int]) -> None:
     table, widths = np.zeros(65, np.int64), np.full(3, -1)
     for length, count in counts.items():
         table[length] = count
-    layers, bits = k.best_widths(table, widths)
+    layers, bits = e.best_widths(table, widths)
     assert cost(counts, widths[:layers].tolist()) == bits
     assert not widths[layers:].any()
     top = max(counts)
@@ -142,6 +144,68 @@ def test_any_integers_come_back_or_are_refused(values: list[int]) -> None:
         assert out.tolist() == values
 
 
+LAYERED = [
+    name for name, data in ENCODED.items() if data and np.frombuffer(data, np.int64, k.HEAD)[k.LAYERS] > 1
+]
+
+
+@pytest.mark.parametrize("name", LAYERED)
+@pytest.mark.parametrize("by", [1, -1, 2**31])
+def test_a_piece_that_does_not_begin_where_its_layers_say_is_refused(name: str, by: int) -> None:
+    """One start is wrong, or all are: what is read in part is right or refused, as what is read whole."""
+    values, data = SAMPLES[name], ENCODED[name] or b""
+    head, pieces = np.frombuffer(data, np.int64, k.HEAD), -(-len(values) // k.PIECE)
+    at = 8 * (k.HEAD + (pieces if head[k.MODE] != k.VALUE else 0))
+    for layer, wrong in product(
+        range(head[k.LAYERS] - 1), [range(pieces), *([one] for one in range(pieces))]
+    ):
+        forged = bytearray(data)
+        starts = np.frombuffer(forged, np.uint32, pieces, at + layer * (4 * pieces + 4 * (pieces % 2)))
+        starts[list(wrong)] += np.uint32(by & 0xFFFFFFFF)
+        with pytest.raises(CorruptionError):
+            patched.decode(memoryview(forged), np.empty(len(values), np.int64))
+        for piece in range(pieces):
+            whole = values[piece * k.PIECE : (piece + 1) * k.PIECE]
+            for rows in (slice(None), slice(5, 6)):
+                out = np.empty(len(whole[rows]), np.int64)
+                try:
+                    patched.decode_rows(
+                        memoryview(forged), len(values), piece * k.PIECE + (rows.start or 0), out
+                    )
+                except CorruptionError:
+                    continue
+                assert piece not in wrong
+                assert out.tolist() == whole[rows].tolist()
+
+
+def by_hand(mode: int, widths: tuple[int, ...], first: int = 0) -> bytes:
+    """Return four values from 100 on: p of the first is as given, the others are 0, all in the first layer."""
+    layers = len(widths)
+    head = struct.pack("<11q", mode, layers, *widths, *[0] * (3 - layers), 4, 0, 0, 100, 1, 0)
+    firsts, starts, flags = bytes(8 * (mode > 0)), bytes(8 * (layers - 1)), bytes(8 * (layers > 1))
+    return head + firsts + starts + struct.pack("<64I", first, *[0] * 63) + flags
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (by_hand(k.DELTA, (3,)), by_hand(k.DELTA, (3,), first=5)),
+        (by_hand(k.ZIGZAG, (3,)), by_hand(k.ZIGZAG, (3,), first=1)),
+        (by_hand(k.VALUE, (32, 31, 1)), by_hand(k.VALUE, (32, 32, 1))),
+    ],
+    ids=["a first delta", "a first distance", "more than 64 bits"],
+)
+def test_what_no_encoder_writes_is_refused(right: bytes, wrong: bytes) -> None:
+    for start in (0, 2):
+        out = np.empty(4 - start, np.int64)
+        patched.decode_rows(memoryview(right), 4, start, out)
+        assert out.tolist() == [100] * len(out)
+        with pytest.raises(CorruptionError):
+            patched.decode_rows(memoryview(wrong), 4, start, out)
+    with pytest.raises(twin.Rejected):
+        twin._read_patched(wrong, 4)
+
+
 def damaged(seed: int) -> None:
     """Decode blocks with some bits flipped: refused, or as many values, and no other error."""
     rng = random.Random(seed)
@@ -151,8 +215,10 @@ def damaged(seed: int) -> None:
             for _ in range(rng.choice((1, 1, 8))):
                 place = rng.randrange(min(len(forged), rng.choice((96, 400, 10**9))))
                 forged[place] ^= 1 << rng.randrange(8)
+            rows = len(SAMPLES[name])
+            start = rng.choice((0, rng.randrange(rows)))
             try:
-                patched.decode(memoryview(bytes(forged)), np.empty(len(SAMPLES[name]), np.int64))
+                patched.decode_rows(memoryview(forged), rows, start, np.empty(rows - start, np.int64))
             except CorruptionError:
                 continue
 

@@ -235,5 +235,8 @@ def test_what_a_later_writer_says_this_reader_may_read_is_read(tmp_path: Path) -
     forgery = forgeries.Forgery(data)
     forgery.header["writer_version"] = fmt.WRITER_VERSION + 7
     path = tmp_path / "later.reel"
+    forgeries.not_zero("header", 0)(forgery)
+    forgeries.described_as(b'"feed":', b'"new":[1],"feed":')(forgery)
     path.write_bytes(forgery.pack())
     assert Segment.open(path).rows == 3
+    assert list(verify(Segment.open(path))) == []

@@ -16,7 +16,8 @@ from tickreel.schema import Allow, Column, Kind, RecordType
 
 NS_PER_DAY = 86_400_000_000_000
 _NUMBER = re.compile(rb"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
-_YEAR_2000_US, _YEAR_2100_US = 946_684_800_000_000, 4_102_444_800_000_000
+_YEAR_2000_S, _YEAR_2100_S = 946_684_800, 4_102_444_800
+_UNITS = {"": 10**6, "seconds": 1, "milliseconds": 10**3, "nanoseconds": 10**9}
 _WINDOW = 65_536
 
 Usable = Callable[[str, str], bool]
@@ -111,14 +112,12 @@ def _time(column: Column, cell: bytes) -> tuple[set[str], Any]:
         return set(), None
     if not re.fullmatch(rb"[0-9]+", cell):
         return {"time is not a whole number of microseconds"}, None
-    value = int(cell) if len(cell) <= 19 else 1 << 63
-    for unit, scale in (("", 1), ("milliseconds", 1_000), ("seconds", 1_000_000)):
-        if _YEAR_2000_US // scale <= value < _YEAR_2100_US // scale:
+    value = int(cell.lstrip(b"0")[:30] or b"0")
+    for unit, a_second in _UNITS.items():
+        if _YEAR_2000_S * a_second <= value < _YEAR_2100_S * a_second:
             return (
                 ({f"time is in {unit} where microseconds belong"}, None) if unit else (set(), value * 1_000)
             )
-    if _YEAR_2000_US * 1_000 <= value < 1 << 63:
-        return {"time is in nanoseconds where microseconds belong"}, None
     return {"time is not between the years 2000 and 2100"}, None
 
 

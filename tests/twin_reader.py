@@ -176,9 +176,12 @@ def _read_pco(chunk: bytes, rows: int, dtype: str) -> list[Any]:
 def _read_patched(chunk: bytes, rows: int) -> list[int]:
     must(len(chunk) >= 88 and len(chunk) % 8 == 0, "patched")
     mode, layers, *numbers = struct.unpack("<11q", chunk[:88])
-    widths, counts, (low, step, least) = numbers[:3], numbers[3:6], numbers[6:]
+    widths, counts, (base, step, least) = numbers[:3], numbers[3:6], numbers[6:]
     must(mode in (0, 1, 2) and layers in (1, 2, 3) and counts[0] == rows and step > 0, "patched")
-    must(not any(widths[layers:]) and not any(counts[layers:]) and max(widths) <= 32, "patched")
+    must(
+        not any(widths[layers:]) and not any(counts[layers:]) and max(widths) <= 32 and sum(widths) <= 64,
+        "patched",
+    )
     pieces, at = -(-rows // 4096), 88
     tables = []
     for length, letter in _patched_tables(mode, layers, widths, counts, pieces):
@@ -192,7 +195,7 @@ def _read_patched(chunk: bytes, rows: int) -> list[int]:
     for number, starts in ((1, starts_2), (0, starts_1)):
         if number + 1 < layers:
             goes_on = [going[number][p >> 6] >> (p & 63) & 1 for p in range(64 * len(going[number]))]
-            must(sum(goes_on) == sum(goes_on[: counts[number]]) == counts[number + 1], "patched: bits")
+            must(sum(goes_on[: counts[number]]) == counts[number + 1], "patched: bits")
             edges = range(0, rows, 4096) if number == 0 else starts_1
             must(list(starts) == [sum(goes_on[:edge]) for edge in edges], "patched: starts")
             rest = iter(packed[number + 1])
@@ -207,7 +210,7 @@ def _read_patched(chunk: bytes, rows: int) -> list[int]:
             s = firsts[row // 4096]
         else:
             s += p + least if mode == 1 else (p >> 1 if p % 2 == 0 else -(p >> 1) - 1)
-        values.append(low + step * s)
+        values.append((base + step * s + 2**63) % 2**64 - 2**63)
     return values
 
 
@@ -246,6 +249,7 @@ def _read_enums(codec: int, chunk: bytes, rows: int) -> list[int]:
 def _read_planes(chunk: bytes, rows: int) -> list[int]:
     distinct = chunk[0] or 256
     words = chunk[1 : 1 + distinct]
+    must(all(a < b for a, b in zip(words, words[1:], strict=False)), "planes ascend")
     planes = (distinct - 1).bit_length()
     stride = (rows + 7) // 8
     must(len(chunk) == 1 + distinct + planes * stride, "planes")
@@ -267,6 +271,7 @@ def _read_texts(codec: int, chunk: bytes, rows: int, width: int) -> list[bytes]:
         return [chunk.rstrip(b"\0")] * rows
     if codec == 4:
         texts = [b"%d" % number for number in _read_numbers(2, chunk, rows, "q")]
+        must(all(text.isdigit() and len(text) <= 18 for text in texts), "number_text")
     elif codec == 5:
         must(width == 36 and len(chunk) == 16 * rows, "uuid_text")
         texts = [_uuid(chunk[16 * row : 16 * row + 16].hex()) for row in range(rows)]

@@ -11,7 +11,7 @@ Public names, loaded on first use so that `import tickreel` stays light:
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 _HOME = {
     "Strategy": "tickreel.simulate.strategy",

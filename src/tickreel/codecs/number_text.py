@@ -10,6 +10,7 @@ from tickreel.codecs import pco
 from tickreel.errors import CorruptionError
 
 NAME, ID = "number_text", 4
+MAX_DIGITS = 18
 
 
 def encode(values: np.ndarray) -> bytes | None:
@@ -23,7 +24,8 @@ def decode(data: memoryview, out: np.ndarray) -> None:
     numbers = np.empty(len(out), np.int64)
     pco.decode(data, numbers)
     if not format_numbers(numbers, _letters(out)):
-        raise CorruptionError(f"number_text: a number is negative or longer than {out.dtype.itemsize} digits")
+        digits = min(out.dtype.itemsize, MAX_DIGITS)
+        raise CorruptionError(f"number_text: a number is negative or longer than {digits} digits")
 
 
 def to_numbers(values: np.ndarray) -> np.ndarray | None:

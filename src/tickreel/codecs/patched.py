@@ -20,16 +20,17 @@ _RANGE = 2**62
 
 def encode(values: np.ndarray) -> bytes | None:
     """None for floats, for no values and for values 2^62 or more apart."""
+    from tickreel.codecs import patched_encode_kernel as e
     from tickreel.codecs import patched_kernel as k
 
     if values.dtype != np.int64 or not len(values):
         return None
-    low, high = int(values.min()), int(values.max())
-    if high - low >= _RANGE:
+    base = int(values.min())
+    if int(values.max()) - base >= _RANGE:
         return None
     head, steps = np.zeros(k.HEAD, np.int64), np.empty(len(values), np.int64)
-    head[k.LOW], head[k.STEP] = low, k.common_step(values, low)
-    k.steps_from(values, low, head[k.STEP], steps)
+    head[k.BASE], head[k.STEP] = base, e.common_step(values, base)
+    e.steps_from(values, base, head[k.STEP], steps)
     packed = _best_mode(steps, head)
     firsts = steps[:: k.PIECE] if head[k.MODE] != k.VALUE else steps[:0]
     tables = _layers(packed, head)
@@ -53,7 +54,7 @@ def landmarks(data: memoryview, rows: int) -> np.ndarray:
         for place in range(1, count):
             decode_rows(data, rows, place * ROWS_ALONE, values[place : place + 1])
         return values[1:]
-    return longs[k.LOW] + longs[k.STEP] * longs[k.HEAD + 1 : k.HEAD + count]
+    return longs[k.BASE] + longs[k.STEP] * longs[k.HEAD + 1 : k.HEAD + count]
 
 
 def decode_rows(data: memoryview, rows: int, start: int, out: np.ndarray) -> None:
@@ -84,16 +85,17 @@ def decode_floats(
 
 def _best_mode(steps: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Return what the mode packs that needs the fewest bits; mode, layers and widths go to the head."""
+    from tickreel.codecs import patched_encode_kernel as e
     from tickreel.codecs import patched_kernel as k
 
     best: int | None = None
     for mode in (k.DELTA, k.ZIGZAG, k.VALUE):
-        least = k.least_delta(steps) if mode == k.DELTA else 0
+        least = e.least_delta(steps) if mode == k.DELTA else 0
         packed = np.empty(len(steps), np.uint64)
-        k.residuals(steps, mode, least, packed)
+        e.residuals(steps, mode, least, packed)
         counts, widths = np.zeros((4, 65), np.int64), np.zeros(3, np.int64)
-        k.count_lengths(packed, counts)
-        layers, bits = k.best_widths(counts.sum(axis=0), widths)
+        e.count_lengths(packed, counts)
+        layers, bits = e.best_widths(counts.sum(axis=0), widths)
         if best is None or bits < best:
             best, chosen = bits, packed
             head[[k.MODE, k.LAYERS, k.LEAST]] = mode, layers, least
@@ -103,6 +105,7 @@ def _best_mode(steps: np.ndarray, head: np.ndarray) -> np.ndarray:
 
 def _layers(packed: np.ndarray, head: np.ndarray) -> list[np.ndarray]:
     """Return where pieces begin in the upper layers, the words of all layers, their bits; counts go to the head."""
+    from tickreel.codecs import patched_encode_kernel as e
     from tickreel.codecs import patched_kernel as k
 
     places = np.arange(0, len(packed), k.PIECE, dtype=np.uint32)
@@ -112,12 +115,12 @@ def _layers(packed: np.ndarray, head: np.ndarray) -> list[np.ndarray]:
         head[k.COUNT + layer] = len(packed)
         low, high = np.empty(len(packed), np.uint32), np.empty(len(packed), np.uint64)
         flags = np.zeros(-(-len(packed) // 64), np.uint64)
-        count = k.split(packed, width, low, flags, high)
+        count = e.split(packed, width, low, flags, high)
         words.append(np.zeros(k.word_count(len(packed), width), np.uint32))
-        k.pack(low, width, words[-1])
+        e.pack(low, width, words[-1])
         if layer + 1 < head[k.LAYERS]:
             begin = np.empty(len(places), np.uint32)
-            k.ranks(flags, places, begin)
+            e.ranks(flags, places, begin)
             starts.append(begin)
             bits.append(flags)
             places, packed = begin, high[:count]

@@ -1,4 +1,4 @@
-"""Kernels of the patched codec: values of few bits side by side, and what is left of the others apart.
+"""Kernels that read the patched codec: values of few bits side by side, and what is left of the others apart.
 
 Bits lie as FORMAT.md draws them: 64 values are a row, and lane l of all rows is a string of bits in
 the words l, 64 + l, 128 + l ..., so that one instruction works on many lanes. Indices count from a
@@ -10,19 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from tickreel.codecs.decimal_kernel import to_floats
-from tickreel.codecs.machine_kernel import bit_length, count_ones, trailing_zeros
+from tickreel.codecs.machine_kernel import count_ones, trailing_zeros
 from tickreel.codecs.patched import ROWS_ALONE
-from tickreel.jit import inlined, kernel
+from tickreel.jit import always_inlined, inlined, kernel
 
 LANES = 64
 PIECE = ROWS_ALONE
 """Values that can be decoded on their own."""
-WIDEST = 32
-"""Bits of a value in one layer."""
+WIDEST, WHOLE = 32, 64
+"""Bits of a value in one layer, and in all."""
 VALUE, DELTA, ZIGZAG = range(3)
 """What is packed: the value, its distance from the one before less the least, or that with its sign last."""
 
-MODE, LAYERS, WIDTH, COUNT, LOW, STEP, LEAST = 0, 1, 2, 5, 8, 9, 10
+MODE, LAYERS, WIDTH, COUNT, BASE, STEP, LEAST = 0, 1, 2, 5, 8, 9, 10
 """Places in a head, int64[11]; of WIDTH and COUNT there are three each."""
 HEAD = 11
 
@@ -31,7 +31,7 @@ class Parts(NamedTuple):
     """An encoded block; what its layers and mode do not need is empty.
 
     head    int64[HEAD]
-    firsts  uint64[pieces]: the first value of each piece, counted in steps from the least
+    firsts  uint64[pieces]: the first value of each piece, counted in steps from the base
     starts  uint32[pieces]: where each piece begins in the layer
     words   uint32 of each layer
     bits    uint64: which values of a layer go on in the next
@@ -49,172 +49,6 @@ class Parts(NamedTuple):
 
 
 @kernel
-def common_step(values, low):
-    """Return the greatest number that all values are a multiple of from `low` on; 1 if they are equal."""
-    step = np.int64(0)
-    for row in range(values.shape[0]):
-        rest = values[row] - low
-        if step:
-            rest %= step
-        while rest != 0:
-            step, rest = rest, step % rest
-        if step == 1:
-            break
-    return max(step, 1)
-
-
-@kernel
-def steps_from(values, low, step, out):
-    """Write (value - low) / step, which has no remainder; 0 <= value - low < 2^62."""
-    if step == 1:
-        for row in range(values.shape[0]):
-            out[row] = values[row] - low
-        return
-    for row in range(values.shape[0]):
-        out[row] = (values[row] - low) // step
-
-
-@kernel
-def least_delta(steps):
-    """Return the least distance of two neighbours in one piece; 0 if there are none."""
-    least = np.int64(2**62)
-    for begin in range(0, steps.shape[0], PIECE):
-        piece = steps[begin : begin + PIECE]
-        for row in range(1, piece.shape[0]):
-            least = min(least, piece[row] - piece[row - 1])
-    return least if steps.shape[0] > 1 else np.int64(0)
-
-
-@kernel
-def residuals(steps, mode, least, out):
-    """Write what a mode packs, uint64[n]; the first value of a piece is 0 but in mode VALUE."""
-    for begin in range(0, steps.shape[0], PIECE):
-        piece, packed = steps[begin : begin + PIECE], out[begin : begin + PIECE]
-        if mode == VALUE:
-            for row in range(piece.shape[0]):
-                packed[row] = np.uint64(piece[row])
-            continue
-        packed[0] = np.uint64(0)
-        if mode == DELTA:
-            for row in range(1, piece.shape[0]):
-                packed[row] = np.uint64(piece[row] - piece[row - 1] - least)
-        else:
-            for row in range(1, piece.shape[0]):
-                delta = piece[row] - piece[row - 1]
-                packed[row] = np.uint64((delta << 1) ^ (delta >> 63))
-
-
-@kernel
-def count_lengths(packed, counts):
-    """Add to the columns b of `counts` how many values need b bits.
-
-    counts  int64[4, 65]: four rows in turn, for a count waits for the one before if it is the same
-    """
-    for row in range(0, packed.shape[0] - 3, 4):
-        four = packed[row:][:4]
-        counts[0, bit_length(four[0])] += 1
-        counts[1, bit_length(four[1])] += 1
-        counts[2, bit_length(four[2])] += 1
-        counts[3, bit_length(four[3])] += 1
-    for row in range(packed.shape[0] & ~3, packed.shape[0]):
-        counts[0, bit_length(packed[row])] += 1
-
-
-@kernel
-def best_widths(counts, widths):
-    """Write the widths of up to three layers that need the fewest bits; return (layers, bits).
-
-    counts  int64[65], of the values' lengths
-    Equal cost: the fewest layers, then the narrowest first.
-    """
-    widths[:] = 0
-    values, top = 0, 0
-    for length in range(65):
-        values += counts[length]
-        if counts[length]:
-            top = length
-    layers, best = 0, np.int64(2**62)
-    if top <= WIDEST:
-        layers, best, widths[0] = 1, values * top, top
-    for first in range(min(top, WIDEST + 1)):
-        second_count = np.int64(0)
-        for length in range(first + 1, top + 1):
-            second_count += counts[length]
-        cost = values * (first + 1)
-        if top - first <= WIDEST and cost + second_count * (top - first) < best:
-            layers, best = 2, cost + second_count * (top - first)
-            widths[0], widths[1], widths[2] = first, top - first, 0
-        third_count = second_count
-        for second in range(1, min(top - first, WIDEST + 1)):
-            third_count -= counts[first + second]
-            third = top - first - second
-            total = cost + second_count * (second + 1) + third_count * third
-            if third <= WIDEST and total < best:
-                layers, best = 3, total
-                widths[0], widths[1], widths[2] = first, second, third
-    return layers, best
-
-
-@kernel
-def split(packed, width, low, bits, high):
-    """Part each value after `width` bits; return how many go on.
-
-    low   uint32[n]: the lowest bits; bits uint64, zeros: which values have more; high: those of them
-    """
-    # Without a branch: which values go on cannot be foretold.
-    count, mask = np.int64(0), (np.uint64(1) << np.uint64(width)) - np.uint64(1)
-    for place in range(bits.shape[0]):
-        values, lows = packed[place * 64 :][:64], low[place * 64 :][:64]
-        word = np.uint64(0)
-        for row in range(values.shape[0]):
-            lows[row] = np.uint32(values[row] & mask)
-            rest = values[row] >> np.uint64(width)
-            more = np.uint64(rest != 0)
-            high[count] = rest
-            word |= more << np.uint64(row)
-            count += np.int64(more)
-        bits[place] = word
-    return count
-
-
-@kernel
-def pack(low, width, words):
-    """Pack uint32[n] of `width` bits into words, zeros; see the module for where they lie."""
-    if width == 0:
-        return
-    for row in range(-(-low.shape[0] // LANES)):
-        values = low[row * LANES : (row + 1) * LANES]
-        place, shift = (row * width) >> 5, np.uint32((row * width) & 31)
-        here = words[place * LANES : (place + 1) * LANES]
-        for lane in range(values.shape[0]):
-            here[lane] |= values[lane] << shift
-        if shift + width > 32:
-            there, rest = words[(place + 1) * LANES :], np.uint32(32) - shift
-            for lane in range(values.shape[0]):
-                there[lane] |= values[lane] >> rest
-
-
-@kernel
-def ranks(bits, places, out):
-    """Write for each place, ascending, how many bits are set before it."""
-    word, count = 0, np.int64(0)
-    for number in range(places.shape[0]):
-        place = np.int64(places[number])
-        while word < place >> 6:
-            count += count_ones(bits[word])
-            word += 1
-        out[number] = count
-        if place & 63:
-            out[number] += count_ones(bits[word] & _below(place & 63))
-
-
-@inlined
-def _below(count):
-    """Return a word whose lowest 0 to 63 bits are set."""
-    return (np.uint64(1) << np.uint64(count)) - np.uint64(1)
-
-
-@kernel
 def decode_rows(longs, words, rows, start, head, scratch, out):
     """Write the values [start, start + out.shape[0]) of `rows`; False if they cannot be what was encoded.
 
@@ -224,23 +58,14 @@ def decode_rows(longs, words, rows, start, head, scratch, out):
     if not _read_head(longs, rows, head):
         return False
     parts, stop = _parts(longs, words, head), start + out.shape[0]
+    if start < stop and not _begins_right(parts, start // PIECE):
+        return False
     for piece in range(start // PIECE, -(-stop // PIECE)):
         begin = piece * PIECE
-        count = min(PIECE, rows - begin)
-        first, last = max(start - begin, 0), min(stop - begin, count)
+        first, last = max(start - begin, 0), min(stop - begin, PIECE)
         values = out[begin + first - start : begin + last - start]
-        at, changes = _unpack_high(parts, piece, begin, count, scratch)
-        if changes < 0:
+        if not _decode_piece(parts, piece, first, scratch, values):
             return False
-        if _changes_seldom(head):
-            levels = scratch[2].view(np.int64)[: changes + 1]
-            _add_up(parts, piece, scratch[1][at:], levels)
-            _spread(parts.bits_0, begin, first, levels, values)
-        else:
-            _unpack(parts.words_0, head[WIDTH], begin, begin + count, scratch[0])
-            if head[LAYERS] > 1:
-                _patch(parts.bits_0, begin, begin + count, head[WIDTH], scratch[1][at:], scratch[0])
-            _restore(parts, piece, scratch[0], first, values)
     return True
 
 
@@ -253,24 +78,22 @@ def decode_floats(longs, words, rows, start, head, scratch, power, inverse, out)
     if not _read_head(longs, rows, head):
         return False
     parts, stop = _parts(longs, words, head), start + out.shape[0]
+    if start < stop and not _begins_right(parts, start // PIECE):
+        return False
     for piece in range(start // PIECE, -(-stop // PIECE)):
         begin = piece * PIECE
-        first, last = max(start - begin, 0), min(stop - begin, PIECE, rows - begin)
+        first, last = max(start - begin, 0), min(stop - begin, PIECE)
         values = out[begin + first - start : begin + last - start]
         if _changes_seldom(head):
-            at, changes = _unpack_high(parts, piece, begin, min(PIECE, rows - begin), scratch)
+            changes = _levels(parts, piece, scratch)
             if changes < 0:
                 return False
-            levels, floats = (
-                scratch[2].view(np.int64)[: changes + 1],
-                scratch[0].view(np.float64)[: changes + 1],
-            )
-            _add_up(parts, piece, scratch[1][at:], levels)
-            to_floats(levels, power, inverse, False, floats)
+            floats = scratch[0].view(np.float64)[: changes + 1]
+            to_floats(scratch[2].view(np.int64)[: changes + 1], power, inverse, False, floats)
             _spread(parts.bits_0, begin, first, floats, values)
         else:
             integers = scratch[2].view(np.int64)[: values.shape[0]]
-            if not decode_rows(longs, words, rows, begin + first, head, scratch, integers):
+            if not _decode_piece(parts, piece, first, scratch, integers):
                 return False
             to_floats(integers, power, inverse, False, values)
     return True
@@ -301,30 +124,79 @@ def _read_head(longs, rows, head):
         length += word_count(count, width) >> 1
         if layer + 1 < layers:
             length += -(-count // 64)
-    return length == longs.shape[0]
+    bits = head[WIDTH] + head[WIDTH + 1] + head[WIDTH + 2]
+    return bits <= WHOLE and length == longs.shape[0]
 
 
 @inlined
 def _parts(longs, words, head):
     layers, pieces = head[LAYERS], -(-head[COUNT] // PIECE)
-    firsts = HEAD + (0 if head[MODE] == VALUE else pieces)
-    starts_1 = firsts + (((pieces + 1) >> 1) if layers > 1 else 0)
-    starts_2 = starts_1 + (((pieces + 1) >> 1) if layers > 2 else 0)
-    words_0 = starts_2 + (word_count(head[COUNT], head[WIDTH]) >> 1)
-    words_1 = words_0 + (word_count(head[COUNT + 1], head[WIDTH + 1]) >> 1)
-    words_2 = words_1 + (word_count(head[COUNT + 2], head[WIDTH + 2]) >> 1)
-    bits_0 = words_2 + (-(-head[COUNT] // 64) if layers > 1 else 0)
+    after_firsts = HEAD + (0 if head[MODE] == VALUE else pieces)
+    after_starts_1 = after_firsts + (((pieces + 1) >> 1) if layers > 1 else 0)
+    after_starts_2 = after_starts_1 + (((pieces + 1) >> 1) if layers > 2 else 0)
+    after_words_0 = after_starts_2 + (word_count(head[COUNT], head[WIDTH]) >> 1)
+    after_words_1 = after_words_0 + (word_count(head[COUNT + 1], head[WIDTH + 1]) >> 1)
+    after_words_2 = after_words_1 + (word_count(head[COUNT + 2], head[WIDTH + 2]) >> 1)
+    after_bits_0 = after_words_2 + (-(-head[COUNT] // 64) if layers > 1 else 0)
     return Parts(
         head,
-        longs[HEAD:firsts],
-        words[2 * firsts : 2 * firsts + pieces],
-        words[2 * starts_1 : 2 * starts_1 + pieces],
-        words[2 * starts_2 : 2 * words_0],
-        words[2 * words_0 : 2 * words_1],
-        words[2 * words_1 : 2 * words_2],
-        longs[words_2:bits_0],
-        longs[bits_0:],
+        longs[HEAD:after_firsts],
+        words[2 * after_firsts : 2 * after_firsts + pieces],
+        words[2 * after_starts_1 : 2 * after_starts_1 + pieces],
+        words[2 * after_starts_2 : 2 * after_words_0],
+        words[2 * after_words_0 : 2 * after_words_1],
+        words[2 * after_words_1 : 2 * after_words_2],
+        longs[after_words_2:after_bits_0],
+        longs[after_bits_0:],
     )
+
+
+@always_inlined
+def _begins_right(parts, piece):
+    """Return whether as many p go on before a piece as its starts say; after it each piece tells of the next."""
+    head = parts.head
+    if head[LAYERS] == 1:
+        return True
+    first_1 = np.int64(parts.starts_1[piece])
+    if first_1 > head[COUNT + 1] or _count(parts.bits_0, 0, piece * PIECE) != first_1:
+        return False
+    return head[LAYERS] == 2 or _count(parts.bits_1, 0, first_1) == np.int64(parts.starts_2[piece])
+
+
+@always_inlined
+def _decode_piece(parts, piece, first, scratch, out):
+    """Write the values from number `first` of a piece on; False if they cannot be what was encoded."""
+    head, begin = parts.head, piece * PIECE
+    if _changes_seldom(head):
+        changes = _levels(parts, piece, scratch)
+        if changes >= 0:
+            _spread(parts.bits_0, begin, first, scratch[2].view(np.int64)[: changes + 1], out)
+        return changes >= 0
+    count = min(PIECE, head[COUNT] - begin)
+    at, more = _unpack_high(parts, piece, begin, count, scratch)
+    if more < 0:
+        return False
+    _unpack(parts.words_0, head[WIDTH], begin, begin + count, scratch[0])
+    if head[LAYERS] > 1:
+        _patch(parts.bits_0, begin, begin + count, head[WIDTH], scratch[1][at:], scratch[0])
+    if head[MODE] != VALUE and scratch[0, 0] != 0:
+        return False
+    _restore(parts, piece, scratch[0], first, out)
+    return True
+
+
+@inlined
+def _levels(parts, piece, scratch):
+    """Write the first value of a piece and the value after each change into scratch[2]; return how many changes.
+
+    -1 if they cannot be what was encoded.
+    """
+    head, begin = parts.head, piece * PIECE
+    at, changes = _unpack_high(parts, piece, begin, min(PIECE, head[COUNT] - begin), scratch)
+    if changes < 0 or parts.bits_0[begin >> 6] & np.uint64(1):
+        return -1
+    _add_up(parts, piece, scratch[1][at:], scratch[2].view(np.int64)[: changes + 1])
+    return changes
 
 
 @inlined
@@ -393,13 +265,19 @@ def _count(bits, start, stop):
 
 
 @inlined
+def below(count):
+    """Return a word whose lowest 0 to 63 bits are set."""
+    return (np.uint64(1) << np.uint64(count)) - np.uint64(1)
+
+
+@inlined
 def _within(bits, place, start, stop):
     """Return a word with its bits outside of [start, stop) cleared."""
     word = bits[place]
     if place << 6 < start:
-        word &= ~_below(start & 63)
+        word &= ~below(start & 63)
     if (place + 1) << 6 > stop:
-        word &= _below(stop & 63)
+        word &= below(stop & 63)
     return word
 
 
@@ -420,7 +298,7 @@ def _patch(bits, start, stop, width, high, values):
 def _add_up(parts, piece, changes, out):
     """Write the first value of a piece and the value after each change."""
     step = parts.head[STEP]
-    at = parts.head[LOW] + step * np.int64(parts.firsts[piece])
+    at = parts.head[BASE] + step * np.int64(parts.firsts[piece])
     out[0] = at
     later = out[1:]
     for number in range(later.shape[0]):
@@ -448,13 +326,13 @@ def _spread(bits, begin, first, levels, out):
 def _restore(parts, piece, packed, first, out):
     """Write the values from number `first` of a piece on."""
     head = parts.head
-    low, step, each = head[LOW], head[STEP], head[STEP] * head[LEAST]
+    base, step, each = head[BASE], head[STEP], head[STEP] * head[LEAST]
     passed, values = packed[:first], packed[first:]
     if head[MODE] == VALUE:
         for row in range(out.shape[0]):
-            out[row] = low + step * np.int64(values[row])
+            out[row] = base + step * np.int64(values[row])
         return
-    at = low + step * np.int64(parts.firsts[piece])
+    at = base + step * np.int64(parts.firsts[piece])
     if head[MODE] == DELTA:
         at -= each
         for row in range(first):

@@ -4,7 +4,7 @@ Format: https://github.com/pcodec/pcodec (standalone file of one chunk).
 """
 
 import numpy as np
-from pcodec import ChunkConfig, DeltaSpec, standalone
+from pcodec import ChunkConfig, DeltaSpec, standalone, wrapped
 
 from tickreel.errors import CorruptionError
 
@@ -12,6 +12,12 @@ NAME, ID = "pco", 2
 _LEVEL = 8
 _FALLS = 64
 """A block in which at most one value in so many is less than the one before: times and ids mostly are."""
+_VERSION = 3
+"""Of the standalone file; a later one is the library's to judge."""
+_TYPES = {"i": (4, "i64"), "f": (6, "f64"), "u": (10, "u8")}
+"""By the kind of an array: pcodec's number and name of its type."""
+_HEADER_BYTES, _META_BYTES = 16, 1 << 13
+"""What is handed to the library for a header, and for what precedes a chunk's values: mostly enough."""
 
 
 def encode(values: np.ndarray) -> bytes:
@@ -29,9 +35,8 @@ def _rises(values: np.ndarray) -> bool:
 
 def decode(data: memoryview, out: np.ndarray) -> None:
     try:
-        progress = standalone.simple_decompress_into(bytes(data), out)
-        whole = progress.n_processed == len(out) and progress.finished
-    except (RuntimeError, TypeError) as error:
+        whole = _decode_file(data, out)
+    except (RuntimeError, TypeError, IndexError) as error:
         raise CorruptionError(f"pco: {error}") from None
     except BaseException as error:
         # A panic of the Rust library derives from BaseException alone; others go through.
@@ -39,4 +44,36 @@ def decode(data: memoryview, out: np.ndarray) -> None:
             raise
         raise CorruptionError(f"pco: {error}") from None
     if not whole:
-        raise CorruptionError(f"pco: more or fewer values than the {len(out)} that belong")
+        raise CorruptionError(f"pco: {len(data)} bytes are not one chunk of {len(out)} values alone")
+
+
+def _decode_file(data: memoryview, out: np.ndarray) -> bool:
+    """Fill `out`; return whether the file holds one chunk of as many values, and nothing lies behind it.
+
+    The library reads a file to its end and says nothing of what follows. So the file is taken apart here:
+    magic, version, the type or 0, in six bits how many bits less one, in so many the number of values; what
+    pcodec calls a wrapped file, with type and count before its chunk; a zero.
+    """
+    if bytes(data[:4]) != b"pco!" or data[4] != _VERSION:
+        progress = standalone.simple_decompress_into(bytes(data), out)
+        return data[4] > _VERSION and progress.finished and progress.n_processed == len(out)
+    number, name = _TYPES[out.dtype.kind]
+    bits = 6 + 1 + (data[6] & 63)
+    at = 6 + -(-bits // 8)
+    if data[5] not in (0, number) or int.from_bytes(data[6:at], "little") >> bits:
+        return False
+    file, read = wrapped.FileDecompressor.new(bytes(data[at : at + _HEADER_BYTES]))
+    at += read
+    if len(out):
+        if data[at] != number or int.from_bytes(data[at + 1 : at + 4], "little") + 1 != len(out):
+            return False
+        rest = data[at + 4 :]
+        try:
+            chunk, read = file.chunk_decompressor(bytes(rest[:_META_BYTES]), name)
+        except RuntimeError:
+            chunk, read = file.chunk_decompressor(bytes(rest), name)
+        progress, length = chunk.read_page_into(bytes(rest[read:]), len(out), out)
+        at += 4 + read + length
+        if not progress.finished:
+            return False
+    return bytes(data[at:]) == b"\0"

@@ -5,6 +5,8 @@ values ascending, then ceil(log2 d) planes; plane p holds bit p of each value's 
 dictionary, eight values a byte, first value in the highest bit.
 """
 
+from operator import ge
+
 import numpy as np
 
 from tickreel.errors import CorruptionError
@@ -44,6 +46,9 @@ def decode_rows(data: memoryview, rows: int, start: int, out: np.ndarray) -> Non
     if not len(out):
         return
     dictionary = np.frombuffer(data[1 : 1 + distinct], np.uint8)
+    words = dictionary.tolist()
+    if any(map(ge, words, words[1:])):
+        raise CorruptionError("planes: the words of the dictionary do not ascend")
     first, last = start // 8, -(-(start + len(out)) // 8)
     planes = np.frombuffer(data, np.uint8)[1 + distinct :].reshape(width, stride)[:, first:last]
     eights = np.empty(last - first, np.uint64)

@@ -5,6 +5,7 @@ import numpy as np
 from tickreel.jit import kernel
 
 _ZERO, _NINE = 48, 57
+_TOO_LONG = 10**18
 
 
 @kernel
@@ -37,17 +38,19 @@ def parse_numbers(letters, numbers):
 def format_numbers(numbers, letters):
     """Write each number as ASCII into its row of `letters`, zero padded; False if one does not fit.
 
-    numbers  int64[n], 0 or more
+    numbers  int64[n]; 0 to 18 digits each, without a sign
     """
     width = letters.shape[1]
     for row in range(letters.shape[0]):
         value = numbers[row]
+        if value < 0 or value >= _TOO_LONG:
+            return False
         length = 1
         rest = value // 10
         while rest > 0:
             rest //= 10
             length += 1
-        if value < 0 or length > width:
+        if length > width:
             return False
         for place in range(length, width):
             letters[row, place] = 0

@@ -49,16 +49,15 @@ def _time(data, start, stop):
         digit = np.int64(data[place]) - _ZERO
         if digit < 0 or digit > 9:
             return NO_TIME, 0
-        value = value * 10 + digit
-    if stop - start > 19:
-        return FAR_TIME, 0
+        # What is too large for ns, too, stays so.
+        value = min(value, _MOST_US * 100) * 10 + digit
     if _LEAST_US <= value < _MOST_US:
         return OK, value * 1000
     if _LEAST_US // 1000 <= value < _MOST_US // 1000:
         return MILLIS, 0
     if _LEAST_US // 1_000_000 <= value < _MOST_US // 1_000_000:
         return SECONDS, 0
-    if value >= _LEAST_US * 1000:
+    if _LEAST_US * 1000 <= value < _MOST_US * 1000:
         return NANOS, 0
     return FAR_TIME, 0
 
@@ -158,7 +157,8 @@ def _is_utf8(data, start, stop):
     place = start
     while place < stop:
         lead = np.int64(data[place])
-        more = (lead >= 0xC2) + (lead >= 0xE0) + (lead >= 0xF0)
+        # Not a sum of comparisons: NumPy's booleans, which plain Python has here, add up to 1 at most.
+        more = 0 if lead < 0xC2 else 1 if lead < 0xE0 else 2 if lead < 0xF0 else 3
         if (0x80 <= lead < 0xC2) or lead > 0xF4 or place + more >= stop:
             return False
         if more > 0:

@@ -86,10 +86,11 @@ def float_text(value: float) -> str:
 
 
 def _long_number(integer: int, scale: int) -> bytes:
-    if integer == NULL_MANTISSA:
-        return b""
+    # Bits come first: those of -0.0 are the integer that else stands for an empty cell.
     if scale == FLOAT_BITS:
         return float_text(float(np.int64(integer).view(np.float64))).encode()
+    if integer == NULL_MANTISSA:
+        return b""
     return float_text(integer / 10 ** min(scale, MAX_SCALE)).encode()
 
 

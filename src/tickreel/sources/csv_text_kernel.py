@@ -6,9 +6,10 @@ from tickreel.jit import kernel
 
 @kernel
 def format_decimals(integers, scale, letters):
-    """Write integer / 10^scale into each row of `letters` (uint8[n, width], zero before).
+    """Write integer / 10^scale, all its digits, into each row of `letters` (uint8[n, 22 or more], zero before).
 
-    integers  int64[n] of less than 10^15 in size; scale 0 to 18
+    integers  int64[n] above -2^63; scale 0 to 18
+    Below 10^15 in size it is the shortest text of its float64.
     """
     for row in range(integers.shape[0]):
         value = integers[row]

@@ -1,7 +1,9 @@
 """Verifies and merges segments that are already written."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +18,25 @@ from tickreel.codecs.decimals import (
     from_floats,
     from_integers,
 )
-from tickreel.errors import CorruptionError
-from tickreel.schema import NULL_TIME, Kind
+from tickreel.errors import CorruptionError, InputError
+from tickreel.schema import GROUPS, NULL_TIME, Kind
 from tickreel.store.catalog import SegmentKey
-from tickreel.store.format import AGAIN, BLOCK_ROWS, Meta, Part, bounds
+from tickreel.store.format import (
+    AGAIN,
+    BLOCK_ROWS,
+    COLUMN,
+    FOOTER,
+    HEADER,
+    TRAILER,
+    WRITER_VERSION,
+    Meta,
+    Part,
+    bounds,
+)
+from tickreel.store.names import encode_exchange, encode_symbol, is_feed
 from tickreel.store.reader import Segment
 from tickreel.store.writer import Batch, SegmentWriter
-from tickreel.units import day_of
+from tickreel.units import day_of, day_start
 
 
 class Source(NamedTuple):
@@ -68,8 +82,9 @@ def merge(
 def verify(segment: Segment) -> Iterator[str]:
     """Yield what does not hold in a segment; every byte and every invariant is looked at.
 
-    Checksums of all chunks, decoding, the padding, the values against the footer, the order of
-    rows, and key and provenance against the rows. Each text names the file, and block and column.
+    Checksums of all chunks, decoding, the padding and all other bytes called zero, the values against the
+    footer, the order of rows, and key and provenance by themselves and against the rows. Each text names the
+    file, and block and column.
     """
     edges = frozenset(segment.footer.symbols["row"].tolist())
     last = NULL_TIME
@@ -89,7 +104,8 @@ def verify(segment: Segment) -> Iterator[str]:
         found = _wrong_times(times, segment.blocks[block], edges, last)
         yield from (f"{segment.path}: block {block}: {what}; {AGAIN}" for what in found)
         last = int(times[-1])
-    yield from (f"{segment.path}: {what}; {AGAIN}" for what in _wrong_description(segment))
+    whole = (_wrong_bytes(segment), _wrong_key(segment), _wrong_parts(segment), _wrong_description(segment))
+    yield from (f"{segment.path}: {what}; {AGAIN}" for what in chain(*whole))
 
 
 def _wrong_values(segment: Segment, block: int, place: int) -> Iterator[str]:
@@ -126,6 +142,82 @@ def _wrong_times(times: np.ndarray, block: np.void, edges: frozenset[int], last:
     backwards = [row + int(at) for at in np.flatnonzero(times < before) if row + int(at) not in edges]
     if backwards:
         yield f"row {backwards[0]} is before the row before it"
+
+
+def _wrong_bytes(segment: Segment) -> Iterator[str]:
+    """Yield where bytes called zero are not, and what the description says twice: no reader looks at either."""
+    data, footer = segment._data, segment.footer
+    header = np.frombuffer(data, HEADER, 1)
+    trailer = np.frombuffer(data[-TRAILER.itemsize :], TRAILER)
+    start = int(trailer["footer_offset"][0])
+    head = np.frombuffer(data, FOOTER, 1, start)
+    tables = {
+        "its header": header,
+        "its trailer": trailer,
+        "the columns of its footer": np.frombuffer(
+            data, COLUMN, int(head["columns"][0]), start + FOOTER.itemsize
+        ),
+        "the blocks of its footer": footer.blocks,
+        "the chunks of its footer": footer.chunks,
+    }
+    for where, table in tables.items():
+        if any(table["zero"].tobytes()) and header["writer_version"][0] <= WRITER_VERSION:
+            yield f"bytes of {where} that are kept for later versions are not zero"
+    text = data[-TRAILER.itemsize - int(head["meta_bytes"][0]) : -TRAILER.itemsize]
+    yield from _said_twice(bytes(text))
+
+
+def _said_twice(text: bytes) -> Iterator[str]:
+    """Yield the fields that an object of a JSON text has more than once."""
+    found: dict[str, None] = {}
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        counts = Counter(name for name, _ in pairs)
+        found.update((name, None) for name, count in counts.items() if count > 1)
+
+    try:
+        json.loads(text, object_pairs_hook=note, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        yield f"its description has fields that are no JSON: {error}"
+    if found:
+        yield f"its description says twice what {', '.join(list(found)[:5])} is"
+
+
+def _wrong_key(segment: Segment) -> Iterator[str]:
+    """Yield what no segment can be of."""
+    meta = segment.meta
+    if not is_feed(meta.feed):
+        yield f"its feed is {meta.feed!r}: lower-case letters, digits, - and _ make one"
+    if not _is_day(meta.day) and (segment.record.is_market or meta.day):
+        yield f"its day is {meta.day!r}, which is none: YYYY-MM-DD"
+    if meta.grouped and meta.symbol not in GROUPS:
+        yield f"its group is {meta.symbol!r}; there are {', '.join(GROUPS)}"
+    try:
+        encode_exchange(meta.exchange)
+        for symbol in (meta.symbol, *segment.footer.names):
+            encode_symbol(symbol)
+    except InputError as error:
+        yield str(error)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return day_of(day_start(text)) == text
+    except ValueError:
+        return False
+
+
+def _wrong_parts(segment: Segment) -> Iterator[str]:
+    """Yield what no part can be."""
+    for part in segment.meta.parts:
+        counts = {"rows": part.rows, "bytes": part.bytes, "lines": part.lines}
+        for name, count in counts.items():
+            if count < 0:
+                yield f"its part {part.source!r} has {count} {name}"
+        if segment.record.is_market and (part.interval is None) != (part.rows == 0):
+            yield f"its part {part.source!r} has {part.rows} rows and the interval {part.interval}"
+        if part.interval and not NULL_TIME <= part.interval[0] < part.interval[1] <= -NULL_TIME:
+            yield f"its part {part.source!r} lasts from {part.interval[0]} to {part.interval[1]}"
 
 
 def _wrong_description(segment: Segment) -> Iterator[str]:
