@@ -201,8 +201,8 @@ class AccountRun:
         times = late.read(row - sent, until)
         if sent:
             self._date_orders(int(times[0]))
-        some = r.Rows(*(column[row:until] for column in rows[:-1]), times[sent:])
-        self._play_timed(some, sink)
+        some = r.Rows(*(column[row:until] for column in rows))
+        self._play_timed(some._replace(local_ns=times[sent:]), sink)
         return until
 
     def _date_orders(self, now_ns: int) -> None:
