@@ -1,24 +1,33 @@
 """Checkpoints of books: derived, made anew where they do not fit, and a short way off at any time."""
 
 import errno
+import json
 import os
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
+import numpy as np
 import pytest
 
 from import_sample import DAY, DAY_US, START_US, contents, fast_folder, put, take
 from test_books import START_NS, TYPE, assert_book_at, csv, long_days, row, snap, store_of
 from tickreel.books import checkpoints
 from tickreel.books.at import book_at
+from tickreel.books.check import check_checkpoints
+from tickreel.books.checkpoint_rows import ANEW, Checkpoint, CheckpointFile
+from tickreel.books.rows import Source
 from tickreel.cli.app import run
 from tickreel.errors import CorruptionError, InputError, UsageError
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.maintain import verify
 from tickreel.store.reader import Segment
+from tickreel.store.writer import SegmentWriter
 from tickreel.units import NS_PER_US, day_of
 from twin_book import L2, TwinBook
 
@@ -46,7 +55,7 @@ def test_checkpoints_are_derived(tmp_path: Path) -> None:
     files = sorted((store.root / ".books").rglob("*.reel"))
     assert [file.name for file in files] == ["2024-01-01.reel", "2024-01-02.reel"]
     made = {file: file.read_bytes() for file in files}
-    assert all(list(verify(checkpoints.Segment.open(file))) == [] for file in files)
+    assert all(list(verify(Segment.open(file))) == [] for file in files)
     times = [START_NS + us * NS_PER_US for us in (20_000, DAY_US + 3, DAY_US + 7_000, DAY_US + 20_000)]
     wanted = [TwinBook().play(rows, at) for at in times]
 
@@ -182,11 +191,7 @@ def test_what_cannot_be_read_late_in_a_day_leaves_earlier_books(
         assert_book_at(store, TwinBook(uncross=uncross).play(rows, at_ns), at_ns, uncross=uncross)
     with pytest.raises(error, match=text):
         book_at(store, "BTCUSDT", rows[-1].local_ns, uncross=uncross)
-    ((key, source),) = [
-        (key, checkpoints.Source(segment, "BTCUSDT", 0, segment.rows))
-        for key in store.find(type=TYPE)
-        for segment in [store.open(key)]
-    ]
+    ((key, source),) = sources(store)
     point = checkpoints.find(store, key, source, len(rows), uncross=uncross)
     assert point is not None and len(rows) // 2 < point.row < len(rows)
     assert not checkpoints.is_made(store, key, source, uncross=uncross)
@@ -212,10 +217,11 @@ def crossing_days(*, first: float = 99.99) -> list[L2]:
     return rows
 
 
-def last_point(store: Store, day: str) -> checkpoints.Checkpoint | None:
+def last_point(store: Store, day: str) -> Checkpoint | None:
     """Return the last checkpoint of an uncrossed day as it lies in the store."""
     file = Segment.open(store.root / f".books/tardis/binance/BTCUSDT/{day}.uncrossed.reel")
-    return checkpoints._last_before(file, 10**9)
+    segment = store.open(SegmentKey("tardis", TYPE, "binance", "BTCUSDT", day))
+    return CheckpointFile(file, Source(segment, "BTCUSDT", 0, segment.rows)).before(10**9)
 
 
 def test_uncrossed_days_without_a_snapshot_have_checkpoints_of_their_own(tmp_path: Path) -> None:
@@ -298,3 +304,232 @@ def test_any_time_of_a_long_day_is_a_short_way_off(tmp_path: Path) -> None:
         book_at(store, "BTCUSDT", at_ns)
         took.append(time.process_time() - begun)
     assert max(took) < 0.2, took
+
+
+class Forged(NamedTuple):
+    """A store of two days, the file of checkpoints of the second as it was made, and its columns."""
+
+    store: Store
+    rows: list[L2]
+    path: Path
+    made: bytes
+    columns: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def forged() -> Iterator[Forged]:
+    with fast_folder() as folder:
+        rows = few_levels()
+        store = store_of(folder, rows, block_rows=16)
+        path = store.root / ".books/tardis/binance/BTCUSDT/2024-01-02.reel"
+        file = Segment.open(path)
+        assert len(file.blocks) == 1
+        assert len(np.unique(file.read("row", 0))) > 3 and set(file.read("kind", 0).tolist()) == {0, 1}
+        yield Forged(store, rows, path, path.read_bytes(), {n: file.read(n, 0) for n in file.record.names})
+
+
+def few_levels() -> list[L2]:
+    """Two days of the same few prices; the second has its snapshot halfway, and changes before it."""
+    chance = random.Random(3)
+    rows = [snap(5, "bid", 99.5, 1), snap(5, "ask", 101, 1)]
+    for number in range(800):
+        price = round(100 + chance.choice((-1, 1)) * chance.randrange(1, 6) / 100, 2)
+        us = DAY_US * (number >= 400) + 10 + number * 7
+        side = "bid" if price < 100 else "ask"
+        rows.append(row(us, side, price, chance.choice((0, 1, 2)), snapshot=600 <= number < 603))
+    return rows
+
+
+def write_rows(path: Path, columns: dict[str, np.ndarray], block_rows: int = 1 << 14) -> None:
+    """Put other rows into a file of checkpoints, with right checksums and the meta data that it has."""
+    file, partial = Segment.open(path), path.with_suffix(".other")
+    meta = msgspec.structs.replace(
+        file.meta,
+        parts=[msgspec.structs.replace(file.meta.parts[0], rows=len(columns["row"])), *file.meta.parts[1:]],
+    )
+    with SegmentWriter(partial, file.record, block_rows=block_rows) as writer:
+        writer.append(columns)
+        writer.finish(meta, [("BTCUSDT", writer.rows)])
+    partial.rename(path)
+
+
+def each(name: str, value: object) -> Callable[[dict[str, np.ndarray]], None]:
+    """Set a column in all rows, or in those that a slice names."""
+    column, _, places = name.partition(" ")
+    where = {
+        "": slice(None),
+        "of the first": slice(0, 1),
+        "of the second": slice(1, 2),
+        "of the last": slice(-1, None),
+    }
+    return lambda columns: columns[column].__setitem__(where[places], value)
+
+
+def swapped(*names: str) -> Callable[[dict[str, np.ndarray]], None]:
+    """Let the second and the third row of the file change places in some columns."""
+
+    def forge(columns: dict[str, np.ndarray]) -> None:
+        for name in names:
+            columns[name][[1, 2]] = columns[name][[2, 1]]
+
+    return forge
+
+
+def upside_down(columns: dict[str, np.ndarray]) -> None:
+    columns["row"][:] = columns["row"][::-1].copy()
+
+
+def more_levels_than_rows(columns: dict[str, np.ndarray]) -> None:
+    count = 300_000
+    for name, values in columns.items():
+        columns[name] = np.repeat(values[:1], count)
+    columns["part"][1:] = 1
+    columns["price"][1:] = np.arange(count - 1)[::-1]
+    columns["amount"][1:] = 1
+
+
+FORGERIES = {
+    "row before the first": each("row", -5),
+    "row beyond the last": each("row of the last", 2**62),
+    "no row": each("row of the first", 0),
+    "rows that descend": upside_down,
+    "scale -1": each("scale", -1),
+    "scale 2^62": each("scale", 2**62),
+    "scale 10^6": each("scale", 10**6),
+    "scale of no block": each("scale", 3),
+    "scale that changes": each("scale of the second", 1),
+    "price below all": each("price of the second", -(2**63)),
+    "price above all": each("price of the second", 2**62),
+    "one price": each("price", 10_000),
+    "prices not best first": swapped("price"),
+    "no amount": each("amount", np.nan),
+    "amounts of 0": lambda columns: columns["amount"].__setitem__(columns["kind"] == 1, 0.0),
+    "no state": each("part of the first", 1),
+    "states alone": each("part", 0),
+    "asks before bids": each("part of the second", 2),
+    "a book that is a change": each("kind", 0),
+    "changes that are a book": each("kind", 1),
+    "a kind that changes": each("kind of the last", 0),
+    "snapshot to come": lambda columns: columns["snapshot_ns"].__setitem__(columns["kind"] == 1, 2**62),
+    "a row of a snapshot": each("in_snapshot", 1),
+    "a time to come": each("local_ns", START_NS + 3 * DAY_US * NS_PER_US),
+    "a time long past": each("local_ns", START_NS),
+    "a time that changes": lambda columns: columns["local_ns"].__isub__(np.arange(len(columns["local_ns"]))[::-1]),
+    "more levels than rows": more_levels_than_rows,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_checkpoint_that_cannot_be_is_made_anew_or_left_aside(
+    forged: Forged, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged.path.write_bytes(forged.made)
+    columns = {column: values.copy() for column, values in forged.columns.items()}
+    FORGERIES[name](columns)
+    write_rows(forged.path, columns)
+    forgery = forged.path.read_bytes()
+    ((key, source),) = [found for found in sources(forged.store) if found[0].day == "2024-01-02"]
+    assert not checkpoints.is_made(forged.store, key, source)
+    count, problems = check_checkpoints(forged.store, key)
+    assert count == 1
+    assert problems and all(text.startswith(f"{forged.path}: ") and ANEW in text for text in problems)
+    points = np.unique(forged.columns["row"]).tolist()
+    times = [forged.rows[number].local_ns for number in (405, *(401 + point for point in points))]
+    twins = [TwinBook().play(forged.rows, at_ns) for at_ns in times]
+    with monkeypatch.context() as patch:
+        read_only_file_system(patch)
+        for at_ns, twin in zip(times, twins, strict=True):
+            assert_book_at(forged.store, twin, at_ns)
+    assert forged.path.read_bytes() == forgery
+    for at_ns, twin in zip(times, twins, strict=True):
+        assert_book_at(forged.store, twin, at_ns)
+    assert forged.path.read_bytes() == forged.made
+
+
+def sources(store: Store) -> list[tuple[SegmentKey, Source]]:
+    segments = [(key, store.open(key)) for key in store.find(type=TYPE)]
+    return [(key, Source(segment, "BTCUSDT", 0, segment.rows)) for key, segment in segments]
+
+
+def odd_days(seed: int) -> list[L2]:
+    """Three days of messages of some rows, snapshots among them, with prices of many digits and empty cells."""
+    chance = random.Random(seed)
+    prices = [100.25, 99.5, 101, 102.125, 98, *chance.choice(([], [1e-9, 123456789.123], [-0.0, 0.5]))]
+    rows, us = [], 0
+    for number in range(600):
+        us += chance.choice((0, 1, 7)) + (DAY_US - us % DAY_US) * (number % 200 == 199)
+        cells = chance.choice([*prices, None][chance.randrange(-1, 1) :]), chance.choice((0, 1, 2.5, None))
+        side = ("bid", "ask")[(cells[0] or 0) > 100]
+        rows.append(
+            row(us, side, *cells, snapshot=chance.random() < 0.01 or number == chance.choice((0, 150)))
+        )
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_made_is_taken(tmp_path: Path, seed: int) -> None:
+    """Every checkpoint of both policies passes its own rules, those of groups, too."""
+    rows = odd_days(seed)
+    store = store_of(tmp_path, rows, block_rows=random.Random(seed).choice((5, 16, 50)))
+    chance = random.Random(seed)
+    for one, uncross in product(chance.sample(rows, 8) + rows[-1:], (False, True)):
+        assert_book_at(
+            store, TwinBook(uncross=uncross).play(rows, one.local_ns), one.local_ns, uncross=uncross
+        )
+    files = {path: path.read_bytes() for path in (store.root / ".books").rglob("*.reel")}
+    looked_at = 0
+    for key, source in sources(store):
+        assert check_checkpoints(store, key) == (len(checkpoints.files_of(store, key)), [])
+        for path in checkpoints.files_of(store, key):
+            looked_at += len(list(CheckpointFile(Segment.open(path), source)))
+        assert checkpoints.is_made(store, key, source)
+    assert looked_at > 12
+    assert_book_at(store, TwinBook().play(rows), rows[-1].local_ns)
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_check_looks_at_checkpoints_and_counts_them(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = store_of(tmp_path, long_days(50))
+    group = put(
+        tmp_path / f"binance_{TYPE}_{DAY}_FUTURES.csv", csv(long_days(9)[:11]).replace(b"BTC", b"ETH")
+    )
+    take(store, group)
+    book_at(store, "BTCUSDT", START_NS + 300 * NS_PER_US, uncross=True)
+    book_at(store, "ETHUSDT", START_NS + 300 * NS_PER_US)
+    words = ["check", "--store", str(store.root), "--workers", "1"]
+    assert run(words) == 0
+    assert "3 segments, 113 rows, " in (said := capfd.readouterr().err)
+    assert ", 4 files of checkpoints: all is well" in said
+    for path in sorted((store.root / ".books").rglob("*.reel")):
+        made = path.read_bytes()
+        for place in (3, 200, len(made) - 100, len(made) - 3):
+            path.write_bytes(made[:place] + bytes([made[place] ^ 1]) + made[place + 1 :])
+            assert run([*words, "--json"]) == 1
+            found = json.loads(capfd.readouterr().out)
+            assert found["checkpoints"] == 4
+            assert all(str(path) in text and ANEW in text for text in found["problems"])
+        path.write_bytes(made)
+    files = sorted((store.root / ".books").rglob("BTCUSDT/2024-01-0?.reel"))
+    shutil.copy(files[0], files[1])
+    assert run(words) == 1
+    assert (
+        f"{files[1]}: it holds book_levels of BTCUSDT on 2024-01-01, which is of another"
+        in capfd.readouterr().out
+    )
+
+
+def test_check_leaves_alone_what_waits_to_be_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints by other rules, and of days before that are other ones now."""
+    rows = crossing_days()
+    store = store_of(tmp_path, rows, block_rows=64)
+    book_at(store, "BTCUSDT", rows[-1].local_ns, uncross=True)
+    key, _ = sources(store)[-1]
+    assert check_checkpoints(store, key) == (2, [])
+    store.path(sources(store)[0][0]).unlink()
+    assert check_checkpoints(store, key) == (2, [])
+    monkeypatch.setattr(checkpoints, "RULES", checkpoints.RULES + 1)
+    assert check_checkpoints(store, key) == (2, [])

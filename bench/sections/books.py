@@ -16,7 +16,8 @@ from bench.timing import alternate
 from tickreel.books.at import book_at
 from tickreel.books.book import Book
 from tickreel.books.book_kernel import BookRows
-from tickreel.books.checkpoints import Source, replay
+from tickreel.books.checkpoints import replay
+from tickreel.books.rows import Source
 from tickreel.store.catalog import SegmentKey, Store
 
 TITLE = (

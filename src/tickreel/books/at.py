@@ -10,7 +10,8 @@ import numpy as np
 
 from tickreel.books import checkpoints
 from tickreel.books.book import Book, Levels
-from tickreel.books.checkpoints import Checkpoint, Source
+from tickreel.books.checkpoint_rows import Checkpoint
+from tickreel.books.rows import Source
 from tickreel.errors import UsageError
 from tickreel.scan.plan import Question, Stream, plan, slice_on
 from tickreel.scan.read import open_slice
@@ -175,8 +176,14 @@ def _bring(book: Book, store: Store, stream: Stream, day: str, end_ns: int) -> s
 def _checkpoint(
     store: Store, stream: Stream, source: Source, key: SegmentKey, row: int, *, uncross: bool
 ) -> Checkpoint | None:
-    before = (day for day, _ in _sources(store, stream, _day_before(key.day)))
+    before = days_before(store, key, stream.symbol)
     return checkpoints.find(store, key, source, row, uncross=uncross, before=before)
+
+
+def days_before(store: Store, key: SegmentKey, symbol: str) -> Iterator[Source]:
+    """Yield the rows of a symbol on the days right before a segment's, latest first, as far as there are any."""
+    stream = Stream(key.feed, TYPE, key.exchange, symbol)
+    return (source for source, _ in _sources(store, stream, _day_before(key.day)))
 
 
 def _sources(store: Store, stream: Stream, day: str) -> Iterator[tuple[Source, SegmentKey]]:

@@ -14,7 +14,8 @@ from tickreel.errors import InputError
 
 _PAGES = 512
 _TOUCHED = 1_024
-_MOST = 2**62
+MOST_TICKS = 2**62
+"""What prices stay below in size: keys of both signs, and what is added to them, fit an int64."""
 
 
 class Levels(NamedTuple):
@@ -146,7 +147,7 @@ class Book:
         """Bring the asks of the message at hand to a finer scale; those too far for it are in no ladder any more."""
         state, touched = self.state.state, self.state.touched
         keys = touched[: state[k.TOUCHED]]
-        keys = keys[np.abs(keys) <= (_MOST - 1) // 10 ** (scale - self.scale)]
+        keys = keys[np.abs(keys) <= (MOST_TICKS - 1) // 10 ** (scale - self.scale)]
         touched[: len(keys)] = keys * _factor(_farthest(keys), self.scale, scale)
         state[k.TOUCHED] = len(keys)
 
@@ -215,7 +216,7 @@ def _factor(most: int, scale: int, finer: int) -> int:
     if most == 0:
         return 1
     factor: int = 10 ** (finer - scale)
-    if most * factor >= _MOST:
+    if most * factor >= MOST_TICKS:
         raise InputError(
             f"a price of {most * factor} x 10^-{finer} is beyond 62 bits: prices of one symbol's book lie too far"
             " apart, in size and in digits, for one ladder; look at the rows with tickreel show"

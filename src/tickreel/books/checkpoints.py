@@ -14,15 +14,14 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from tickreel.books import book_kernel as k
 from tickreel.books.book import Book
-from tickreel.books.rows import RowReader
+from tickreel.books.checkpoint_rows import RECORD, Checkpoint, CheckpointFile, rows_of
+from tickreel.books.rows import RowReader, Source
 from tickreel.errors import CorruptionError, DiskError, InputError, TickreelError
-from tickreel.schema import BOOK_KINDS, BOOK_PARTS, BOOK_SIDES, NULL_TIME, RECORD_TYPES
 from tickreel.store import disk
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Meta, Part
@@ -40,52 +39,7 @@ RULES = 1
 ROWS_PER_LEVEL = 8
 """So many rows for each level lie between two checkpoints at least: they stay a fraction of the data."""
 
-_RECORD = RECORD_TYPES["book_levels"]
-_ROW = _RECORD.names.index("row")
 _BLOCK_ROWS = 1 << 14
-_CHANGES, _BOOK = range(len(BOOK_KINDS))
-
-
-class Source(NamedTuple):
-    """The rows [start, stop) of one symbol in an open segment."""
-
-    segment: Segment
-    symbol: str
-    start: int
-    stop: int
-
-    def blocks(self, first: int = 0) -> Iterator[tuple[int, int, int]]:
-        """Yield (block, start, stop): where rows of the symbol, from its row `first` on, lie in each block."""
-        size = self.segment.footer.block_rows
-        begin = self.start + first
-        for block in range(begin // size, -(-self.stop // size)):
-            yield block, max(begin - block * size, 0), min(self.stop - block * size, size)
-
-
-class Checkpoint(NamedTuple):
-    """A book, or the changes that lead to it, after the first `row` rows of its source."""
-
-    row: int
-    last_ns: int
-    is_whole: bool
-    snapshot_ns: int
-    in_snapshot: bool
-    scale: int
-    levels: tuple[tuple[np.ndarray, np.ndarray], ...]
-    """(prices int64[n], amounts) of the bids and of the asks."""
-    rests_on: tuple[Part, ...] = ()
-    """The days before that went into it, latest first, as `part_of` names them."""
-
-    def put_into(self, book: Book) -> None:
-        """Bring a book to this state; changes need the book that they go on from."""
-        state = book.state.state
-        if self.is_whole:
-            book.forget()
-            state[k.KNOWN], state[k.SNAPSHOT_NS] = k.WHOLE, self.snapshot_ns
-        if state[k.KNOWN] == k.WHOLE:
-            for side, (prices, amounts) in enumerate(self.levels):
-                book.put(side, prices, amounts, self.scale)
-        state[k.LAST_NS], state[k.LAST_SNAPSHOT] = self.last_ns, int(self.in_snapshot)
 
 
 def path_of(store: Store, key: SegmentKey, symbol: str, *, uncross: bool) -> Path:
@@ -121,26 +75,24 @@ def find(
             # Rows that cannot be read are named by the replay, if it comes to them.
             with contextlib.suppress(InputError, CorruptionError):
                 make(store, key, source, uncross=uncross)
-        file = _opened(store, path, source, days, uncross=uncross)
+        file = opened(store, path, source, days, uncross=uncross)
         with contextlib.suppress(CorruptionError):
             if file is not None:
-                return _last_before(file, row)
+                return CheckpointFile(file, source).before(row)
     return None
 
 
 def is_made(store: Store, key: SegmentKey, source: Source, *, uncross: bool = False) -> bool:
-    """Return whether there are checkpoints of all rows of a segment, undamaged; every byte is read."""
+    """Return whether there are checkpoints of all rows of a segment, undamaged; each of them is read."""
     path = path_of(store, key, source.symbol, uncross=uncross)
-    file = _opened(store, path, source, uncross=uncross)
-    if file is None or not file.rows:
-        return False
+    file = opened(store, path, source, uncross=uncross)
+    done = 0
     try:
-        for block in range(len(file.blocks)):
-            for name in _RECORD.names:
-                file.chunk_bytes(name, block)
+        for point in CheckpointFile(file, source) if file else ():
+            done = point.row
     except CorruptionError:
         return False
-    return int(file.footer.chunks["high"][-1, _ROW]) == source.stop - source.start
+    return done == source.stop - source.start
 
 
 def go_on(store: Store, key: SegmentKey, source: Source, book: Book, rests_on: tuple[Part, ...]) -> None:
@@ -171,13 +123,13 @@ def make(
         try:
             disk.make_folder(path.parent, store.root)
             disk.make_folder(partial.parent, store.root)
-            with SegmentWriter(partial, _RECORD, block_rows=_BLOCK_ROWS) as writer:
+            with SegmentWriter(partial, RECORD, block_rows=_BLOCK_ROWS) as writer:
                 failure = _write(writer, source, opening, uncross=uncross)
                 parts = [
                     part_of(source, writer.rows, uncross=uncross),
                     *(opening.rests_on if opening else ()),
                 ]
-                meta = Meta(key.feed, _RECORD.name, key.exchange, source.symbol, key.day, False, parts)
+                meta = Meta(key.feed, RECORD.name, key.exchange, source.symbol, key.day, False, parts)
                 writer.finish(meta, [(source.symbol, writer.rows)] if writer.rows else [])
             disk.publish([(partial, path)])
         finally:
@@ -202,7 +154,7 @@ def _write(
     """Write the checkpoints of a source up to its first row that cannot be read; return what is wrong with that."""
     try:
         for checkpoint in _checkpoints(source, opening, uncross=uncross):
-            writer.append(_rows(checkpoint))
+            writer.append(rows_of(checkpoint))
     except (InputError, CorruptionError) as failure:
         return failure
     return None
@@ -262,25 +214,6 @@ def _taken(book: Book, row: int) -> Iterator[Checkpoint]:
         )  # fmt: skip
 
 
-def _rows(point: Checkpoint) -> dict[str, np.ndarray]:
-    """Return a checkpoint as rows of book_levels: a line of its own, then the bids, then the asks."""
-    counts = [1, *(len(prices) for prices, _ in point.levels)]
-    total = sum(counts)
-    prices = np.concatenate([[0], *(prices for prices, _ in point.levels)])
-    amounts = np.concatenate([[0.0], *(amounts for _, amounts in point.levels)])
-    return {
-        "local_ns": np.full(total, point.last_ns),
-        "row": np.full(total, point.row),
-        "part": np.repeat(np.arange(len(BOOK_PARTS), dtype=np.uint8), counts),
-        "kind": np.full(total, _BOOK if point.is_whole else _CHANGES, np.uint8),
-        "snapshot_ns": np.full(total, point.snapshot_ns if point.is_whole else NULL_TIME),
-        "in_snapshot": np.full(total, int(point.in_snapshot), np.uint8),
-        "scale": np.full(total, point.scale),
-        "price": prices,
-        "amount": amounts,
-    }
-
-
 def part_of(source: Source, rows: int = 0, *, uncross: bool) -> Part:
     """Name what `rows` of checkpoints were made from, a segment by its fingerprint, and by which rules."""
     segment = source.segment
@@ -289,7 +222,7 @@ def part_of(source: Source, rows: int = 0, *, uncross: bool) -> Part:
     return Part(name, f"{segment.fingerprint:016x}", segment.file_bytes, rows, None, made_from)
 
 
-def _opened(
+def opened(
     store: Store, path: Path, source: Source, before: Iterable[Source] = (), *, uncross: bool
 ) -> Segment | None:
     """Return the checkpoints that were made from this very segment and those before, by these rules, or None."""
@@ -300,28 +233,4 @@ def _opened(
     made_from = file.meta.parts
     wanted = [part_of(source, file.rows, uncross=uncross)]
     wanted += (part_of(day, uncross=uncross) for day in islice(before, len(made_from[1:])))
-    return file if file.record is _RECORD and made_from == wanted else None
-
-
-def _last_before(file: Segment, row: int) -> Checkpoint | None:
-    """Return the checkpoint with the greatest row of at most `row`; only blocks that hold it are read."""
-    lows = file.footer.chunks["low"][:, _ROW]
-    block = int(np.searchsorted(lows, row, "right")) - 1
-    if block < 0:
-        return None
-    numbers = file.read("row", block)
-    found = int(numbers[np.searchsorted(numbers, row, "right") - 1])
-    first = int(np.searchsorted(file.footer.chunks["high"][:, _ROW], found))
-    columns = {name: _columns(file, name, range(first, block + 1)) for name in _RECORD.names}
-    mine = slice(*np.searchsorted(columns["row"], [found, found + 1]).tolist())
-    part, price, amount = (columns[name][mine] for name in ("part", "price", "amount"))
-    head = {name: int(columns[name][mine][0]) for name in _RECORD.names[:-1]}
-    levels = tuple((price[part == 1 + side], amount[part == 1 + side]) for side in range(len(BOOK_SIDES)))
-    return Checkpoint(
-        found, head["local_ns"], head["kind"] == _BOOK, head["snapshot_ns"], bool(head["in_snapshot"]),
-        head["scale"], levels, tuple(file.meta.parts[1:]),
-    )  # fmt: skip
-
-
-def _columns(file: Segment, name: str, blocks: range) -> np.ndarray:
-    return np.concatenate([file.read(name, block) for block in blocks])
+    return file if file.record is RECORD and made_from == wanted else None

@@ -1,4 +1,7 @@
-"""A block of incremental_book_L2 as the book's kernel wants it: prices as integers of one scale."""
+"""The rows of one symbol, and a block of them as the book's kernel wants it: prices as integers of one scale."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +11,22 @@ from tickreel.errors import InputError
 from tickreel.store.reader import Segment
 
 COLUMNS = ("local_ns", "is_snapshot", "side", "price", "amount")
+
+
+class Source(NamedTuple):
+    """The rows [start, stop) of one symbol in an open segment."""
+
+    segment: Segment
+    symbol: str
+    start: int
+    stop: int
+
+    def blocks(self, first: int = 0) -> Iterator[tuple[int, int, int]]:
+        """Yield (block, start, stop): where rows of the symbol, from its row `first` on, lie in each block."""
+        size = self.segment.footer.block_rows
+        begin = self.start + first
+        for block in range(begin // size, -(-self.stop // size)):
+            yield block, max(begin - block * size, 0), min(self.stop - block * size, size)
 
 
 class RowReader:

@@ -100,9 +100,12 @@ def check(
             typer.echo(problem)
         if not quiet:
             verdict = counted(len(report["problems"]), "problem") if report["problems"] else "all is well"
+            files = (
+                f", {counted(report['checkpoints'], 'file')} of checkpoints" if report["checkpoints"] else ""
+            )
             note(
                 f"{counted(report['segments'], 'segment')}, {counted(report['rows'], 'row')},"
-                f" {counted(report['bytes'], 'byte')}: {verdict}"
+                f" {counted(report['bytes'], 'byte')}{files}: {verdict}"
             )
     return 1 if report["problems"] else 0
 

@@ -12,7 +12,7 @@ from tickreel.schema import Kind
 Purpose = Literal["size", "balanced", "speed", "plain"]
 """size: the fewest bytes. speed: what decodes fastest. plain: numbers as they lie in memory, for views
 without a copy. balanced: speed in the columns that strategies and scans read most, for up to half as many
-bytes again as the smallest codec needs; the fewest bytes in the others, and in segments of few rows."""
+bytes again as the smallest codec needs; the fewest bytes in the others, and in blocks of few rows."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 _WORTH = 1.5
@@ -20,7 +20,7 @@ _WORTH = 1.5
 _WORTH_OF_WORDS = 2.0
 """The same of columns of words, which take an eighth of a byte or less: long runs of one word go to pcodec."""
 _FEW = 1 << 15
-"""Rows of a segment that take longer to open than to decode: nothing is to be had from fast decoding."""
+"""Rows of a block. One of fewer is most often its whole segment, which takes longer to open than to decode."""
 _TEXTS = (number_text, uuid_text, plain_text)
 
 

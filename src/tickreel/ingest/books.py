@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tickreel.books import checkpoints
-from tickreel.books.checkpoints import Source
+from tickreel.books.rows import Source
 from tickreel.compute import Task, make_executor
 from tickreel.store.catalog import SegmentKey, Store, WritingStore
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from tickreel.books.check import check_checkpoints
 from tickreel.compute import Task, make_executor
 from tickreel.errors import TickreelError
 from tickreel.store.catalog import SegmentKey, Store
@@ -22,9 +23,9 @@ def check_store(
     workers: int | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
-    """Return {"segments", "rows", "bytes", "problems"}; problems are texts, in the order of the keys.
+    """Return {"segments", "checkpoints", "rows", "bytes", "problems"}; problems are texts, in the order of the keys.
 
-    The instrument files of the store are verified with them.
+    The segments' checkpoints of order books, counted by files, and the store's instrument files are verified with them.
     """
     batches = [list(keys[start : start + _BATCH]) for start in range(0, len(keys), _BATCH)]
     tasks = [
@@ -43,7 +44,9 @@ def check_store(
             done += outcome.value["segments"]
             on_progress(done)
     parts = [found[number] for number in sorted(found)]
-    totals = {name: sum(part[name] for part in parts) for name in ("segments", "rows", "bytes")}
+    totals = {
+        name: sum(part[name] for part in parts) for name in ("segments", "checkpoints", "rows", "bytes")
+    }
     problems = [problem for part in parts for problem in part["problems"]]
     return {**totals, "problems": problems + damaged_files(store)}
 
@@ -51,7 +54,7 @@ def check_store(
 def check_batch(arguments: dict[str, Any], progress: Callable[..., None]) -> dict[str, Any]:
     """Verify some segments; the task of a worker."""
     store = Store(arguments["store"])
-    rows = size = 0
+    rows = size = files = 0
     problems: list[str] = []
     for plain in arguments["keys"]:
         key = msgspec.convert(plain, SegmentKey)
@@ -61,11 +64,16 @@ def check_batch(arguments: dict[str, Any], progress: Callable[..., None]) -> dic
             size += segment.file_bytes
             problems += verify(segment)
             problems += _misplaced(key, segment.meta)
+            count, wrong = check_checkpoints(store, key)
+            files += count
+            problems += wrong
         except FileNotFoundError:
             continue
         except TickreelError as error:
             problems.append(str(error))
-    return {"segments": len(arguments["keys"]), "rows": rows, "bytes": size, "problems": problems}
+    return {
+        "segments": len(arguments["keys"]), "checkpoints": files, "rows": rows, "bytes": size, "problems": problems,
+    }  # fmt: skip
 
 
 def _misplaced(key: SegmentKey, meta: Any) -> list[str]:
