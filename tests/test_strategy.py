@@ -10,7 +10,7 @@ from engine_runs import Pages, engine, run_engine, to_rows
 from engine_strategies import Quoter
 from tickreel.errors import StrategyError, UsageError
 from tickreel.simulate.account import AccountRun, AccountSettings
-from tickreel.simulate.compile import build
+from tickreel.simulate.compile import build, build_sets
 from tickreel.simulate.strategy import (
     Param,
     StateArray,
@@ -455,3 +455,13 @@ def test_a_slice_into_a_slice_says_what_to_write(line, user):
     text = f"class Mine(Strategy):\n    window = StateArray(5)\n    def on_trade(self, trade, ctx):\n        {line}\n"
     with pytest.raises(StrategyError, match=r"mine\.py:8: an array cannot be put into a slice: write a loop"):
         build(user(mine=text).Mine)
+
+
+def test_no_machine_code_is_made_or_loaded_twice():
+    first = build(Momentum)
+    assert build(Momentum) is first
+    assert build_sets(build(Momentum)) is build_sets(first)
+    assert build(Momentum, jit=False) is not first
+    other = build(Declared)
+    assert other is not first
+    assert build_sets(other) is not build_sets(build(Momentum))

@@ -1,10 +1,8 @@
-"""Sweeps: every set gives what a run with its parameters gives, however wide; what is asked; what is left."""
+"""Sweeps: every set gives what a run with its parameters gives, however wide; what is left behind."""
 
-import inspect
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +13,11 @@ from hypothesis import strategies as st
 import tickreel
 from engine_runs import engine, to_rows
 from engine_strategies import Wild
-from report_sample import sample_view
-from test_report import Page
-from tickreel.errors import InputError, StrategyError, UsageError
-from tickreel.report.sweep_html import MOST_SETS, page_data, sweep_html
-from tickreel.report.sweep_terminal import sweep_table
-from tickreel.report.view import SweepView
+from tickreel.errors import InputError, TaskError, TickreelError, UsageError
+from tickreel.runs import plan as plan_module
 from tickreel.runs.axes import axes_of, count_of, set_of
 from tickreel.runs.backtest import run_backtest
-from tickreel.runs.settings import ARGUMENTS, RunSettings
+from tickreel.runs.settings import RunSettings
 from tickreel.runs.sweep import run_sweep
 from tickreel.runs.sweep_parts import _cuts
 from tickreel.runs.sweep_result import SweepResult
@@ -169,6 +163,9 @@ def test_a_set_that_fails_stops_no_other(market_store: Store, jit: bool) -> None
     }
     result = tickreel.sweep(Fragile, asked, **given)
     errors = [next(iter(one.failed.values()), "") for one in result.sets]
+    for one in result.sets[1:4]:
+        alone = tickreel.backtest(Fragile, **given, **one.parameters)
+        assert one.failed == {name: error for name, (error, _) in alone.failed.items()}
     assert [place for place, error in enumerate(errors) if "more than 64 orders open" in error] == [2]
     assert [place for place, error in enumerate(errors) if "an index of a StateArray" in error] == [1, 3, 5]
     for one in (result.sets[0], result.sets[4]):
@@ -176,61 +173,119 @@ def test_a_set_that_fails_stops_no_other(market_store: Store, jit: bool) -> None
     assert result.sets[1].metrics is None
     assert result.failed == {}
     assert "Failed symbols" in result.report.read_text("utf-8")
+
+
+@pytest.mark.parametrize("jit", [pytest.param(True, marks=pytest.mark.long), False])
+def test_a_symbol_that_fails_with_every_set_is_told_as_a_run_tells_it(market_store: Store, jit: bool) -> None:
+    given = {
+        "store": market_store.root,
+        "symbols": "ETHUSDT",
+        "end": "2024-01-01T02:00",
+        "workers": 1,
+        "jit": jit,
+    }
     lost = tickreel.sweep(Fragile, {"place": [7, 8]}, **given)
-    assert list(lost.failed) == ["binance-futures:ETHUSDT"]
+    alone = tickreel.backtest(Fragile, **given, place=7)
+    ((name, (error, traceback)),) = lost.failed.items()
+    assert (name, error) == (next(iter(alone.failed)), alone.failed[name][0])
+    assert traceback.splitlines()[-1] == alone.failed[name][1].splitlines()[-1]
+    assert "IndexError" in traceback
+    assert lost.record.symbols[0].error_type == alone.record.symbols[0].error_type == "StrategyError"
     assert lost.best is None
+    assert lost.document()["best"] is None
     assert "no set was measured" in repr(lost)
+    with pytest.raises(TaskError, match="IndexError"):
+        lost.raise_failed()
 
 
-# What is asked
+class Partial(Strategy):
+    """Fails with high k where the price is high: on one symbol only."""
+
+    k = Param(0)
+    seen: int = 0
+    window = StateArray(3)
+
+    def on_trade(self, trade, ctx):
+        self.seen += 1
+        if self.k > 2 and trade.price > 10_000.0:
+            self.window[self.k] = 1.0
+        if ctx.idle and ctx.flat and self.seen > 10:
+            ctx.buy(0.9 * ctx.equity / trade.price)
 
 
-def test_values_are_the_decimals_that_a_person_would_type() -> None:
-    axes = axes_of(Momentum, {"threshold": "0.1:0.5:5", "fraction": " 0.5, 1"})
-    assert axes == {"threshold": [0.1, 0.2, 0.3, 0.4, 0.5], "fraction": [0.5, 1.0]}
-    assert [set_of(axes, n) for n in (0, 1, 2, 9)] == [
-        {"threshold": t, "fraction": f} for t, f in ((0.1, 0.5), (0.1, 1.0), (0.2, 0.5), (0.5, 1.0))
-    ]
-    assert axes_of(Momentum, {"threshold": "1e-3:1e-4:2"})["threshold"] == [0.001, 0.0001]
-    assert axes_of(Momentum, {"threshold": "2:7:1"}) == {"threshold": [2.0], "fraction": [0.95]}
-    assert axes_of(Momentum, {"threshold": np.array([0.5, 1.5])})["threshold"] == [0.5, 1.5]
-    assert axes_of(Wild, {"seed": "5:1:3", "bad": "true,false"}) == {
-        "seed": [5, 3, 1], "busy": [0.5], "bad": [True, False]
-    }  # fmt: skip
+def test_a_set_that_lost_a_symbol_is_not_the_best(market_store: Store) -> None:
+    given = {
+        "store": market_store.root,
+        "symbols": ["BTCUSDT", "ETHUSDT"],
+        "end": "2024-01-01T06:00",
+        "workers": 1,
+    }
+    found = tickreel.sweep(Partial, {"k": [0, 9]}, **given, jit=False)
+    whole, lost = (one.metrics.total_return for one in found.sets)
+    assert lost > whole  # ETHUSDT alone did better
+    assert list(found.sets[1].failed) == ["binance-futures:BTCUSDT"]
+    assert found.best.parameters == {"k": 0}
+    assert found.document()["best"] == {"set": 0, "parameters": {"k": 0}, "failed": {}}
+    assert found.failed == {}
+    found.raise_failed()
+    alone = [tickreel.backtest(Partial, **given, jit=False, k=k) for k in (0, 9)]
+    assert [one.metrics for one in found.sets] == [one.metrics for one in alone]
+    assert found.view()["played"] == sum(one.trades for one in alone)
+    assert found.trades == alone[0].trades
 
 
-@pytest.mark.parametrize(
-    ("strategy", "asked", "told"),
-    [
-        (Momentum, {"thresold": 1}, "no parameter 'thresold'; it has threshold, fraction"),
-        (Momentum, {"latncy": 1}, "did you mean the setting latency"),
-        (Momentum, {"threshold": "a,b"}, "threshold: 'a' is not a finite float"),
-        (Momentum, {"threshold": []}, "has no value; give one or more"),
-        (Momentum, {"threshold": "1:2"}, "'1:2' is not a:b:n; write e.g. threshold=0.001:0.01:10"),
-        (Momentum, {"threshold": "1:x:3"}, "is not a:b:n"),
-        (Momentum, {"threshold": "1:2:2.5"}, "is not a:b:n"),
-        (Momentum, {"threshold": "1:2:0"}, "asks for 0 values; n is from 1 to 100,000"),
-        (Momentum, {"threshold": "1:2:1000000000"}, "n is from 1 to 100,000"),
-        (Momentum, {"threshold": "1:1e999:2"}, "beyond the largest float"),
-        (Momentum, {"threshold": "1:1:2"}, "has 1.0 twice"),
-        (Momentum, {"threshold": "0:1:400", "fraction": "0:1:251"}, "threshold 400 x fraction 251 are 100,400 sets"),
-        (Wild, {"seed": "1:2:3"}, "gives 1.5, and the parameter is int; choose n so that the steps are whole"),
-        (Wild, {"seed": 1.5}, "seed: 1.5 is not int"),
-        (Wild, {"bad": "0:1:2"}, "a range of true and false; write bad=true,false"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_asked_is_named(strategy: type, asked: dict, told: str) -> None:
-    with pytest.raises(UsageError, match=told.replace("(", r"\(")):
-        axes_of(strategy, asked)
+@pytest.mark.parametrize("refused", [("BTCUSDT",), ("BTCUSDT", "ETHUSDT", "LINKUSDT")])
+def test_a_symbol_that_is_refused_fails_with_every_set(
+    market_store: Store, monkeypatch, refused: tuple
+) -> None:
+    def contract_of(known, stream, **settings):
+        if stream.symbol in refused:
+            raise UsageError(f"{stream.name}: its money is not known")
+        return kept(known, stream, **settings)
+
+    kept = plan_module.contract_of
+    monkeypatch.setattr(plan_module, "contract_of", contract_of)
+    result = run_sweep(market_store, MOMENTUM, RunSettings(parameters=ASKED, workers=1))
+    alone = run_backtest(market_store, MOMENTUM, RunSettings(parameters=result.sets[3].parameters, workers=1))
+    names = [f"binance-futures:{symbol}" for symbol in refused]
+    assert list(result.failed) == list(alone.failed) == names
+    assert result.sets[3].metrics == alone.metrics
+    assert [list(one.failed) for one in result.sets] == [names] * 8
+    assert (result.best is None) == (len(names) == 3)
+    assert repr(result)
 
 
-def test_no_parameter_can_be_called_like_a_setting() -> None:
-    assert set(inspect.signature(tickreel.backtest).parameters) == ARGUMENTS
+class Flood(Strategy):
+    """Sends too many orders at its last row; then on_end, which a run does not come to."""
+
+    at = Param(3)
+    seen: int = 0
+    window = StateArray(3)
+
+    def on_trade(self, trade, ctx):
+        self.seen += 1
+        if self.seen == self.at:
+            for _ in range(65):
+                ctx.buy(1e-6)
+
+    def on_end(self, ctx):
+        self.window[self.at] = 1.0
 
 
-def test_settings_that_are_none_are_named(market_store: Store) -> None:
-    with pytest.raises(UsageError, match="'fees' is no setting; did you mean fee"):
-        tickreel.sweep("momentum", {}, store=market_store.root, fees=0.1)
+@pytest.mark.parametrize("jit", [pytest.param(True, marks=pytest.mark.long), False])
+def test_a_set_that_fails_at_the_last_row_fails_as_its_run(jit: bool) -> None:
+    rows = to_rows([TwinTrade(100.0, 1.0, 1, now, now) for now in range(1, 4)])
+    account, bounds, built = AccountSettings(), np.array([0, 50]), engine(Flood, jit)
+    side_by_side = SetRuns(Flood, built, [{"at": 3}, {"at": 2}, {"at": 9}], account, bounds)
+    side_by_side.feed(rows)
+    assert list(side_by_side.finish()) == []
+    for number, parameters in enumerate(({"at": 3}, {"at": 2}, {"at": 9})):
+        alone = AccountRun(Flood, built, parameters, account, bounds)
+        with pytest.raises(TickreelError) as caught:
+            alone.feed(rows, Nowhere())
+            alone.finish(Nowhere())
+        assert str(side_by_side.failed[number]) == str(caught.value)
+        assert type(side_by_side.failed[number]) is type(caught.value)
 
 
 # What is left
@@ -254,10 +309,14 @@ def test_the_folder_has_the_metrics_of_every_set_and_nothing_half(
     metrics = json.loads((result.path / "metrics.json").read_text())
     assert metrics["sets"][3]["metrics"]["total_return"] == result.sets[3].metrics.total_return
     kept = json.loads((result.path / "sweep.json").read_text())
-    assert kept["settings"]["set"] == metrics["axes"] == result.axes
+    assert kept["settings"]["set"] == metrics["axes"]
+    assert metrics["axes"] == [{"name": name, "values": values} for name, values in result.axes.items()]
     again = SweepResult.open(result.path)
     assert again.sets == result.sets
     assert again.document() == result.document()
+    assert repr(again) == repr(result)
+    assert list(again.axes) == list(again.best.parameters) == ["threshold", "fraction"]  # JSON's are sorted
+    assert again.table()["threshold"].tolist() == [one.parameters["threshold"] for one in result.sets]
     with pytest.raises(UsageError, match="already there"):
         tickreel.sweep("momentum", ASKED, out=result.path, store=market_store.root)
 
@@ -280,17 +339,6 @@ def test_the_table_has_a_row_for_each_set(result: SweepResult) -> None:
     assert np.isnan(result.table()["max_drawdown"]).all()  # of several accounts it is not known
 
 
-def test_a_strategy_that_cannot_be_compiled_says_so_before_anything_runs(market_store, tmp_path) -> None:
-    file = tmp_path / "broken.py"
-    file.write_text(
-        "from tickreel import Strategy\nclass Broken(Strategy):\n    def on_trade(self, trade, ctx):\n"
-        "        ctx.nothing()\n"
-    )
-    with pytest.raises(StrategyError, match=r"broken\.py"):
-        tickreel.sweep(str(file), {}, store=market_store.root, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_the_command_line_names_the_best_and_the_trap(market_store: Store, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tickreel", "sweep", "momentum", "--store", str(market_store.root)]
     words += [
@@ -307,46 +355,3 @@ def test_the_command_line_names_the_best_and_the_trap(market_store: Store, tmp_p
     assert "Best sets (8 of 8)" in done.stdout
     assert "The best of 8 sets is chosen by chance too" in done.stdout
     assert done.stderr == ""
-
-
-# The page
-
-
-def many(sets: int) -> SweepView:
-    view = sample_view()
-    metrics = next(row["metrics"] for row in view["symbols"] if row["metrics"])
-    shared = {name: view[name] for name in SweepView.__annotations__ if name in view and name != "symbols"}
-    return {
-        **shared, "axes": {"<b>": list(range(sets)), "one": [1]}, "symbols": ["a:X", "a:</script>"],
-        "metrics": [metrics] * sets, "returns": {"a:X": [0.1] * sets, "a:</script>": [None] * sets},
-        "failed": [1] * sets, "errors": [("a:</script>", "Traceback\n<i>: no", sets)],
-    }  # fmt: skip
-
-
-def test_the_page_holds_every_set_and_escapes_what_is_foreign() -> None:
-    page = Page(sweep_html(many(5)))
-    data = page.data()
-    assert [axis["name"] for axis in data["axes"]] == ["<b>", "one"]
-    names = [figure["name"] for figure in data["figures"]]
-    assert {"total_return", "sharpe", "return of a:</script>"} <= set(names)
-    assert "buy_and_hold" not in names
-    assert all(len(column) == 5 for column in data["columns"])
-    assert len(data["columns"]) == len(names)
-    assert data["failed"] == [1] * 5
-    assert "The best of 5 sets is chosen by chance too" in page.text
-    assert not any(tag in ("b", "i") for tag, _ in page.elements)
-
-
-def test_a_page_of_very_many_sets_keeps_the_chief_figures() -> None:
-    view = many(MOST_SETS + 1)
-    assert not any(figure["extra"] for figure in page_data(view)["figures"] if "of" not in figure["name"])
-    assert "metrics.json has all" in sweep_html(view)
-
-
-def test_one_set_is_no_choice() -> None:
-    assert "by chance" not in sweep_html(many(1))
-    assert sweep_table(many(1))
-
-
-def test_metrics_are_plain(result: SweepResult) -> None:
-    assert asdict(result.sets[0].metrics) == result.document()["sets"][0]["metrics"]

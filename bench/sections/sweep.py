@@ -11,7 +11,7 @@ from bench.model import BenchError, Row, Settings, at_least, at_most
 from bench.sections.memory import LINUX_ONLY, is_measured, peak
 from bench.timing import alternate
 
-TITLE = "momentum with many thresholds, one scan of the store for all, 2 workers"
+TITLE = "momentum with many thresholds, many sets to a scan of the store, 2 workers"
 _SETS, _FEW = 200, 20
 _MEMORY_SETS = 1_000
 _LOW, _HIGH = 0.0005, 0.005

@@ -12,8 +12,6 @@ import typer
 _IN_MEMORY_BYTES = 1 << 24
 _LEAST_WIDTH = 40
 """A terminal that is narrower wraps lines: a time, the widest thing that must be whole, needs 30."""
-_GAP = 2
-"""Blanks between two columns of a table."""
 
 
 def print_json(document: Any) -> None:
@@ -60,16 +58,11 @@ def fitting(columns: TableColumns, rows: Sequence[tuple[str, ...]], ranks: Seque
 
     ranks  of each column: the lowest is there at any width, then those that still fit, in the order of ranks
     """
+    from tickreel.report import columns as table
+
     cells = [[heading, *(row[place] for row in rows)] for place, (heading, _) in enumerate(columns)]
     widths = [max(escape(text).cell_len for text in column) for column in cells]
-    chosen: list[int] = []
-    left = _console().width
-    for place in sorted(range(len(columns)), key=ranks.__getitem__):
-        needed = widths[place] + (_GAP if chosen else 0)
-        if not chosen or needed <= left:
-            chosen.append(place)
-            left -= needed
-    return sorted(chosen)
+    return table.fitting(widths, ranks, _console().width)
 
 
 def print_table(columns: TableColumns, rows: Iterable[tuple[str, ...]], title: str = "") -> None:

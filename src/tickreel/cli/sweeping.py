@@ -69,7 +69,7 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Backtest every combination of parameter values in one scan. Writes a folder with a report."""
+    """Backtest every combination of parameter values at once. Writes a folder with a report."""
     named, stored, settings = asked(config, set_, {
         "feed": feed, "exchange": exchange, "symbols": symbols, "start": start, "to": to, "capital": capital,
         "fee": fee, "latency": latency, "allow_short": allow_short, "uncross": uncross, "every": every,
@@ -88,7 +88,8 @@ def sweep(
 
 
 def _sweep(strategy: str, store: str, settings: Any, *, out: Path | None, show: bool) -> Any:
-    """Run with a progress bar; return the SweepResult."""
+    """Run with progress bars; return the SweepResult."""
+    from tickreel.report.view import OneSet
     from tickreel.runs.folder import default_out
     from tickreel.runs.sweep import run_sweep
     from tickreel.simulate.compile import strategy_key
@@ -102,27 +103,56 @@ def _sweep(strategy: str, store: str, settings: Any, *, out: Path | None, show: 
     command = shlex.join(["tickreel", *sys.argv[1:]])
     with progress_bars(show) as bars:
         progress = _Progress(bars)
-        return run_sweep(
-            place, ref, settings, out=target, command=command,
-            on_plan=progress.plan, on_progress=progress.progress,
+        result = run_sweep(
+            place, ref, settings, out=target, command=command, one_set=OneSet(run_line(sys.argv[1:]), " --set ", ""),
+            on_plan=progress.plan, on_progress=progress.progress, on_measured=progress.measured,
         )  # fmt: skip
+        bars.end("report")
+    return result
+
+
+def run_line(words: list[str]) -> str:
+    """Return the command that runs one set of a sweep, made of the sweep's own, all but the parameters."""
+    kept: list[str] = []
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("--set", "--out"):
+            next(rest, None)
+        elif word not in ("--json", "--quiet", "-q") and not word.startswith(("--set=", "--out=")):
+            kept.append(word)
+    return shlex.join(["tickreel", "run", *kept])
 
 
 class _Progress:
-    """One bar over trades x sets."""
+    """A bar over trades x sets, and one over the sets that are measured; one before them, and one after."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._whole: dict[str, float] = {}
         self._done: dict[str, float] = {}
+        self._sum = 0.0
+        self._sets = 0
+        bars.begin("prepare", 1, unit="a new strategy compiles once")
 
     def plan(self, tasks: dict[str, float], sets: int) -> None:
         self._whole = tasks
-        self._bars.begin("sweep", sum(tasks.values()), unit=counted(sets, "set"))
+        self._bars.end("prepare")
+        self._bars.begin(
+            "sweep", sum(tasks.values()), unit=f"{counted(sets, 'set')} in {counted(len(tasks), 'task')}"
+        )
+        self._bars.begin("measure", sets, unit="metrics of sets")
+        self._sets = sets
 
     def progress(self, name: str, numbers: dict[str, Any]) -> None:
-        self._done[name] = self._whole[name] if "done" in numbers else numbers["trades"]
-        self._bars.at("sweep", sum(self._done.values()))
+        done = self._whole[name] if "done" in numbers else numbers["trades"]
+        self._sum += done - self._done.get(name, 0.0)
+        self._done[name] = done
+        self._bars.at("sweep", self._sum)
+
+    def measured(self, sets: int) -> None:
+        self._bars.at("measure", sets)
+        if sets == self._sets:
+            self._bars.begin("report", 1)
 
 
 def _report(result: Any, *, json: bool, quiet: bool) -> None:

@@ -54,11 +54,12 @@ def call(function: str, arguments: bytes, progress: Progress) -> Reply:
         packed = plain.encode(value, f"the result of {function}")
     # A task runs other people's code, which may raise anything: it goes to the caller whole.
     except (Exception, SystemExit) as error:  # noqa: BLE001
-        return _failed(time.perf_counter() - began, error)
+        return failed(error, time.perf_counter() - began)
     return Reply(time.perf_counter() - began, packed)
 
 
-def _failed(seconds: float, error: BaseException) -> Reply:
+def failed(error: BaseException, seconds: float = 0.0) -> Reply:
+    """Return what is told of a call that raised an error."""
     own = isinstance(error, TickreelError)
     message = str(error) if own else "".join(traceback.format_exception_only(error)).strip()
     inner = error.__traceback__.tb_next if error.__traceback__ else None

@@ -76,14 +76,17 @@ def portfolio_performance(
     """
     times_ns, equity = add_curves([(account.times_ns, account.equity) for account in accounts])
     capital = float(equity[0])
-    held = [(float(a.equity[0]), a.buy_and_hold) for a in accounts if a.buy_and_hold is not None]
+    held = [float(a.equity[0]) * a.buy_and_hold for a in accounts if a.buy_and_hold is not None]
+    total = 0.0
+    for part in held:  # one after the other, as a sweep adds them: `sum` rounds in another way in Python 3.12
+        total += part
     ranges = [account.range_ns for account in accounts if account.range_ns]
     whole = (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else None
     figures = performance(
         *within(times_ns, equity, whole),
         accounts[0].drawdown if len(accounts) == 1 else None,
         trading=Trading.total(account.trading for account in accounts),
-        buy_and_hold=sum(part * gain for part, gain in held) / capital if held and capital > 0 else None,
+        buy_and_hold=total / capital if held and capital > 0 else None,
         conventions=conventions,
     )
     return times_ns, equity, figures

@@ -7,17 +7,17 @@ from typing import Any
 from tickreel.report.figures import FIGURES, Figure, rounded
 from tickreel.report.page import asset, pairs, policy, script, script_data, text
 from tickreel.report.summary import last_line, time_range
-from tickreel.report.sweep_summary import chance, key_figures, speed
+from tickreel.report.sweep_summary import cautions, key_figures, ranked, speed
 from tickreel.report.view import SweepView
 from tickreel.units import counted
 
-MOST_SETS = 10_000
+ALL_FIGURES_SETS = 10_000
 """With more sets than that the page leaves out the figures that wait behind "More columns"."""
 MOST_RETURNS = 200_000
 """With more sets x symbols than that the page leaves out the returns of single symbols."""
-_DIGITS = 6
-_SAME = ("buy_and_hold", "initial_equity", "periods", "trades")
-"""Figures that are the same for all sets."""
+_DIGITS, _ALL_DIGITS = 6, 17
+_MOSTLY_SAME = ("buy_and_hold", "initial_equity", "periods")
+"""Figures that are shown only where sets differ in them, as where symbols fail with some."""
 _LESS_IS_BETTER = ("volatility", "max_drawdown", "max_drawdown_sampled", "fees")
 _LAST_LINE = 200
 
@@ -26,7 +26,6 @@ def sweep_html(view: SweepView) -> str:
     """Return the page. Write it as UTF-8."""
     style = asset("report.css") + asset("sweep.css")
     own = script("format.js", "sweep_map.js", "sweep.js")
-    told = chance(view)
     return Template(asset("sweep.html")).substitute(
         policy=policy(styles=[style], scripts=[own]),
         style=style,
@@ -34,7 +33,8 @@ def sweep_html(view: SweepView) -> str:
         data=script_data(page_data(view)),
         title=text(f"{view['strategy']}, {counted(len(view['metrics']), 'set')}, {time_range(view)}"),
         strategy=text(view["strategy"]),
-        banner=_banner("Source:", view["source"]) + _banner("Beware:", told),
+        banner=_banner("Source:", view["source"])
+        + "".join(_banner("Beware:", told) for told in cautions(view)),
         facts=_facts(view),
         tiles=_tiles(view),
         note=text(_note(view)),
@@ -49,13 +49,17 @@ def sweep_html(view: SweepView) -> str:
 
 
 def page_data(view: SweepView) -> dict[str, Any]:
-    """Return what the page's script reads: columns of one value a set, the last axis changes first."""
+    """Return what the page's script reads: columns of one value a set.
+
+    The return is there in full, since the script picks the best by it; other figures are rounded.
+    """
     figures = _figures(view)
     few = len(view["metrics"]) * len(view["symbols"]) <= MOST_RETURNS
     returns = view["returns"] if few and len(view["symbols"]) > 1 else {}
     columns = [[getattr(metrics, one.name, None) for metrics in view["metrics"]] for one in figures]
+    digits = [_ALL_DIGITS if one.name == "total_return" else _DIGITS for one in figures]
     return {
-        "axes": [{"name": name, "values": values} for name, values in view["axes"].items()],
+        "axes": [_axis(view, name, values) for name, values in view["axes"].items()],
         "figures": [
             *({**asdict(one), "less": one.name in _LESS_IS_BETTER} for one in figures),
             *(
@@ -64,26 +68,49 @@ def page_data(view: SweepView) -> dict[str, Any]:
                 for name in returns
             ),
         ],
-        "columns": [[rounded(value, _DIGITS) for value in column] for column in (*columns, *returns.values())],
+        "columns": [
+            *([rounded(value, n) for value in column] for column, n in zip(columns, digits, strict=True)),
+            *([rounded(value, _DIGITS) for value in column] for column in returns.values()),
+        ],
+        "best": next(iter(ranked(view)), None),
         "failed": view["failed"] if any(view["failed"]) else [],
+        "one_set": view["one_set"],
     }  # fmt: skip
 
 
-def _figures(view: SweepView) -> list[Figure]:
-    """Return the figures that some set has; the sampled drawdown is a chief one where there is no other."""
-    some = {
-        one.name for one in FIGURES if any(getattr(m, one.name, None) is not None for m in view["metrics"])
+def _axis(view: SweepView, name: str, values: list[float | int | bool]) -> dict[str, Any]:
+    """Return a parameter: its values as text, which has integers that the script has no numbers for; the rank of
+    each by size; and, if there are several, which of them each set has."""
+    ranks = {value: rank for rank, value in enumerate(sorted(values))}
+    places = {value: place for place, value in enumerate(values)}
+    return {
+        "name": name,
+        "texts": [repr(value) for value in values],
+        "ranks": [ranks[value] for value in values],
+        "places": [places[one[name]] for one in view["parameters"]] if len(values) > 1 else None,
     }
-    found = [one for one in FIGURES if one.name not in _SAME and one.name in some | {"total_return"}]
-    if "max_drawdown" not in some:
-        found = [replace(one, extra=one.extra and one.name != "max_drawdown_sampled") for one in found]
-    return [one for one in found if not (one.extra and len(view["metrics"]) > MOST_SETS)]
+
+
+def _figures(view: SweepView) -> list[Figure]:
+    """Return the figures that some set has; the sampled drawdown is a chief one if the best set has no other."""
+    values = {one.name: {getattr(m, one.name, None) for m in view["metrics"]} for one in FIGURES}
+    found = [
+        one
+        for one in FIGURES
+        if one.name == "total_return"
+        or (values[one.name] != {None} and not (one.name in _MOSTLY_SAME and len(values[one.name]) == 1))
+    ]
+    best = next((view["metrics"][place] for place in ranked(view)), None)
+    if best and best.max_drawdown is None:
+        extra = {"max_drawdown": True, "max_drawdown_sampled": False}
+        found = [replace(one, extra=extra.get(one.name, one.extra)) for one in found]
+    return [one for one in found if not (one.extra and len(view["metrics"]) > ALL_FIGURES_SETS)]
 
 
 def _note(view: SweepView) -> str:
-    if len(view["metrics"]) <= MOST_SETS:
+    if len(view["metrics"]) <= ALL_FIGURES_SETS:
         return ""
-    return f"With more than {MOST_SETS:,} sets this file keeps the chief figures only; metrics.json has all."
+    return f"With more than {ALL_FIGURES_SETS:,} sets this file keeps the chief figures only; metrics.json has all."
 
 
 def _banner(head: str, told: str | None) -> str:

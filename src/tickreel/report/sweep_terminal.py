@@ -1,15 +1,21 @@
 """A sweep as tables for the terminal."""
 
-from rich.console import Group, RenderableType
+import re
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from tickreel.report.columns import fitting
 from tickreel.report.summary import last_line, time_range
-from tickreel.report.sweep_summary import chance, key_figures, ranked, set_of, speed, varied
+from tickreel.report.sweep_summary import cautions, key_figures, ranked, speed, varied
 from tickreel.report.terminal import STYLES, cells, heads, plain
 from tickreel.report.view import SweepView
 
 _ERRORS = 10
+Column = tuple[str, list[Text]]
+"""Heading and cells."""
 
 
 def sweep_table(view: SweepView, limit: int = 10) -> RenderableType:
@@ -17,10 +23,10 @@ def sweep_table(view: SweepView, limit: int = 10) -> RenderableType:
     parts: list[RenderableType] = [_headline(view), Text(f"Sharpe: {plain(view['sharpe'])}", style="dim")]
     order = ranked(view)
     if order:
-        parts += [Text(), _best(view, order[:limit])]
+        parts += [Text(), _Best(view, order[:limit])]
     if view["errors"]:
         parts += [Text(), _errors(view)]
-    if told := chance(view):
+    for told in cautions(view):
         parts += [Text(), Text(told, style="yellow")]
     return Group(*parts)
 
@@ -35,24 +41,90 @@ def _headline(view: SweepView) -> Table:
         table.add_row("Source", "", Text(plain(view["source"]), style="bold yellow"))
     for label, value, note, mood in key_figures(view):
         if label == "Trades":
-            note = f"{note}: {speed(view)}"
+            note = f"{note}; {speed(view)}"
         table.add_row(label, Text(value, style=STYLES[mood]), plain(note))
     return table
 
 
-def _best(view: SweepView, places: list[int]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    table.title = Text(f"Best sets ({len(places):,} of {len(view['metrics']):,})", style="bold")
-    names = varied(view)
-    for name in names:
-        table.add_column(Text(plain(name)), justify="right", no_wrap=True)
-    for label in heads():
-        table.add_column(label, justify="right", no_wrap=True)
-    for place in places:
-        parameters = set_of(view, place)
-        values = [Text(f"{parameters[name]!r}", style="bold") for name in names]
-        table.add_row(*values, *cells(view["metrics"][place]))
-    return table
+class _Best:
+    """The best sets, as wide as the console: parameters, return and failures whole, figures that still fit."""
+
+    def __init__(self, view: SweepView, places: list[int]) -> None:
+        names = varied(view)
+        self._title = Text(f"Best sets ({len(places):,} of {len(view['metrics']):,})", style="bold")
+        self._parameters: list[Column] = [
+            (plain(name), [Text(f"{view['parameters'][place][name]!r}", style="bold") for place in places])
+            for name in names
+        ]
+        rows = [cells(view["metrics"][place]) for place in places]
+        gain, *self._figures = [(head, [row[k] for row in rows]) for k, head in enumerate(heads())]
+        self._chief: list[Column] = [gain]
+        if any(view["failed"]):
+            self._chief.append(
+                ("failed", [Text(f"{view['failed'][place]:,}", style="red") for place in places])
+            )
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = [*self._parameters, *self._chief, *self._figures]
+        folded = [
+            *((_folded(name), column) for name, column in self._parameters),
+            *self._chief,
+            *self._figures,
+        ]
+        columns = whole if len(self._fitting(whole, options)) == len(whole) else folded
+        needed = len(self._parameters) + len(self._chief)
+        chosen = self._fitting(columns, options)
+        if chosen[:needed] == list(range(needed)):
+            yield self._table([columns[place] for place in chosen])
+        else:
+            yield self._table(self._chief, self._in_words())
+
+    def _fitting(self, columns: list[Column], options: ConsoleOptions) -> list[int]:
+        """Return the places of the columns that fit: the last figures go first."""
+        widths = [max(_width(head), *(text.cell_len for text in column)) for head, column in columns]
+        first = len(columns) - len(self._figures)
+        return fitting(
+            widths, [max(0, place - first + 1) for place in range(len(columns))], options.max_width
+        )
+
+    def _table(self, columns: list[Column], words: Sequence[Text] = ()) -> Table:
+        """Return the table; `words` are a last column, which wraps."""
+        table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left", title=self._title)
+        for head, _ in columns:
+            table.add_column(Text(head), justify="right", no_wrap=True, vertical="top" if words else "bottom")
+        if words:
+            table.add_column("set")
+        for line in zip(*(column for _, column in columns), *([words] if words else []), strict=True):
+            table.add_row(*line)
+        return table
+
+    def _in_words(self) -> list[Text]:
+        """Return the parameters of each set as text, for a narrow console or many of them."""
+        sets = zip(*(column for _, column in self._parameters), strict=True)
+        return [
+            Text(", ").join(
+                Text.assemble(f"{name} ", value)
+                for (name, _), value in zip(self._parameters, line, strict=True)
+            )
+            for line in sets
+        ]
+
+
+_LONG_NAME = 12
+
+
+def _folded(name: str) -> str:
+    """Return a long name in lines, each of whole words."""
+    lines = [""]
+    for word in re.findall(r"[^_]*_*", name):
+        if lines[-1] and len(lines[-1]) + len(word) > _LONG_NAME:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(lines)
+
+
+def _width(head: str) -> int:
+    return max(Text(line).cell_len for line in head.split("\n"))
 
 
 def _errors(view: SweepView) -> Table:

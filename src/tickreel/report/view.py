@@ -4,7 +4,7 @@ Times are int64 ns UTC, equity float64 in the settlement currency, drawdown floa
 within each interval as a fraction of 0 to 1. Arrays of one curve have equal length.
 """
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -84,19 +84,33 @@ class RunView(Finished):
     symbols: list[SymbolView]
 
 
-class SweepView(Finished):
-    """A finished sweep; trades are those of one set.
+class OneSet(NamedTuple):
+    """The line that runs one set of a sweep: begin, `before` and NAME=VALUE for each parameter, end."""
 
-    axes     parameter -> values; a set takes one of each, the last changes first
-    symbols  "exchange:symbol" of those that were asked for
-    metrics  of each set, of all its accounts together; None if every symbol failed
-    returns  symbol -> total return with each set
-    failed   of each set, how many symbols failed; errors: (symbol, error, with how many sets)
+    begin: str
+    before: str
+    end: str
+
+
+class SweepView(Finished):
+    """A finished sweep; trades are those of one set that ran all symbols.
+
+    played      trades x sets, of all that came to their end
+    axes        parameter -> values
+    parameters  of each set
+    symbols     "exchange:symbol" of those that were asked for
+    metrics     of each set, of all its accounts together; None if every symbol failed
+    returns     symbol -> total return with each set
+    failed      of each set, how many symbols failed; errors: (symbol, error, with how many sets)
+    one_set     None where nothing runs a set again
     """
 
+    played: int
     axes: dict[str, list[float | int | bool]]
+    parameters: list[dict[str, float | int | bool]]
     symbols: list[str]
     metrics: list[Performance | None]
     returns: dict[str, list[float | None]]
     failed: list[int]
     errors: list[tuple[str, str, int]]
+    one_set: OneSet | None

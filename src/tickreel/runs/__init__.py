@@ -14,7 +14,9 @@ A sweep is a run with many parameter sets:
 
     axes          what is asked for each parameter, and the sets that are its combinations
     sweep_task    some sets over one symbol, in a worker
-    sweep_parts   tasks of a symbol and some sets, and their outcomes put together again
+    sweep_parts   tasks of a symbol and some sets
+    sweep_sums    accounts of many sets, added up over the symbols
+    sweep_sets    every set, measured as its tasks end
     sweep         plans, runs all parts, writes the folder
     sweep_result  SweepResult: the metrics of every set
 

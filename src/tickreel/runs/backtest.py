@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,15 +16,15 @@ import numpy as np
 
 import tickreel
 from tickreel.compute import Executor, Numbers, Outcome, Task, make_executor
-from tickreel.errors import DiskError, UsageError
+from tickreel.errors import DiskError
 from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.plan import RunPlan, note_ranges, plan_run, question_of, symbol_record
 from tickreel.runs.result import Machine, RunRecord, RunResult, SymbolRecord
-from tickreel.runs.settings import RunSettings, check_names, settings_of
+from tickreel.runs.settings import RunSettings, one_set, path_of, settings_of
 from tickreel.runs.task import SymbolTask
 from tickreel.scan import plan as scans
 from tickreel.scan.plan import Stream
-from tickreel.simulate.strategy import Strategy, convert_parameter, parameters_of
+from tickreel.simulate.strategy import Strategy, parameters_of
 from tickreel.store.catalog import Store
 from tickreel.strategies.fresh import refuse_within_load
 from tickreel.strategies.load import StrategyRef, load, reference
@@ -83,12 +83,13 @@ def backtest(
         "fee": fee, "latency": latency, "allow_short": allow_short, "uncross": uncross, "every": every,
         "periods": periods, "risk_free": risk_free, "instruments": instruments, "workers": workers, "jit": jit,
     }, parameters)  # fmt: skip
-    return run_backtest(store_at(store), reference(strategy), settings, out=Path(out) if out else None)
+    target = path_of(out, "out") if out else None
+    return run_backtest(store_at(store), reference(strategy), settings, out=target)
 
 
 def store_at(path: str | os.PathLike[str] | None) -> Store:
     """Return the store at `path`, else at TICKREEL_STORE, else at ./tape."""
-    return Store.existing(path or os.environ.get("TICKREEL_STORE") or "tape")
+    return Store.existing(path_of(path or os.environ.get("TICKREEL_STORE") or "tape", "store"))
 
 
 def run_backtest(
@@ -109,8 +110,7 @@ def run_backtest(
     began = time.perf_counter()
     check_out(out)
     strategy = load(ref)
-    check_names(strategy, settings.parameters)
-    parameters = {name: convert_parameter(strategy, name, v) for name, v in settings.parameters.items()}
+    parameters = one_set(strategy, settings.parameters)
     with workers_for(store, settings) as executor, RunFolder.create(out) as folder:
         plan = plan_run(store, strategy, settings)
         if on_plan:
@@ -120,7 +120,7 @@ def run_backtest(
             for stream in plan.streams
             if stream.name in plan.contracts
         ]
-        outcomes = run_tasks(executor, tasks, on_progress or (lambda name, numbers: None))
+        outcomes = {outcome.task_id: outcome for outcome in run_tasks(executor, tasks, on_progress)}
         records = [_record(plan, stream, outcomes.get(stream.name)) for stream in plan.streams]
         whole = note_ranges(records, plan, settings)
         record = RunRecord(
@@ -147,15 +147,19 @@ def workers_for(store: Store, settings: RunSettings, each: int = 1) -> Executor:
     return make_executor(workers_of(settings, tasks), in_thread=settings.jit, modules=_MODULES)
 
 
-def run_tasks(executor: Executor, tasks: list[Task], on_progress: OnProgress) -> dict[str, Outcome]:
-    """Return the outcomes by task id. Raises DiskError at once: no task can go on without room."""
-    outcomes: dict[str, Outcome] = {}
-    for outcome in executor.run(tasks, on_progress=on_progress):
+def run_tasks(
+    executor: Executor, tasks: list[Task], on_progress: OnProgress | None, *, in_order: bool = False
+) -> Iterator[Outcome]:
+    """Yield the outcomes as tasks end. Raises DiskError at once: no task can go on without room.
+
+    in_order  start them as they are given, not the heaviest first
+    """
+    tell = on_progress or (lambda name, numbers: None)
+    for outcome in executor.run(tasks, on_progress=tell, in_order=in_order):
         if not outcome.ok and isinstance(outcome.as_error(), DiskError):
             raise outcome.as_error()
-        outcomes[outcome.task_id] = outcome
-        on_progress(outcome.task_id, {"done": 1})
-    return outcomes
+        tell(outcome.task_id, {"done": 1})
+        yield outcome
 
 
 def _record(plan: RunPlan, stream: Stream, outcome: Outcome | None) -> SymbolRecord:
@@ -175,11 +179,9 @@ def _record(plan: RunPlan, stream: Stream, outcome: Outcome | None) -> SymbolRec
 
 
 def workers_of(settings: RunSettings, tasks: int) -> int:
-    """Return how many tasks go on at a time. Raises UsageError."""
+    """Return how many tasks go on at a time."""
     from tickreel.compute import usable_cores
 
-    if settings.workers is not None and settings.workers < 1:
-        raise UsageError(f"workers {settings.workers}: 1 or more")
     return max(1, min(settings.workers or usable_cores(), tasks))
 
 

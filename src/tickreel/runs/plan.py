@@ -113,10 +113,16 @@ def note_ranges(records: list[SymbolRecord], plan: RunPlan, settings: RunSetting
         if stream.name in changes:
             symbol.missing_book_days = missing_days(changes[stream.name], *bounds)
         symbol.days = len({part.key.day for part in stream.slices})
-        if symbol.summary and symbol.summary["events"]:
-            symbol.range_ns = range_of(symbol.summary["first_ns"], symbol.summary["last_ns"], settings)
+        symbol.range_ns = range_of_symbol(symbol, settings)
     ranges = [symbol.range_ns for symbol in records if symbol.range_ns]
     return (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else asked
+
+
+def range_of_symbol(symbol: SymbolRecord, settings: RunSettings) -> tuple[int, int] | None:
+    """Return what the figures of a symbol that ran speak of; None if it had no trade."""
+    if not (symbol.summary and symbol.summary["events"]):
+        return None
+    return range_of(symbol.summary["first_ns"], symbol.summary["last_ns"], settings)
 
 
 def _check_timer(strategy: type[Strategy], grid: Grid) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tickreel.errors import InputError, TaskError, UsageError
+from tickreel.errors import InputError, TaskError, UsageError, read_error
 from tickreel.measure import (
     Account,
     Conventions,
@@ -126,12 +126,14 @@ class RunResult:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunResult":
-        """Read a run folder. Raises UsageError or InputError naming the file that is not there or not right."""
+        """Read a run folder. Raises UsageError, InputError or ReadError naming the file at fault."""
         file = Path(path) / RUN_FILE
         try:
             record = msgspec.json.decode(file.read_bytes(), type=RunRecord)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"{path} is no run folder: it has no {RUN_FILE}") from None
+        except OSError as error:
+            raise read_error(error, file) from error
         except msgspec.DecodeError as error:
             raise InputError(f"{file}: {error}") from None
         return cls(RunFolder(Path(path), Path(path)), record)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from difflib import get_close_matches
+from operator import index
 from pathlib import Path
 from typing import Any
 
 from tickreel.errors import InputError, StrategyError, UsageError
 from tickreel.measure import Conventions
 from tickreel.simulate.account import AccountSettings
-from tickreel.simulate.strategy import Strategy, parameters_of
+from tickreel.simulate.strategy import Strategy, convert_parameter, parameters_of
 from tickreel.units import NS_PER_DAY, format_duration, format_time, parse_duration, parse_time
 
 
@@ -57,8 +58,11 @@ class RunSettings:
     def check(self) -> None:
         """Raise UsageError naming the setting that cannot be."""
         self.account()
-        if self.uncross not in (True, False):
-            raise UsageError(f"uncross {self.uncross!r}: True or False")
+        for name in ("uncross", "jit"):
+            if getattr(self, name) not in (True, False):
+                raise UsageError(f"{name} {getattr(self, name)!r}: True or False")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers {self.workers}: 1 or more")
 
     def conventions(self) -> Conventions:
         return Conventions(self.every_ns, self.periods, self.risk_free)
@@ -116,7 +120,10 @@ def settings_of(given: Mapping[str, Any], parameters: Mapping[str, Any]) -> RunS
     for name in given.keys() - ARGUMENTS:
         close = get_close_matches(name, ARGUMENTS, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(f"{name!r} is no setting; {hint}known are {', '.join(sorted(ARGUMENTS))}")
+        raise UsageError(
+            f"{name!r} is no setting; {hint}a parameter of the strategy belongs into the second argument,"
+            f' {{"{name}": [...]}}; settings are {", ".join(sorted(ARGUMENTS))}'
+        )
     found = dict(given)
     for name, field_name, parse in (
         ("start", "from_ns", parse_time), ("end", "to_ns", parse_time),
@@ -125,14 +132,84 @@ def settings_of(given: Mapping[str, Any], parameters: Mapping[str, Any]) -> RunS
         value = found.pop(name, None)
         if value is not None:
             found[field_name] = parse(value, name)
-    symbols = found.pop("symbols", ())
-    found["symbols"] = (symbols,) if isinstance(symbols, str) else tuple(symbols)
-    for name in ("capital", "fee"):
-        if name in found:
-            found[name] = float(found[name])
-    if found.get("instruments") is not None:
-        found["instruments"] = os.fspath(found["instruments"])
+    for name in found.keys() & _ACCEPTED.keys():
+        accept, words = _ACCEPTED[name]
+        try:
+            found[name] = accept(found[name])
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"{name} {found[name]!r}: {words}") from None
     return RunSettings(**found, parameters=parameters)
+
+
+def call_text(settings: RunSettings) -> str:
+    """Return the settings as arguments of backtest(), those with another value than the default: ", fee=0.0"."""
+    default, found = RunSettings(), []
+    for item in fields(RunSettings):
+        value = getattr(settings, item.name)
+        if item.name not in ("parameters", "batch_rows") and value != getattr(default, item.name):
+            name, text = _IN_PYTHON.get(item.name, (item.name, repr))
+            found.append(f", {name}={text(value)}")
+    return "".join(found)
+
+
+def _quoted(text: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda ns: repr(text(ns))
+
+
+_IN_PYTHON: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "from_ns": ("start", _quoted(format_time)),
+    "to_ns": ("end", _quoted(format_time)),
+    "latency_ns": ("latency", _quoted(format_duration)),
+    "every_ns": ("every", _quoted(format_duration)),
+}
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    return index(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _symbols(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(map(_text, value))
+
+
+def _or_none(accept: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else accept(value)
+
+
+_ACCEPTED: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "capital": (_number, "a number, e.g. 100_000"),
+    "fee": (_number, "a fraction of notional, e.g. 0.0004; 0 for none"),
+    "risk_free": (_number, "a fraction a year, e.g. 0.02; 0 for none"),
+    "periods": (_or_none(_number), "periods a year, e.g. 365, or None for as many as fill one"),
+    "workers": (_or_none(_whole), "a whole number, 1 or more, or None for all cores"),
+    "symbols": (_symbols, 'a text or texts, e.g. ["BTCUSDT"]; () for all'),
+    "exchange": (_or_none(_text), 'a text, e.g. "binance-futures", or None for all'),
+    "feed": (_or_none(_text), "a text, or None for the primary one"),
+    "instruments": (_or_none(os.fspath), "the path of a TOML file, or None"),
+}
+"""Argument -> (what makes a setting of its value, what to say where that fails)."""
+
+
+def path_of(value: Any, name: str) -> Path:
+    """Return a path that was given as an argument. Raises UsageError naming it."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise UsageError(f"{name} {value!r}: a path, as text or pathlib.Path") from None
 
 
 def check_names(strategy: type[Strategy], asked: Iterable[str]) -> None:
@@ -145,13 +222,38 @@ def check_names(strategy: type[Strategy], asked: Iterable[str]) -> None:
         )
     known = parameters_of(strategy)
     for name in sorted(set(asked) - set(known)):
-        if close := get_close_matches(name, ARGUMENTS, 1):
+        missing = f"{strategy.__name__} has no parameter {name!r};"
+        if name in ARGUMENTS:
             raise UsageError(
-                f"{strategy.__name__} has no parameter {name!r}; did you mean the setting {close[0]}?"
+                f"{missing} that is a setting: give it as {_option(name)} (in Python {name}=...)"
             )
-        raise UsageError(
-            f"{strategy.__name__} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
-        )
+        if close := get_close_matches(name, ARGUMENTS, 1):
+            raise UsageError(f"{missing} did you mean the setting {close[0]} ({_option(close[0])})?")
+        raise UsageError(f"{missing} it has {', '.join(known) or 'none'}")
+
+
+def _option(argument: str) -> str:
+    """Return what the command line has for an argument of Python."""
+    others = {
+        "start": "--from",
+        "end": "--to",
+        "jit": "--no-jit",
+        "parameters": "--set",
+        "strategy": "STRATEGY",
+    }
+    return others.get(argument, "--" + argument.replace("_", "-"))
+
+
+def one_set(strategy: type[Strategy], asked: Mapping[str, Any]) -> dict[str, float | int | bool]:
+    """Return the parameters of a run, as asked. Raises UsageError, also for several values of one."""
+    check_names(strategy, asked)
+    for name, value in asked.items():
+        if isinstance(value, (list, tuple)) or (isinstance(value, str) and {":", ","} & set(value)):
+            raise UsageError(
+                f"{strategy.__name__}.{name}: {value!r} is several values; a run takes one of each parameter:"
+                " give one, or use sweep"
+            )
+    return {name: convert_parameter(strategy, name, value) for name, value in asked.items()}
 
 
 _TOML = {

@@ -1,16 +1,19 @@
-"""sweep(): a strategy with many parameter sets over the symbols of a store, one scan of the data for all."""
+"""sweep(): a strategy with many parameter sets over the symbols of a store, few scans of the data for all."""
 
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tickreel.runs.axes import axes_of, count_of
+from tickreel.errors import disk_error
+from tickreel.report.view import OneSet
+from tickreel.runs.axes import axes_of, count_of, listed
 from tickreel.runs.backtest import (
     OnProgress,
     command_of,
@@ -23,9 +26,10 @@ from tickreel.runs.backtest import (
 from tickreel.runs.folder import RunFolder, check_out
 from tickreel.runs.plan import note_ranges, plan_run
 from tickreel.runs.result import RunRecord
-from tickreel.runs.settings import RunSettings, settings_of
-from tickreel.runs.sweep_parts import Parts, parts_of
+from tickreel.runs.settings import RunSettings, call_text, path_of, settings_of
+from tickreel.runs.sweep_parts import cuts_of, parts_of
 from tickreel.runs.sweep_result import SweepResult
+from tickreel.runs.sweep_sets import Sets
 from tickreel.simulate.account import AccountSettings
 from tickreel.simulate.compile import build
 from tickreel.simulate.sets import SetRuns
@@ -43,7 +47,7 @@ def sweep(
     out: str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> SweepResult:
-    """Run a strategy with every combination of parameter values; one scan of the data serves all.
+    """Run a strategy with every combination of parameter values; a scan of the data serves many.
 
         result = tickreel.sweep("momentum", {"threshold": "0.0005:0.005:10", "fraction": [0.5, 0.95]},
                                 symbols=["BTCUSDT"], latency="5ms")
@@ -56,7 +60,10 @@ def sweep(
     """
     refuse_within_load()
     asked = settings_of(settings, parameters)
-    return run_sweep(store_at(store), reference(strategy), asked, out=Path(out) if out else None)
+    place, ref = store_at(store), reference(strategy)
+    named = repr(strategy) if isinstance(strategy, str) else ref.name
+    one_set = OneSet(f"tickreel.backtest({named}, store={str(place.root)!r}{call_text(asked)}", ", ", ")")
+    return run_sweep(place, ref, asked, out=path_of(out, "out") if out else None, one_set=one_set)
 
 
 def run_sweep(
@@ -67,13 +74,17 @@ def run_sweep(
     out: Path | None = None,
     command: str = "",
     source: str | None = None,
+    one_set: OneSet | None = None,
     on_plan: Callable[[dict[str, float], int], None] | None = None,
     on_progress: OnProgress | None = None,
+    on_measured: Callable[[int], None] | None = None,
 ) -> SweepResult:
     """Run, measure and write the folder; see `sweep`.
 
-    settings  `parameters` are what axes_of takes
-    on_plan   called with task id -> trades x sets, and the number of sets; "trades" of on_progress are x sets, too
+    settings     `parameters` are what axes_of takes
+    one_set      the line that runs one set
+    on_plan      called with task id -> trades x sets, and the number of sets; "trades" of on_progress are x sets, too
+    on_measured  called with the number of sets whose metrics are known
     """
     began = time.perf_counter()
     check_out(out)
@@ -82,27 +93,39 @@ def run_sweep(
     with workers_for(store, settings, count_of(axes)) as executor, RunFolder.create(out) as folder:
         plan = plan_run(store, strategy, settings)
         _warm_up(strategy, settings)
+        cuts = cuts_of(strategy, plan, axes, executor.workers)
         scratch = folder.path / "parts"
-        scratch.mkdir()
-        parts = parts_of(store, ref, plan, settings, axes=axes, workers=executor.workers, folder=scratch)
+        parts = parts_of(store, ref, plan, settings, axes=axes, cuts=cuts, folder=scratch)
         tasks = [part.as_task() for part in parts]
         if on_plan:
             on_plan({task.id: task.weight for task in tasks}, count_of(axes))
-        outcomes = run_tasks(executor, tasks, on_progress or (lambda name, numbers: None))
-        found = Parts(plan, parts, outcomes)
-        records = [found.record(plan, stream) for stream in plan.streams]
+        tell = on_measured or (lambda count: None)
+        measured = Sets(plan, settings, axes=axes, cuts=cuts, parts=parts, on_measured=tell)
+        with _scratch(scratch):
+            for outcome in run_tasks(executor, tasks, on_progress, in_order=True):
+                measured.take(outcome)
+        records, sets = measured.finish()
         whole = note_ranges(records, plan, settings)
         record = RunRecord(
             strategy=strategy.__name__, command=command or command_of("sweep", ref), source=source,
             from_ns=whole[0], to_ns=whole[1], code=plan.code,
-            settings=plan.recorded(settings, whole, axes),
+            settings=plan.recorded(settings, whole, listed(axes)),
             capital=settings.capital, conventions=asdict(settings.conventions()), symbols=records,
             wall_seconds=time.perf_counter() - began, workers=executor.workers,
             created=now_text(), machine=machine_of(),
         )  # fmt: skip
-        sets = list(found.sets(axes, records, settings.conventions()))
-        shutil.rmtree(scratch)
-        return SweepResult.write(folder, record, sets)
+        return SweepResult.write(folder, record, sets, one_set)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """Have a folder for what tasks leave, gone at the end."""
+    try:
+        folder.mkdir()
+        yield
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise disk_error(error, f"working in {folder}") from error
 
 
 def _warm_up(strategy: type[Strategy], settings: RunSettings) -> None:

@@ -1,52 +1,36 @@
-"""A sweep parted into tasks of one symbol and some sets, and put together again set by set."""
+"""A sweep parted into tasks of one symbol and some sets."""
 
-from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from tickreel.compute import Outcome, Task
-from tickreel.errors import FailedError
-from tickreel.measure import Account, Conventions, Performance, portfolio_performance
-from tickreel.runs.axes import Axes, Number, count_of, set_of
+from tickreel.compute import Task
+from tickreel.runs.axes import Axes, count_of, set_of
 from tickreel.runs.grid import boundaries
-from tickreel.runs.plan import RunPlan, symbol_record
-from tickreel.runs.result import SymbolRecord, account_of
+from tickreel.runs.plan import RunPlan
 from tickreel.runs.settings import RunSettings
-from tickreel.runs.sweep_task import SweepTask
+from tickreel.runs.sweep_task import SweepTask, record_of
 from tickreel.scan.plan import Stream
-from tickreel.simulate.account import Summary
+from tickreel.simulate.sets import bytes_of_set
+from tickreel.simulate.strategy import Strategy
 from tickreel.store.catalog import Store
 from tickreel.strategies.load import StrategyRef
 
-_MOST_SETS, _MOST_BOOK_SETS = 1_000, 32
-"""Of a task: each set has its account in memory, and with on_book a book of its own."""
-_MOST_SAMPLES = 4_000_000
-"""Of a task: 160 MB of equity."""
+_SETS_OF_A_TASK, _BOOK_SETS_OF_A_TASK = 1_000, 32
+"""At most; with on_book each set has a book of its own."""
+_BYTES_OF_A_TASK = 160_000_000
+"""At most, of states, accounts and equity samples, unless a single set takes more."""
 _LEAST_SETS = 32
 """A task of fewer reads its symbol for little; only workers without work are worth that."""
 _SHARES = 4
 """Tasks for each worker, about, so that none waits long for the last."""
+_MUCH_SCRATCH_BYTES = 256_000_000
+"""With more than that for some sets, their symbols come in the order in which they are added up."""
 
-
-@dataclass(frozen=True, slots=True)
-class SetResult:
-    """What one parameter set did.
-
-    metrics  of all accounts together, as `run` gives them; None if every symbol failed
-    returns  total return by symbol; None where it failed, or began with nothing
-    failed   symbol -> error
-    """
-
-    parameters: dict[str, Number]
-    metrics: Performance | None
-    returns: dict[str, float | None]
-    failed: dict[str, str]
+Cut = tuple[int, int]
+"""Sets [first, stop)."""
 
 
 class Part(NamedTuple):
@@ -66,6 +50,29 @@ class Part(NamedTuple):
         )
 
 
+def cuts_of(strategy: type[Strategy], plan: RunPlan, axes: Axes, workers: int) -> list[Cut]:
+    """Return the ranges of sets that tasks take, the same for all symbols."""
+    rows = [stream.rows for stream in plan.streams if stream.name in plan.contracts]
+    samples = len(boundaries(plan.grid))
+    each = bytes_of_set(strategy, samples) + record_of(samples).itemsize
+    most = min(_BOOK_SETS_OF_A_TASK if plan.changes else _SETS_OF_A_TASK, max(1, _BYTES_OF_A_TASK // each))
+    share = max(rows, default=0) / max(sum(rows), 1)
+    return _cuts(count_of(axes), most, share * workers, streams=len(rows), workers=workers)
+
+
+def _cuts(sets: int, most: int, share: float, *, streams: int, workers: int) -> list[Cut]:
+    """Return the ranges of sets.
+
+    share  of all work that the largest symbol is, in workers
+    """
+    wanted = min(round(share * _SHARES), sets // _LEAST_SETS)
+    if streams < workers:
+        wanted = max(wanted, -(-workers // max(streams, 1)))
+    count = min(max(wanted, -(-sets // most), 1), sets)
+    edges = [sets * number // count for number in range(count + 1)]
+    return list(pairwise(edges))
+
+
 def parts_of(
     store: Store,
     ref: StrategyRef,
@@ -73,101 +80,28 @@ def parts_of(
     settings: RunSettings,
     *,
     axes: Axes,
-    workers: int,
+    cuts: list[Cut],
     folder: Path,
 ) -> list[Part]:
-    """Return the parts, by symbol, then by set; their files go into `folder`."""
-    streams = [stream for stream in plan.streams if stream.name in plan.contracts]
-    sets, rows = count_of(axes), sum(stream.rows for stream in streams)
-    most = min(
-        _MOST_BOOK_SETS if plan.changes else _MOST_SETS, max(1, _MOST_SAMPLES // len(boundaries(plan.grid)))
-    )
-    shared = {name: values[0] for name, values in axes.items() if len(values) == 1}
-    found = []
-    for number, stream in enumerate(streams):
-        run = plan.task(store, stream, ref, settings, parameters=shared, folder=folder)
-        for first, stop in _cuts(
-            sets, most, stream.rows / rows * workers, streams=len(streams), workers=workers
-        ):
-            file = str(folder / f"{number}-{first}.npy")
-            some = [set_of(axes, one) for one in range(first, stop)]
-            own = [{name: value for name, value in one.items() if name not in shared} for one in some]
-            found.append(Part(stream, SweepTask(run, first, own, file)))
-    return found
+    """Return the parts in the order in which they are to start; their files go into `folder`.
 
-
-def _cuts(sets: int, most: int, share: float, *, streams: int, workers: int) -> list[tuple[int, int]]:
-    """Return the ranges of sets of one symbol's tasks.
-
-    share  of all work that the symbol is, in workers
+    All symbols of some sets come before the next sets, so that few files wait for others: the heaviest
+    first, so that no worker is left with it at the end, unless these files are large.
     """
-    wanted = min(round(share * _SHARES), sets // _LEAST_SETS)
-    if streams < workers:
-        wanted = max(wanted, -(-workers // streams))
-    count = min(max(wanted, -(-sets // most), 1), sets)
-    edges = [sets * number // count for number in range(count + 1)]
-    return list(pairwise(edges))
-
-
-class Parts:
-    """What the tasks of a sweep left: files of the sets that ran, errors of those that did not."""
-
-    def __init__(self, plan: RunPlan, parts: list[Part], outcomes: dict[str, Outcome]) -> None:
-        self._times_ns = boundaries(plan.grid)
-        self._found: dict[str, list[tuple[Part, Outcome, Any]]] = {}
-        for part in parts:
-            outcome = outcomes[part.id]
-            array = np.load(part.task.file, mmap_mode="r") if outcome.ok else None
-            self._found.setdefault(part.stream.name, []).append((part, outcome, array))
-
-    def record(self, plan: RunPlan, stream: Stream) -> SymbolRecord:
-        """Return the record of a symbol: what of its rows was played, or the first error if no set ended."""
-        record = symbol_record(plan, stream)
-        found = self._found.get(stream.name, [])
-        for _, outcome, array in found:
-            if array is not None and array["ended"].any():
-                ended = array[array["ended"]]
-                names = ("events", "first_ns", "last_ns")
-                record.summary = {name: int(ended[0][name]) for name in names}
-                record.notes = [*record.notes, *outcome.value["notes"]]
-                record.data += f" {outcome.value['book']}" if outcome.value["book"] else ""
-                return record
-        if found:
-            _, outcome, _ = found[0]
-            record.error = next(iter(outcome.value["failed"].values())) if outcome.ok else outcome.error
-            record.error_type = outcome.error_type or FailedError.__name__
-            record.traceback = outcome.traceback
-        return record
-
-    def sets(self, axes: Axes, records: list[SymbolRecord], conventions: Conventions) -> Iterator[SetResult]:
-        """Yield the sets in order, measured."""
-        for number in range(count_of(axes)):
-            accounts: list[Account] = []
-            returns: dict[str, float | None] = {}
-            failed: dict[str, str] = {}
-            for record in records:
-                found = self._of(record, number)
-                if isinstance(found, str):
-                    failed[record.name] = found
-                    returns[record.name] = None
-                else:
-                    accounts.append(found)
-                    first, last = float(found.equity[0]), float(found.equity[-1])
-                    returns[record.name] = last / first - 1.0 if first > 0 else None
-            metrics = portfolio_performance(accounts, conventions)[2] if accounts else None
-            yield SetResult(set_of(axes, number), metrics, returns, failed)
-
-    def _of(self, record: SymbolRecord, number: int) -> Account | str:
-        """Return what a set did over a symbol, or why it failed."""
-        found = self._found.get(record.name)
-        if found is None:
-            return record.error
-        place = bisect_right(found, number, key=lambda one: one[0].task.first) - 1
-        part, outcome, array = found[place]
-        if array is None:
-            return outcome.error
-        row = array[number - part.task.first]
-        if not row["ended"]:
-            return str(outcome.value["failed"][str(number)])
-        summary = Summary(*(row[name].item() for name in Summary._fields))
-        return account_of(summary, self._times_ns, row["curve"], record.range_ns)
+    streams = [stream for stream in plan.streams if stream.name in plan.contracts]
+    record_bytes = record_of(len(boundaries(plan.grid))).itemsize
+    shared = {name: values[0] for name, values in axes.items() if len(values) == 1}
+    runs = {
+        stream.name: plan.task(store, stream, ref, settings, parameters=shared, folder=folder)
+        for stream in streams
+    }
+    numbers = {stream.name: number for number, stream in enumerate(streams)}
+    found = []
+    for first, stop in cuts:
+        some = [set_of(axes, one) for one in range(first, stop)]
+        own = [{name: value for name, value in one.items() if name not in shared} for one in some]
+        much = (stop - first) * record_bytes * len(streams) > _MUCH_SCRATCH_BYTES
+        for stream in streams if much else sorted(streams, key=lambda one: -one.rows):
+            file = str(folder / f"{numbers[stream.name]}-{first}")
+            found.append(Part(stream, SweepTask(runs[stream.name], first, own, file)))
+    return found

@@ -2,22 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from tickreel.errors import InputError, UsageError
+from tickreel.errors import InputError, TaskError, UsageError, read_error
 from tickreel.measure import Conventions, Performance
-from tickreel.report.view import SweepView
+from tickreel.report.sweep_summary import ranking
+from tickreel.report.view import OneSet, SweepView
 from tickreel.runs.axes import Axes
 from tickreel.runs.contracts import notes_of
 from tickreel.runs.folder import METRICS_FILE, REPORT_FILE, RunFolder
 from tickreel.runs.result import RunRecord, json_text, told_conventions
 from tickreel.runs.settings import shown
-from tickreel.runs.sweep_parts import SetResult
+from tickreel.runs.sweep_sets import SetResult
 from tickreel.scan.arrow import extra
 
 SWEEP_FILE = "sweep.json"
@@ -35,25 +36,30 @@ class SweepResult:
 
     axes     parameter -> its values
     sets     SetResult of each combination; the last parameter changes from each set to the next
-    best     the set with the highest total return, None if no set has one. The best of many is also the luckiest
-    failed   "exchange:symbol" -> error of those that failed with every set
+    best     the set with the highest total return, of those that ran all symbols; if none did, of those that ran
+             most. None if no set has a return. The best of many is also the luckiest
+    failed   "exchange:symbol" -> (error, traceback) of those that failed with every set
     path     the folder, with report.html, metrics.json and sweep.json
     """
 
     def __init__(self, folder: RunFolder, record: RunRecord, sets: Sequence[SetResult]) -> None:
         self._folder = folder
+        self._one_set: OneSet | None = None
         self.record = record
         self.conventions = Conventions(**record.conventions)
-        self.axes: Axes = record.settings["set"]
+        self.axes: Axes = {axis["name"]: axis["values"] for axis in record.settings["set"]}
         self.sets = list(sets)
-        self.failed = {one.name: one.error for one in record.symbols if one.summary is None}
+        self.failed = {one.name: (one.error, one.traceback) for one in record.symbols if one.summary is None}
 
     @classmethod
-    def write(cls, folder: RunFolder, record: RunRecord, sets: Sequence[SetResult]) -> "SweepResult":
+    def write(
+        cls, folder: RunFolder, record: RunRecord, sets: Sequence[SetResult], one_set: OneSet | None = None
+    ) -> "SweepResult":
         """Write the JSON and the report, and publish the folder."""
         from tickreel.report.sweep_html import sweep_html
 
         result = cls(folder, record, sets)
+        result._one_set = one_set
         folder.write(SWEEP_FILE, json_text(record))
         folder.write(METRICS_FILE, json_text(result.document()))
         folder.write(REPORT_FILE, sweep_html(result.view()))
@@ -62,18 +68,25 @@ class SweepResult:
 
     @classmethod
     def open(cls, path: str | Path) -> "SweepResult":
-        """Read a sweep's folder. Raises UsageError or InputError naming the file that is not there or not right."""
+        """Read a sweep's folder. Raises UsageError, InputError or ReadError naming the file at fault."""
         folder = Path(path)
         file = folder / SWEEP_FILE
         try:
             record = msgspec.json.decode(file.read_bytes(), type=RunRecord)
             file = folder / METRICS_FILE
             sets = msgspec.json.decode(file.read_bytes(), type=_Sets).sets
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UsageError(f"{path} is no folder of a sweep: it has no {file.name}") from None
+        except OSError as error:
+            raise read_error(error, file) from error
         except msgspec.DecodeError as error:
             raise InputError(f"{file}: {error}") from None
-        return cls(RunFolder(folder, folder), record, sets)
+        result = cls(RunFolder(folder, folder), record, sets)
+        # JSON has its keys sorted.
+        result.sets = [
+            replace(one, parameters={name: one.parameters[name] for name in result.axes}) for one in sets
+        ]
+        return result
 
     @property
     def path(self) -> Path:
@@ -85,31 +98,49 @@ class SweepResult:
 
     @property
     def trades(self) -> int:
-        """Market trades that each set was played over."""
+        """Market trades that a set was played over which ran all symbols."""
         return sum(one.summary["events"] for one in self.record.symbols if one.summary)
 
     @property
     def best(self) -> SetResult | None:
-        best, highest = None, -np.inf
-        for one in self.sets:
-            gain = one.metrics.total_return if one.metrics else None
-            if gain is not None and gain > highest:
-                best, highest = one, gain
-        return best
+        place = self._best()
+        return None if place is None else self.sets[place]
+
+    def _best(self) -> int | None:
+        order = ranking([one.metrics for one in self.sets], [len(one.failed) for one in self.sets])
+        return order[0] if order else None
+
+    def raise_failed(self) -> None:
+        """Raise TaskError with the traceback of the first symbol that failed with every set, if any did."""
+        for name, (error, traceback) in self.failed.items():
+            raise TaskError(f"{name}: {error}\n{traceback}")
 
     def table(self) -> dict[str, np.ndarray]:
         """Return columns of one row a set: its parameters, then its metrics, NaN where there is none.
 
-        A parameter called like a metric is "set_NAME".
+        A parameter called like a metric is "set_NAME". `failed` counts the symbols that failed.
         """
         columns = {
-            f"set_{name}" if name in _TABLE else name: np.array([one.parameters[name] for one in self.sets])
-            for name in self.axes
+            head: np.array([one.parameters[name] for one in self.sets])
+            for name, head in self._heads().items()
         }
+        columns["failed"] = np.array([len(one.failed) for one in self.sets])
         for name in _TABLE:
             values = [getattr(one.metrics, name, None) for one in self.sets]
             columns[name] = np.array(values, float if None in values else None)  # None becomes NaN
         return columns
+
+    def _heads(self) -> dict[str, str]:
+        """Return parameter -> heading of its column, each another one."""
+        taken = {*_TABLE, "failed", *self.axes}
+        heads = {}
+        for name in self.axes:
+            head = name
+            while head in taken - {name} or head in (*_TABLE, "failed"):
+                head = f"set_{head}"
+            heads[name] = head
+            taken.add(head)
+        return heads
 
     def to_polars(self) -> Any:
         """Return the table as a polars.DataFrame. Raises UsageError naming the extra to install."""
@@ -134,7 +165,6 @@ class SweepResult:
                 row |= {"trades": record.summary["events"]}
                 row |= {"instrument": record.instrument, "notes": record.notes}
             symbols.append(row)
-        best = self.best
         return {
             "strategy": self.record.strategy,
             "source": self.record.source,
@@ -143,8 +173,8 @@ class SweepResult:
             "settings": self.record.settings,
             "conventions": self.conventions.text(),
             "trades": self.trades,
-            "axes": self.axes,
-            "best": best.parameters if best else {},
+            "axes": self.record.settings["set"],
+            "best": self._best_document(),
             "sets": [
                 {
                     "parameters": one.parameters,
@@ -157,6 +187,12 @@ class SweepResult:
             "symbols": symbols,
             "failed": len(self.failed),
         }
+
+    def _best_document(self) -> dict[str, Any] | None:
+        place = self._best()
+        if place is None:
+            return None
+        return {"set": place, "parameters": self.sets[place].parameters, "failed": self.sets[place].failed}
 
     def view(self) -> SweepView:
         """Return what a report shows."""
@@ -176,13 +212,20 @@ class SweepResult:
             "settings": shown({**record.settings, "set": {}}),
             "sharpe": self.conventions.brief(),
             "conventions": told_conventions(self.conventions, self.notes()),
+            "played": sum(self._trades_of(one) for one in self.sets),
             "axes": self.axes,
+            "parameters": [one.parameters for one in self.sets],
             "symbols": names,
             "metrics": [one.metrics for one in self.sets],
             "returns": {name: [one.returns[name] for one in self.sets] for name in names},
             "failed": [len(one.failed) for one in self.sets],
-            "errors": _errors(self.sets),
+            "errors": self._errors(),
+            "one_set": self._one_set,
         }
+
+    def _trades_of(self, one: SetResult) -> int:
+        lost = (record for record in self.record.symbols if record.summary and record.name in one.failed)
+        return self.trades - sum(record.summary["events"] for record in lost if record.summary)
 
     def __repr__(self) -> str:
         from io import StringIO
@@ -195,13 +238,11 @@ class SweepResult:
         console.print(sweep_table(self.view()))
         return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
 
-
-def _errors(sets: Sequence[SetResult]) -> list[tuple[str, str, int]]:
-    """Return (symbol, first error, with how many sets) of the symbols that failed, most first."""
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for one in sets:
-        for name, error in one.failed.items():
-            counts[name] += 1
-            first.setdefault(name, error)
-    return [(name, first[name], count) for name, count in counts.most_common()]
+    def _errors(self) -> list[tuple[str, str, int]]:
+        """Return (symbol, first error, with how many sets) of the symbols that failed, most first."""
+        counts = Counter(name for one in self.sets for name in one.failed)
+        first = {name: traceback or error for name, (error, traceback) in self.failed.items()}
+        for one in self.sets:
+            for name, error in one.failed.items():
+                first.setdefault(name, error)
+        return [(name, first[name], count) for name, count in counts.most_common()]

@@ -184,7 +184,7 @@ class AccountRun:
         row, stop = 0, len(rows.price)
         while row < stop:
             row = self._call(self._engine.run, self._state, self._world, rows, self._bounds, row, stop, True)
-            self._go_on(sink)
+            self.go_on(sink)
 
     def _play_late(self, rows: r.Rows, row: int, late: r.LateTimes, sink: Sink) -> int:
         """Play rows from one on as far as nobody needs their times, then some with times; return the next row."""
@@ -230,7 +230,7 @@ class AccountRun:
                 if account.status == r.NO_BOOK_ROOM:
                     account.status = r.GOING
                     break
-                self._go_on(sink)
+                self.go_on(sink)
             return int(cursor[1])
 
         self._book.apply_with(play, changes, scale, 0, len(changes.local_ns))
@@ -243,7 +243,7 @@ class AccountRun:
 
     def _show_last(self, sink: Sink) -> None:
         while not self._look():
-            self._go_on(sink)
+            self.go_on(sink)
 
     def _play(
         self, rows: r.Rows, book: BookState, changes: BookRows, factor: int, cursor: np.ndarray
@@ -267,7 +267,7 @@ class AccountRun:
         assert self._book is not None
         return float(POWERS[self._book.scale])
 
-    def _go_on(self, sink: Sink) -> None:
+    def go_on(self, sink: Sink) -> None:
         """Make what room the kernel stopped for; raise FailedError if it stopped for anything else."""
         status = self._seen.status
         if status[0] == r.NO_ROOM:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -48,20 +49,45 @@ def build(strategy: type[Strategy], *, jit: bool = True) -> Engine:
             on_fields(compiler.specialised(engine_kernel, entry, plain, None)) for entry in _ENTRIES
         )
         return Engine(run, play, look, end, fields, code)
-    from tickreel.simulate import context_kernel  # noqa: F401 - teaches numba what ctx is
+    return _machine(_Callbacks(code, _places(callbacks), fields, callbacks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Callbacks:
+    """What machine code is made of. `code`, and the `places` that complaints name, tell it from any other."""
+
+    code: str
+    places: tuple[tuple[str, int], ...]
+    fields: frozenset[str]
+    functions: dict[str, Callable] = field(compare=False)
+
+
+def _places(callbacks: dict[str, Callable]) -> tuple[tuple[str, int], ...]:
+    codes = (getattr(function, "py_func", function).__code__ for function in callbacks.values())
+    return tuple((code.co_filename, code.co_firstlineno) for code in codes)
+
+
+@lru_cache(maxsize=1)  # numba gives no memory back: some 0.4 MiB each time that code is loaded from the disk
+def _machine(callbacks: _Callbacks) -> Engine:
+    from tickreel import jit as compiler
+    from tickreel.simulate import (
+        context_kernel,  # noqa: F401 - teaches numba what ctx is
+        engine_kernel,
+    )
 
     remake = Remake(_compiled)
-    machine = {name: remake.function(function) for name, function in callbacks.items()}  # type: ignore[arg-type]
+    machine = {name: remake.function(function) for name, function in callbacks.functions.items()}  # type: ignore[arg-type]
     if "on_trade" in machine:
         # It is called for every trade, at one place: what a call hands over costs more than most of them do.
         machine["on_trade"].targetoptions["forceinline"] = True
-    key = _machine_key(code)
+    key = _machine_key(callbacks.code)
     run, play, look, end = (compiler.specialised(engine_kernel, entry, machine, key) for entry in _ENTRIES)
-    return Engine(run, play, look, end, fields, code)
+    return Engine(run, play, look, end, callbacks.fields, callbacks.code)
 
 
+@lru_cache(maxsize=1)
 def build_sets(engine: Engine) -> Callable[..., None]:
-    """Return sets_kernel.run_sets with the engine of a strategy in it."""
+    """Return sets_kernel.run_sets with the engine of a strategy in it; the one before, if that is the same."""
     from tickreel import jit as compiler
     from tickreel.simulate import sets_kernel
 

@@ -1,6 +1,6 @@
 """Many parameter sets of one strategy over one instrument: an account for each, one pass over the rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,16 @@ from tickreel.simulate import records as r
 from tickreel.simulate.account import AccountRun, AccountSettings, Summary, make_world
 from tickreel.simulate.compile import Engine, build_sets
 from tickreel.simulate.sets_kernel import ELSEWHERE, world_of
-from tickreel.simulate.strategy import Strategy, make_state
+from tickreel.simulate.strategy import Strategy, make_states
 
 _ANSWERS = 4 * r.MAX_ORDERS
 _OUT_ROWS = 4 * r.MAX_ORDERS
+
+
+def bytes_of_set(strategy: type[Strategy], samples: int) -> int:
+    """Return the memory that a set takes: its strategy's record, its account and the samples of its equity."""
+    world = make_world(samples, answers=_ANSWERS, out_rows=0)
+    return make_states(strategy, [{}]).nbytes + sum(column.nbytes for column in world)
 
 
 class _Nowhere:
@@ -50,7 +56,7 @@ class SetRuns:
         self.failed: dict[int, Exception] = {}
         self._bounds = np.ascontiguousarray(bounds, np.int64)
         self._kernel: Callable[..., None] = build_sets(engine)
-        self._states = np.concatenate([make_state(strategy, one) for one in sets]).view(np.recarray)
+        self._states = make_states(strategy, sets)
         self._worlds = make_world(len(bounds), accounts=count, answers=_ANSWERS, out_rows=_OUT_ROWS)
         self._runs = []
         for k, parameters in enumerate(sets):
@@ -74,14 +80,14 @@ class SetRuns:
         self._at[self._at != ELSEWHERE] = 0
         while not self._together(rows):
             pass
-        for k, run in self._going():
-            if self._at[k] == ELSEWHERE:
-                self._alone(k, run.feed, rows)
-            elif self._at[k] < len(rows.local_ns):
-                # It needs room for answers, which is its own from now on, or has failed.
-                rest = r.Rows(*(column[self._at[k] :] for column in rows))
-                self._at[k] = ELSEWHERE
-                self._alone(k, run.feed, rest)
+        stopped = (self._worlds.account["status"] != r.GOING) & (self._at != ELSEWHERE)
+        for k, run in self._going(np.flatnonzero(self._at == ELSEWHERE).tolist()):
+            self._alone(k, run.feed, rows)
+        for k in np.flatnonzero(stopped).tolist():
+            # It needs room for answers, which is its own from now on, or has failed.
+            rest = r.Rows(*(column[self._at[k] :] for column in rows))
+            self._at[k] = ELSEWHERE
+            self._alone(k, self._feed_stopped, self._runs[k], rest)
 
     def feed_events(self, rows: r.Rows, changes: BookRows, scale: int) -> None:
         """Play some trades and changes of the book for all sets, as AccountRun.feed_events."""
@@ -100,8 +106,10 @@ class SetRuns:
             if found is not None:
                 yield k, *found
 
-    def _going(self) -> Iterator[tuple[int, AccountRun]]:
-        return ((k, run) for k, run in enumerate(self._runs) if k not in self.failed)
+    def _going(self, places: Iterable[int] | None = None) -> Iterator[tuple[int, AccountRun]]:
+        """Yield the sets, or those at some places, that have not failed."""
+        every = range(len(self._runs)) if places is None else places
+        return ((k, self._runs[k]) for k in every if k not in self.failed)
 
     def _together(self, rows: r.Rows) -> bool:
         """Play rows for the sets that share memory; False if one of them raised: the others go on."""
@@ -111,9 +119,16 @@ class SetRuns:
             k = int(self._current[0])
             if k in self.failed:
                 raise
-            self._fail(k, self._runs[k].explained(error))
+            found = self._runs[k].explained(error)
+            found.__cause__ = error
+            self._fail(k, found)
             return False
         return True
+
+    @staticmethod
+    def _feed_stopped(run: AccountRun, rows: r.Rows, sink: _Nowhere) -> None:
+        run.go_on(sink)
+        run.feed(rows, sink)
 
     def _alone(self, k: int, call: Callable[..., Any], *arguments: Any) -> Any:
         try:

@@ -1,6 +1,8 @@
 """What a user writes: a Strategy with parameters, state and callbacks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -141,38 +143,74 @@ def make_state(strategy: type[Strategy], settings: Mapping[str, Any]) -> np.ndar
 
     Raises UsageError for a name that is no parameter or a value that does not fit its type.
     """
+    return make_states(strategy, [settings])
+
+
+def make_states(strategy: type[Strategy], sets: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return the strategy's record with each of some settings; see make_state."""
     fields = fields_of(strategy)
     known = parameters_of(strategy)
     layout: list[Any] = [(name, dtype, shape) for name, (dtype, shape, _) in fields.items()]
-    state = np.zeros(1, np.dtype(layout or [("_", "i8")], align=True)).view(np.recarray)
-    for name, (_, _, default) in fields.items():
-        state[name] = default
-    for name, value in settings.items():
-        if name not in known:
-            raise UsageError(
-                f"{strategy.__name__} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
-            )
-        state[name] = convert_parameter(strategy, name, value)
-    return state
+    states = np.zeros(len(sets), np.dtype(layout or [("_", "i8")], align=True)).view(np.recarray)
+    for name, (_, shape, default) in fields.items():
+        if not shape:  # a StateArray is zeros already, of memory that nothing has touched
+            states[name] = default
+    for place, settings in enumerate(sets):
+        for name, value in settings.items():
+            if name not in known:
+                raise UsageError(
+                    f"{strategy.__name__} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
+                )
+            states[name][place] = convert_parameter(strategy, name, value)
+    return states
 
 
 def convert_parameter(strategy: type[Strategy], name: str, value: Any) -> float | int | bool:
     """Return a value, perhaps text, as the type of the parameter's default; UsageError if it does not fit."""
     kind = type(parameters_of(strategy)[name])
-    words = {"true": True, "false": False, "1": True, "0": False}
+    where = f"{strategy.__name__}.{name}: {value!r}"
     try:
-        if kind is bool:
-            return words[str(value).lower()]
-        converted = kind(value)
-        if isinstance(value, float) and value != converted:
-            raise ValueError
-        if not np.isfinite(converted) or (kind is int and abs(converted) >= 2**63):
-            raise ValueError
-    except (ValueError, KeyError, OverflowError, TypeError):
-        raise UsageError(
-            f"{strategy.__name__}.{name}: {value!r} is not {'a finite float' if kind is float else kind.__name__}"
-        ) from None
-    return converted
+        return _CONVERSIONS[kind](value)
+    except (ValueError, KeyError, OverflowError, TypeError, InvalidOperation):
+        raise UsageError(f"{where} is not {_ALLOWED[kind]}") from None
+
+
+def _to_bool(value: Any) -> bool:
+    return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
+
+
+def _to_int(value: Any) -> int:
+    """Return a whole number of at most 63 bits; text may be as that of a float: 1e3."""
+    exact = Decimal(value.strip()) if isinstance(value, str) else _number(value)
+    if not -(2**63) < exact < 2**63 or exact != int(exact):
+        raise ValueError
+    return int(exact)
+
+
+def _to_float(value: Any) -> float:
+    found = float(value if isinstance(value, str) else _number(value))
+    if not np.isfinite(found):
+        raise ValueError
+    return found
+
+
+def _number(value: Any) -> Any:
+    """Return a number; TypeError for true and false, bytes, and whatever else Python would make one of."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Number):
+        raise TypeError
+    return value
+
+
+_CONVERSIONS: dict[type, Callable[[Any], float | int | bool]] = {
+    float: _to_float,
+    int: _to_int,
+    bool: _to_bool,
+}
+_ALLOWED = {
+    float: "a finite float",
+    int: "int, a whole number from -9223372036854775807 to 9223372036854775807",
+    bool: "bool; write true or false",
+}
 
 
 def _field(strategy: type[Strategy], name: str, value: Any) -> tuple[np.dtype, tuple[int, ...], Any]:

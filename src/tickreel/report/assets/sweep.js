@@ -1,12 +1,12 @@
 // Reads the data, draws map and table, follows the choice of a set.
 
 const data = JSON.parse(byId("data").textContent);
-const varied = data.axes.map((_, at) => at).filter((at) => data.axes[at].values.length > 1);
-const longest = [...varied].sort((a, b) => data.axes[b].values.length - data.axes[a].values.length);
+const varied = data.axes.map((_, at) => at).filter((at) => data.axes[at].places !== null);
+const longest = [...varied].sort((a, b) => data.axes[b].texts.length - data.axes[a].texts.length);
 const gains = data.columns[data.figures.findIndex((figure) => figure.name === "total_return")];
 const state = {
   sort: { column: "total_return", down: true },
-  pick: gains.reduce((best, gain, number) => (isBetter(gain, best === null ? null : gains[best], false) ? number : best), null),
+  pick: data.best,
   map: {
     x: longest[1] ?? longest[0] ?? null,
     y: longest.length > 1 ? longest[0] : null,
@@ -16,16 +16,20 @@ const state = {
 };
 
 function setText(data, number) {
-  const places = placesOf(data.axes, number);
-  return data.axes.map((axis, at) => `${axis.name} ${axis.values[places[at]]}`).join(", ");
+  return data.axes.map((axis) => `${axis.name} ${textOf(axis, number)}`).join(", ");
+}
+
+function failedText(number) {
+  const failed = data.failed[number] ?? 0;
+  if (!failed) return "";
+  return failed === 1 ? "1 symbol failed with it and is left out." : `${grouped(failed, 0)} symbols failed with it and are left out.`;
 }
 
 function drawSet() {
   const number = state.pick;
   byId("set").hidden = number === null;
   if (number === null) return;
-  const places = placesOf(data.axes, number);
-  const chosen = data.axes.map((axis, at) => [axis.name, String(axis.values[places[at]])]);
+  const chosen = data.axes.map((axis) => [axis.name, textOf(axis, number)]);
   byId("set-title").textContent = `Set: ${varied.map((at) => chosen[at].join(" ")).join(", ") || "the only one"}`;
   const parameters = chosen.map(([name, value]) => make("div", null, make("dt", null, name), make("dd", null, value)));
   byId("set-parameters").replaceChildren(...parameters);
@@ -34,9 +38,11 @@ function drawSet() {
     return make("div", { title: doc }, make("dt", null, label), make("dd", { class: tone(value, format) }, show(value, format)));
   });
   byId("set-figures").replaceChildren(...figures);
-  const failed = data.failed[number] ?? 0;
-  byId("set-failed").textContent = failed ? `${failed} symbol${failed === 1 ? "" : "s"} failed with it and are left out.` : "";
-  byId("set-command").textContent = chosen.map(([name, value]) => `--set ${name}=${value.toLowerCase()}`).join(" ");
+  byId("set-failed").textContent = failedText(number);
+  byId("set-run").hidden = data.one_set === null;
+  if (data.one_set === null) return;
+  const [begin, before, end] = data.one_set;
+  byId("set-command").textContent = begin + chosen.map(([name, value]) => `${before}${name}=${value}`).join("") + end;
 }
 
 function choose(number) {
@@ -57,24 +63,31 @@ function redrawMap(changed) {
   drawMap(data, state.map, state.pick, choose);
 }
 
-// Columns of the table: the parameters that vary, then figures; each with its value of a set.
+// Columns of the table: the parameters that vary, failed symbols if there are any, then figures; of each what to
+// show of a set, and what to sort by.
 function columnsShown() {
   const all = byId("more").checked;
-  const axes = varied.map((at) => ({
-    key: `axis ${at}`, label: data.axes[at].name, doc: "parameter", text: valueText, style: () => "axis",
-    of: (number) => data.axes[at].values[placesOf(data.axes, number)[at]],
+  const axes = varied.map((at) => data.axes[at]).map((axis, at) => ({
+    key: `axis ${at}`, label: axis.name, doc: "parameter", style: () => "axis",
+    of: (number) => axis.ranks[axis.places[number]], text: (number) => shortText(textOf(axis, number)),
   }));
+  const failed = {
+    key: "axis failed", label: "Failed", doc: "symbols that failed: they are left out of the figures", style: () => "lost",
+    of: (number) => data.failed[number], text: (number) => (data.failed[number] ? grouped(data.failed[number], 0) : ""),
+  };
   const figures = data.figures.map(({ name, label, doc, format, extra }, at) => ({
-    key: name, label, doc, extra, of: (number) => data.columns[at][number],
-    text: (value) => show(value, format), style: (value) => tone(value, format),
+    key: name, label, doc, extra, of: (number) => data.columns[at][number], fair: true,
+    text: (number) => show(data.columns[at][number], format), style: (number) => tone(data.columns[at][number], format),
   }));
-  return [...axes, ...figures.filter((figure) => all || !figure.extra)];
+  return [...axes, ...(data.failed.length ? [failed] : []), ...figures.filter((figure) => all || !figure.extra)];
 }
 
-function sortedSets({ of }, down) {
-  const values = gains.map((_, number) => of(number));
-  return values.map((_, number) => number).sort((a, b) => {
-    const [x, y] = [values[a], values[b]];
+// Figures of sets with which more symbols failed are no match for the others: such sets come last.
+function sortedSets({ of, fair }, down) {
+  const lost = (number) => (fair && data.failed[number]) || 0;
+  return gains.map((_, number) => number).sort((a, b) => {
+    const [x, y] = [of(a), of(b)];
+    if (lost(a) !== lost(b)) return lost(a) - lost(b);
     if (x === null || y === null) return (x === null) - (y === null) || a - b;
     return (down ? y - x : x - y) || a - b;
   });
@@ -93,9 +106,8 @@ function headCell({ key, label, doc }) {
 
 function setRow(number, columns) {
   const line = make("tr", { class: number === state.pick ? "chosen" : "", "data-set": String(number), tabindex: "0" });
-  for (const { of, text, style } of columns) {
-    const value = of(number);
-    line.append(make("td", { class: style(value) }, text(value)));
+  for (const { text, style } of columns) {
+    line.append(make("td", { class: style(number) }, text(number)));
   }
   line.addEventListener("click", () => choose(number));
   line.addEventListener("keydown", (event) => { if (event.key === "Enter") choose(number); });

@@ -4,18 +4,12 @@ const MOST_CELLS = 200;
 const WITH_TEXT = 24;
 const BEST = -1;
 
-// Number of the set that has these places on the axes; the last axis changes first.
-function setAt(axes, places) {
-  return axes.reduce((number, axis, at) => number * axis.values.length + places[at], 0);
+function placeOf(axis, number) {
+  return axis.places === null ? 0 : axis.places[number];
 }
 
-function placesOf(axes, number) {
-  const places = [];
-  for (const axis of [...axes].reverse()) {
-    places.unshift(number % axis.values.length);
-    number = Math.floor(number / axis.values.length);
-  }
-  return places;
+function textOf(axis, number) {
+  return axis.texts[placeOf(axis, number)];
 }
 
 function isBetter(value, other, less) {
@@ -23,17 +17,18 @@ function isBetter(value, other, less) {
   return less ? value < other : value > other;
 }
 
-// The set of each cell: of all that share its two places, the best that the fixed axes allow.
+// The set of each cell: of all that share its two places, the best that the fixed axes allow; sets with which
+// fewer symbols failed first.
 function mapCells(data, { x, y, figure, fixed }) {
-  const { axes, columns, figures } = data;
+  const { axes, columns, figures, failed } = data;
   const cells = new Map();
   columns[figure].forEach((value, number) => {
-    const places = placesOf(axes, number);
-    const shown = axes.every((_, at) => at === x || at === y || fixed[at] === BEST || fixed[at] === places[at]);
+    const shown = axes.every((axis, at) => at === x || at === y || fixed[at] === BEST || fixed[at] === placeOf(axis, number));
     if (!shown) return;
-    const key = `${places[x]} ${y === null ? 0 : places[y]}`;
+    const key = `${placeOf(axes[x], number)} ${y === null ? 0 : placeOf(axes[y], number)}`;
     const other = cells.get(key);
-    if (other === undefined || isBetter(value, columns[figure][other], figures[figure].less)) cells.set(key, number);
+    const more = other === undefined ? -1 : (failed[number] ?? 0) - (failed[other] ?? 0);
+    if (more < 0 || (more === 0 && isBetter(value, columns[figure][other], figures[figure].less))) cells.set(key, number);
   });
   return cells;
 }
@@ -56,9 +51,9 @@ function mapColour(values, format) {
   };
 }
 
-// Six digits in headings; a set says its values in full.
-function valueText(value) {
-  return typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : String(value);
+// Six digits in headings; a set says its values in full. Whole numbers stay as they are.
+function shortText(text) {
+  return /^-?\d+$|^[TF]/.test(text) ? text : String(Number(Number(text).toPrecision(6)));
 }
 
 function choice(label, options, chosen, change) {
@@ -71,7 +66,7 @@ function choice(label, options, chosen, change) {
 
 function mapTools(data, map, redraw) {
   const { axes, figures } = data;
-  const varied = axes.map((_, at) => at).filter((at) => axes[at].values.length > 1);
+  const varied = axes.map((_, at) => at).filter((at) => axes[at].places !== null);
   const names = varied.map((at) => [at, axes[at].name]);
   const tools = [choice("Figure", figures.map((one, at) => [at, one.label]), map.figure, (at) => redraw({ figure: at }))];
   if (varied.length > 1) {
@@ -82,7 +77,7 @@ function mapTools(data, map, redraw) {
     );
   }
   for (const at of varied.filter((one) => one !== map.x && one !== map.y)) {
-    const options = [[BEST, "best of all"], ...axes[at].values.map((value, place) => [place, valueText(value)])];
+    const options = [[BEST, "best of all"], ...axes[at].texts.map((text, place) => [place, shortText(text)])];
     tools.push(choice(axes[at].name, options, map.fixed[at], (place) => redraw({ fixed: { ...map.fixed, [at]: place } })));
   }
   return tools;
@@ -90,31 +85,39 @@ function mapTools(data, map, redraw) {
 
 function mapRow(data, map, down, across, cells, colour, tight, pick, choose) {
   const { figures, columns, axes } = data;
-  const line = make("tr", null, make("th", { scope: "row" }, map.y === null ? "" : valueText(axes[map.y].values[down])));
+  const line = make("tr", null, make("th", { scope: "row" }, map.y === null ? "" : shortText(axes[map.y].texts[down])));
   for (const place of across) {
     const number = cells.get(`${place} ${down}`);
     const value = columns[map.figure][number];
     const text = show(value, figures[map.figure].format);
-    const button = make("button", { type: "button", title: `${setText(data, number)}: ${text}` }, tight ? "" : text);
+    const title = `${setText(data, number)}: ${text}. ${failedText(number)}`;
+    const button = make("button", { type: "button", title }, tight ? "" : text);
     if (tight) button.setAttribute("aria-label", text);
     button.addEventListener("click", () => choose(number));
-    const cell = make("td", { class: number === pick ? "chosen" : value === null ? "none" : "", "data-set": String(number) }, button);
+    const classes = [number === pick && "chosen", value === null && "none", data.failed[number] && "lost"];
+    const cell = make("td", { class: classes.filter(Boolean).join(" "), "data-set": String(number) }, button);
     cell.style.background = colour(value);
     line.append(cell);
   }
   return line;
 }
 
+// Places of a parameter's values: all, or those about the chosen set.
+function placesShown(axis, pick) {
+  const first = Math.min((pick === null ? 0 : placeOf(axis, pick)) - MOST_CELLS / 2, axis.texts.length - MOST_CELLS);
+  return axis.texts.map((_, place) => place).slice(Math.max(first, 0), Math.max(first, 0) + MOST_CELLS);
+}
+
 function drawMap(data, map, pick, choose) {
   const { axes, figures, columns } = data;
   const cells = mapCells(data, map);
-  const across = axes[map.x].values.map((_, place) => place).slice(0, MOST_CELLS);
-  const down = (map.y === null ? [0] : axes[map.y].values).map((_, place) => place).slice(0, MOST_CELLS);
+  const across = placesShown(axes[map.x], pick);
+  const down = map.y === null ? [0] : placesShown(axes[map.y], pick);
   const tight = across.length > WITH_TEXT;
   const table = byId("map-table");
   table.classList.toggle("tight", tight);
   const corner = map.y === null ? axes[map.x].name : `${axes[map.y].name} \\ ${axes[map.x].name}`;
-  const heads = [corner, ...across.map((place) => valueText(axes[map.x].values[place]))];
+  const heads = [corner, ...across.map((place) => shortText(axes[map.x].texts[place]))];
   table.tHead.replaceChildren(make("tr", null, ...heads.map((text) => make("th", { scope: "col" }, text))));
   const colour = mapColour([...cells.values()].map((number) => columns[map.figure][number]), figures[map.figure].format);
   table.tBodies[0].replaceChildren(...down.map((row) => mapRow(data, map, row, across, cells, colour, tight, pick, choose)));
@@ -124,12 +127,13 @@ function drawMap(data, map, pick, choose) {
 
 function mapHint(data, map, across, down) {
   const { axes, figures } = data;
-  const best = axes.filter((axis, at) => axis.values.length > 1 && at !== map.x && at !== map.y && map.fixed[at] === BEST);
+  const best = axes.filter((axis, at) => axis.places !== null && at !== map.x && at !== map.y && map.fixed[at] === BEST);
   const told = ["Click a cell to see its set."];
   const which = figures[map.figure].less ? "lowest" : "highest";
   if (best.length) told.push(`Each cell has the ${which} of all values of ${best.map((axis) => axis.name).join(", ")}.`);
-  if (across < axes[map.x].values.length || (map.y !== null && down < axes[map.y].values.length)) {
-    told.push(`The first ${MOST_CELLS} values of a parameter are shown.`);
+  if (across < axes[map.x].texts.length || (map.y !== null && down < axes[map.y].texts.length)) {
+    told.push(`${MOST_CELLS} values of a parameter are shown, those about the set below.`);
   }
+  if (data.failed.some(Boolean)) told.push("Hatched: symbols failed with it, and are left out.");
   return told.join(" ");
 }
