@@ -12,11 +12,14 @@ from tickreel.schema import Kind
 Purpose = Literal["size", "balanced", "speed", "plain"]
 """size: the fewest bytes. speed: what decodes fastest. plain: numbers as they lie in memory, for views
 without a copy. balanced: speed in the columns that strategies and scans read most, for up to half as many
-bytes again as the smallest codec needs; the fewest bytes in the others, and in blocks of few rows."""
+bytes again as the smallest codec needs, or one bit more a value; the fewest bytes in the others, and in
+blocks of few rows."""
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 _WORTH = 1.5
 """How many times the bytes of pcodec a column that is read often may take for being decoded faster."""
+_WORTH_BITS = 1
+"""Or how many bits a value: half of next to nothing is nothing, and prices that seldom move take a quarter byte."""
 _WORTH_OF_WORDS = 2.0
 """The same of columns of words, which take an eighth of a byte or less: long runs of one word go to pcodec."""
 _FEW = 1 << 15
@@ -59,21 +62,23 @@ class Choice:
     def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
         quick = planes if self._kind is Kind.ENUM else patched
         small, fast = pco.encode(values), quick.encode(values)
-        if fast is not None and len(fast) <= self._worth(len(values)) * len(small):
+        if fast is not None and len(fast) <= self._worth(small, len(values)):
             self._found = quick
             return quick.ID, fast
         self._found = pco
         return pco.ID, small
 
-    def _worth(self, rows: int) -> float:
-        """Return how many times the bytes of pcodec fast decoding is worth."""
+    def _worth(self, small: bytes, rows: int) -> float:
+        """Return how many bytes fast decoding is worth where pcodec needs those."""
         if self._purpose == "speed":
             return float("inf")
         if self._purpose == "size":
-            return 1.0
+            return len(small)
         if self._kind is Kind.ENUM:
-            return _WORTH_OF_WORDS
-        return _WORTH if self._often and rows >= _FEW else 1.0
+            return _WORTH_OF_WORDS * len(small)
+        if self._often and rows >= _FEW:
+            return max(_WORTH * len(small), len(small) + _WORTH_BITS * rows / 8)
+        return len(small)
 
 
 def _first(codecs: tuple[ModuleType, ...], values: np.ndarray) -> tuple[int, bytes]:
