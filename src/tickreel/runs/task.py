@@ -219,18 +219,21 @@ def _times(reader: StreamReader, piece: Piece, start: int, stop: int) -> np.ndar
 class Unread:
     """Stands in for columns that were not read: zeros, and no times."""
 
+    _all: Rows
+    _some: Rows
+
     def __init__(self) -> None:
         self._make(BLOCK_ROWS)
 
     def rows(self, columns: Mapping[str, np.ndarray], count: int) -> Rows:
         if len(self._all.side) < count:
             self._make(count)
-        return Rows(
-            *(columns.get(n, column[:count]) for n, column in zip(Rows._fields, self._all, strict=True))
-        )
+        if len(self._some.side) != count:
+            self._some = Rows(*(column[:count] for column in self._all))
+        return self._some._replace(**columns)
 
     def _make(self, size: int) -> None:
         none = np.empty(0, np.int64)
-        self._all = Rows(
+        self._some = self._all = Rows(
             np.zeros(size), np.zeros(size), np.zeros(size, np.uint8), np.zeros(size, np.int64), none
         )

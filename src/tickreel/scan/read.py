@@ -40,9 +40,9 @@ class Piece(NamedTuple):
     @property
     def last_ns(self) -> int | None:
         """Time of the last row, where that is known before it is decoded."""
-        count = int(self.segment.blocks["rows"][self.block])
-        alone = len(self.segment.footer.names) == 1 and self.rows.stop == count
-        return int(self.segment.blocks["last_ns"][self.block]) if alone else None
+        if len(self.segment.footer.names) > 1 or self.rows.stop != self.segment.rows_of(self.block):
+            return None
+        return self.segment.last_times[self.block]
 
     def read(self, columns: Sequence[str] | None = None) -> Block:
         """Decode columns (None: all) into fresh arrays."""
@@ -137,6 +137,17 @@ def row_ranges(
 
     Only times of blocks at the edges of the range are decoded.
     """
+    footer, size = segment.footer, segment.footer.block_rows
+    if found.stop > segment.rows:
+        raise CorruptionError(f"{segment.path}: rows up to {found.stop} where {segment.rows} are")
+    if found.start >= found.stop:
+        return
+    if (from_ns is None or from_ns <= footer.first_ns) and (to_ns is None or to_ns > footer.last_ns):
+        # All rows: most segments of a run, without a look at the tables.
+        for block in range(found.start // size, -(-found.stop // size)):
+            first = block * size
+            yield block, slice(max(found.start - first, 0), min(found.stop - first, segment.rows_of(block)))
+        return
     for block in _touched(segment, found, from_ns, to_ns):
         rows = _rows(segment, found, block, from_ns, to_ns)
         if rows.start < rows.stop:
@@ -164,8 +175,6 @@ def _touched(segment: Segment, found: Contents, from_ns: int | None, to_ns: int 
         return
     size = segment.footer.block_rows
     for block in range(found.start // size, -(-found.stop // size)):
-        if block >= len(blocks):
-            raise CorruptionError(f"{segment.path}: rows up to {found.stop} where {segment.rows} are")
         after = to_ns is not None and int(blocks["first_ns"][block]) >= to_ns
         before = from_ns is not None and int(blocks["last_ns"][block]) < from_ns
         if not (after or before):

@@ -155,6 +155,7 @@ class AccountRun:
         account.next_timer_ns = account.next_due_ns = r.FAR
         records = self._world.account[:1].view(np.ndarray), self._world.instruments[:1].view(np.ndarray)
         self._seen = _Seen(*(records[name == "last_ns"][name] for name in _Seen._fields))
+        self._memory = self._as_arrays()
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, without playing a row. Raises StrategyError."""
@@ -189,9 +190,11 @@ class AccountRun:
     def _play_late(self, rows: r.Rows, row: int, late: r.LateTimes, sink: Sink) -> int:
         """Play rows from one on as far as nobody needs their times, then some with times; return the next row."""
         seen, stop, sent = self._seen, len(rows.price), 0
-        due_ns = min(seen.next_due_ns[0], *self._bounds[seen.next_sample[0] :][:1], r.FAR)
+        due_ns, sample = seen.next_due_ns[0], seen.next_sample[0]
+        if sample < len(self._bounds):
+            due_ns = min(due_ns, self._bounds[sample])
         if seen.started[0] and seen.live[0] == 0 and late.last_ns < due_ns:
-            arguments = self._state, self._world, rows, self._bounds
+            arguments = *self._memory, rows, self._bounds
             row = self._call(self._engine.run, *arguments, row, stop, False, late=late)
             if seen.live[0] == 0:
                 seen.now_ns[0] = seen.last_ns[0] = late.last_ns
@@ -204,6 +207,12 @@ class AccountRun:
         some = r.Rows(*(column[row:until] for column in rows))
         self._play_timed(some._replace(local_ns=times[sent:]), sink)
         return until
+
+    def _as_arrays(self) -> tuple[np.ndarray, r.World]:
+        """Return state and world as machine code takes them in least time: a recarray is asked for its parts in Python."""
+        if isinstance(self._engine.run, FunctionType):
+            return self._state, self._world
+        return self._state.view(np.ndarray), r.World(*(part.view(np.ndarray) for part in self._world))
 
     def _date_orders(self, now_ns: int) -> None:
         """Give orders the time at which they were sent; all that are live were sent at one row."""
@@ -334,6 +343,7 @@ class AccountRun:
             larger[: len(order)] = answers[order]
             account.answers_first = 0
             self._world = self._world._replace(answers=larger)
+            self._memory = self._as_arrays()
 
     def _failure(self) -> FailedError:
         account = self._world.account[0]

@@ -3,6 +3,7 @@
 import mmap
 import os
 from bisect import bisect_left
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,16 @@ class Segment:
         """format.BLOCK[n]: row, rows, first_ns, last_ns of each block."""
         return self.footer.blocks
 
+    @cached_property
+    def last_times(self) -> list[int]:
+        """Time of the last row of each block."""
+        last: list[int] = self.footer.blocks["last_ns"].tolist()
+        return last
+
+    def rows_of(self, block: int) -> int:
+        """Return how many rows a block has."""
+        return min(self.footer.block_rows, self.footer.rows - block * self.footer.block_rows)
+
     def symbol_rows(self, symbol: str) -> tuple[int, int] | None:
         """Return [start, stop) of a symbol's rows, or None if it is not in here."""
         names = self.footer.names
@@ -120,7 +131,7 @@ class Segment:
         chunk = self._chunk(self._places[column], block)
         if chunk.codec != patched.ID:
             return self.footer.block_rows, np.empty(0, np.int64)
-        return patched.ROWS_ALONE, patched.landmarks(self._bytes(chunk), self._rows_of(block))
+        return patched.ROWS_ALONE, patched.landmarks(self._bytes(chunk), self.rows_of(block))
 
     def integers(self, column: str, block: int, rows: slice | None = None) -> tuple[np.ndarray, int]:
         """Return (int64[n], k) of a DECIMAL column, value = integer / 10^k; valid until the next call.
@@ -150,14 +161,11 @@ class Segment:
 
     def _span(self, block: int, rows: slice | None) -> tuple[int, int]:
         """Return the first row and the count of some rows of a block."""
-        count = self._rows_of(block)
+        count = self.rows_of(block)
         if rows is None:
             return 0, count
         start, stop, _ = rows.indices(count)
         return start, max(stop - start, 0)
-
-    def _rows_of(self, block: int) -> int:
-        return min(self.footer.block_rows, self.footer.rows - block * self.footer.block_rows)
 
     def _integers(self, count: int) -> np.ndarray:
         """Return a kept buffer: int64[count]."""
@@ -167,7 +175,7 @@ class Segment:
 
     def _decode(self, chunk: "_Chunk", start: int, out: np.ndarray, scale: int | None = None) -> None:
         """Decode some rows of a chunk; as integers x 10^-scale if one is given, which `patched` does at once."""
-        codec, data, rows = CODECS[chunk.codec], self._bytes(chunk), self._rows_of(chunk.block)
+        codec, data, rows = CODECS[chunk.codec], self._bytes(chunk), self.rows_of(chunk.block)
         try:
             if scale is not None:
                 patched.decode_floats(data, rows, start, POWERS[scale], INVERSES[scale], out)
