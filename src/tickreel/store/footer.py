@@ -219,6 +219,8 @@ def _allowed(type_name: str) -> dict[str, np.ndarray]:
 
 
 def _read_names(symbols: np.ndarray, names: bytes, rows: int, bad: _Bad) -> tuple[str, ...]:
+    if len(symbols) == 1 and symbols[0].item() == (0, rows, 0, len(names)) and 1 <= len(names) <= MAX_NAME:
+        return (_text(names, bad),)
     counts, sizes = symbols["rows"], symbols["name_bytes"].astype(np.int64)
     starts = np.cumsum(counts) - counts
     ends = np.cumsum(sizes)
@@ -229,13 +231,17 @@ def _read_names(symbols: np.ndarray, names: bytes, rows: int, bad: _Bad) -> tupl
     if len(sizes) and not 1 <= int(sizes.min()) <= int(sizes.max()) <= MAX_NAME:
         raise bad(f"a symbol's name of {sizes.min()} or {sizes.max()} bytes, 1 to {MAX_NAME} are allowed")
     places = zip(offsets.tolist(), ends.tolist(), strict=True)
-    try:
-        # Every open does this, for thousands of options: slices of one text are the fast way.
-        text = names.decode()
-        whole = text if text.isascii() else None
-        found = tuple([names[a:b].decode() if whole is None else whole[a:b] for a, b in places])
-    except UnicodeDecodeError:
-        raise bad("a symbol's name is not UTF-8") from None
+    # Every open does this, for thousands of options: slices of one text are the fast way.
+    text = _text(names, bad)
+    whole = text if text.isascii() else None
+    found = tuple([_text(names[a:b], bad) if whole is None else whole[a:b] for a, b in places])
     if any(map(ge, found, found[1:])):
         raise bad("the symbols are not in ascending order")
     return found
+
+
+def _text(name: bytes, bad: _Bad) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        raise bad("a symbol's name is not UTF-8") from None
