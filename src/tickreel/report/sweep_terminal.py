@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tickreel.report.columns import fitting
-from tickreel.report.summary import last_line, time_range
+from tickreel.report.summary import last_line
 from tickreel.report.sweep_summary import cautions, key_figures, ranked, speed, varied
-from tickreel.report.terminal import STYLES, cells, heads, plain
+from tickreel.report.terminal import STYLES, cells, heads, plain, titled
 from tickreel.report.view import SweepView
 
 _ERRORS = 10
@@ -32,13 +32,7 @@ def sweep_table(view: SweepView, limit: int = 10) -> RenderableType:
 
 
 def _headline(view: SweepView) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
-    table.title = Text.assemble((plain(view["strategy"]), "bold"), f"  {time_range(view)}")
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim")
-    if view["source"]:
-        table.add_row("Source", "", Text(plain(view["source"]), style="bold yellow"))
+    table = titled(view)
     for label, value, note, mood in key_figures(view):
         if label == "Trades":
             note = f"{note}; {speed(view)}"

@@ -16,7 +16,7 @@ from tickreel.report.summary import (
     time_range,
     tone,
 )
-from tickreel.report.view import RunView, SymbolView
+from tickreel.report.view import RunView, SweepView, SymbolView
 
 _COLUMNS = {
     "total_return": "return",
@@ -40,7 +40,8 @@ def run_table(view: RunView, limit: int = 10) -> RenderableType:
     return Group(*parts)
 
 
-def _headline(view: RunView) -> Table:
+def titled(view: RunView | SweepView) -> Table:
+    """Return the table of key figures, with its title and where the data came from."""
     table = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
     table.title = Text.assemble((plain(view["strategy"]), "bold"), f"  {time_range(view)}")
     table.add_column(style="dim", no_wrap=True)
@@ -48,6 +49,11 @@ def _headline(view: RunView) -> Table:
     table.add_column(style="dim")
     if view["source"]:
         table.add_row("Source", "", Text(plain(view["source"]), style="bold yellow"))
+    return table
+
+
+def _headline(view: RunView) -> Table:
+    table = titled(view)
     table.add_row("Symbols tested", number(len(view["symbols"]), "count"), "")
     for label, value, note, mood in key_figures(view):
         if label == "Trades":

@@ -170,10 +170,7 @@ def _outside(found: Contents, from_ns: int | None, to_ns: int | None) -> bool:
 
 def _touched(segment: Segment, found: Contents, from_ns: int | None, to_ns: int | None) -> Iterator[int]:
     """Yield the blocks that hold rows of the slice and may hold rows of the time range."""
-    blocks = segment.blocks
-    if not len(blocks):
-        return
-    size = segment.footer.block_rows
+    blocks, size = segment.blocks, segment.footer.block_rows
     for block in range(found.start // size, -(-found.stop // size)):
         after = to_ns is not None and int(blocks["first_ns"][block]) >= to_ns
         before = from_ns is not None and int(blocks["last_ns"][block]) < from_ns
@@ -183,8 +180,8 @@ def _touched(segment: Segment, found: Contents, from_ns: int | None, to_ns: int 
 
 def _rows(segment: Segment, found: Contents, block: int, from_ns: int | None, to_ns: int | None) -> slice:
     """Return the rows of a block that are the slice's and in the range of time."""
-    first, count = int(segment.blocks["row"][block]), int(segment.blocks["rows"][block])
-    start, stop = max(found.start - first, 0), min(found.stop - first, count)
+    first = block * segment.footer.block_rows
+    start, stop = max(found.start - first, 0), min(found.stop - first, segment.rows_of(block))
     if from_ns is not None and segment.blocks["first_ns"][block] < from_ns:
         start = _first_at(segment, block, start, stop, from_ns)
     if to_ns is not None and segment.blocks["last_ns"][block] >= to_ns:
