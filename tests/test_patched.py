@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twin_reader as twin
-from tickreel.codecs import patched, pco
+from tickreel.codecs import machine_kernel, patched, pco
 from tickreel.codecs import patched_encode_kernel as e
 from tickreel.codecs import patched_kernel as k
 from tickreel.codecs.decimal_kernel import to_floats
 from tickreel.codecs.decimals import INVERSES, MAX_SCALE, NULL_MANTISSA, POWERS
 from tickreel.errors import CorruptionError
+from tickreel.jit import kernel
 
 SHARES = ((1.0,), (0.9, 0.1), (0.6, 0.3, 0.1), (0.5, 0.2, 0.15, 0.15), (0.97, 0.0, 0.0, 0.03))
 ROWS = 2 * k.PIECE + 700
@@ -228,13 +229,13 @@ def test_damage_is_refused_or_harmless() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
+@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK=1", "NUMBA_DISABLE_JIT=1", "NUMBA_CPU_NAME=generic"])
 def test_no_damage_leads_out_of_bounds(setting: str, tmp_path: object) -> None:
-    """With every index checked, and in plain Python, which checks them too."""
-    folders = os.pathsep.join(sys.path)
-    environment = {**os.environ, setting: "1", "PYTHONPATH": folders, "TICKREEL_CACHE": str(tmp_path)}
+    """With every index checked, in plain Python, which checks them too, and for a processor of the plainest kind."""
+    folders, (name, value) = os.pathsep.join(sys.path), setting.split("=")
+    environment = {**os.environ, name: value, "PYTHONPATH": folders, "TICKREEL_CACHE": str(tmp_path)}
     code = "import test_patched as t; t.ROWS = 300; t.SAMPLES = t.samples();" * (
-        setting == "NUMBA_DISABLE_JIT"
+        name == "NUMBA_DISABLE_JIT"
     )
     code += "import test_patched as t; t.ENCODED = {n: t.patched.encode(v) for n, v in t.SAMPLES.items()};"
     code += "t.damaged(2); [t.test_both_decoders_give_what_was_encoded(name) for name in t.SAMPLES]"
@@ -282,3 +283,26 @@ def test_it_is_within_half_of_pcodec_where_it_is_chosen() -> None:
     )
     times = np.cumsum(steps * 1_000)
     assert len(patched.encode(times) or b"") < 1.15 * len(pco.encode(times))
+
+
+@kernel
+def _put(words, source, shift, target):
+    done = 0
+    for row in range(words.shape[0]):
+        machine_kernel.put(words[row], source, done, shift, target[row * 64 :][:64])
+        done += machine_kernel.count_ones(words[row])
+
+
+def test_numbers_go_to_the_bits_that_are_set() -> None:
+    """None, all, every single bit and any; what lies beyond the last number is not touched, nor are other rows."""
+    rng = np.random.default_rng(3)
+    words = [0, 2**64 - 1, *(1 << bit for bit in range(64)), *rng.integers(0, 2**63, 200).tolist()]
+    target = rng.integers(0, 2**7, 64 * len(words)).astype(np.uint64)
+    source = rng.integers(0, 2**50, sum(word.bit_count() for word in words)).astype(np.uint64)
+    wanted, numbers = target.tolist(), iter(source.tolist())
+    for row, word in enumerate(words):
+        for bit in range(64):
+            if word >> bit & 1:
+                wanted[64 * row + bit] |= next(numbers) << 7
+    _put(np.array(words, np.uint64), source, np.uint64(7), target)
+    assert target.tolist() == wanted

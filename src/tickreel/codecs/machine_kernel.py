@@ -3,11 +3,11 @@
 from fractions import Fraction
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
+from llvmlite import binding, ir
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from tickreel.jit import compiles
+from tickreel.jit import compiles, inlined
 
 
 def count_ones(word):
@@ -38,6 +38,30 @@ def load_word(data, place):
 def store_word(data, place, word):
     """Write a uint64 as eight bytes of a contiguous uint8 array, from its byte `place` on; nothing is checked."""
     data.reshape(-1)[place : place + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
+
+
+@inlined
+def put_in_turn(word, source, at, shift, target):
+    """Or source[at], source[at + 1] ... << shift to those of target[:64] whose bit of a uint64 is set."""
+    while word:
+        target[np.uint64(trailing_zeros(word))] |= source[at] << shift
+        at += 1
+        word &= word - np.uint64(1)
+
+
+put = put_in_turn
+"""The same, by the instructions of the machine that are made for it, where it has them."""
+
+
+def has_expand():
+    """Return whether machine code is made for a processor that spreads numbers over the bits of a mask: AVX-512.
+
+    Not where every index is to be checked: the instruction checks none.
+    """
+    features = config.CPU_FEATURES
+    if features is None:
+        features = binding.get_host_cpu_features().flatten()
+    return compiles() and not config.BOUNDSCHECK and "+avx512f" in features.split(",")
 
 
 if compiles():
@@ -86,3 +110,39 @@ if compiles():
             return context.get_dummy_value()
 
         return types.void(data, types.int64, types.uint64), build
+
+
+if has_expand():
+    _BIT, _BYTE, _PLACE, _LONG = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+    _BITS, _LONGS = ir.VectorType(_BIT, 8), ir.VectorType(_LONG, 8)
+
+    def _all_of(builder, value):
+        """Return a vector of eight times the same number."""
+        nothing = ir.Constant(_LONGS, ir.Undefined)
+        first = builder.insert_element(nothing, value, ir.Constant(_PLACE, 0))
+        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_PLACE, 8), [0] * 8))
+
+    @intrinsic
+    def put(typing, word, source, at, shift, target):
+        def build(context, builder, signature, values):
+            word, source, at, shift, target = values
+            read = context.make_array(signature.args[1])(context, builder, source).data
+            write = context.make_array(signature.args[4])(context, builder, target).data
+            # Eight at a time: only as many numbers are read as bits are set.
+            kind = ir.FunctionType(_LONGS, [_LONG.as_pointer(), _BITS, _LONGS])
+            expand = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.expandload.v8i64")
+            shifts = _all_of(builder, shift)
+            for eight in range(8):
+                byte = builder.trunc(builder.lshr(word, ir.Constant(_LONG, 8 * eight)), _BYTE)
+                found = builder.call(
+                    expand,
+                    [builder.gep(read, [at]), builder.bitcast(byte, _BITS), ir.Constant(_LONGS, [0] * 8)],
+                )
+                there = builder.gep(write, [ir.Constant(_LONG, 8 * eight)])
+                there = builder.bitcast(there, _LONGS.as_pointer())
+                both = builder.or_(builder.load(there, align=8), builder.shl(found, shifts))
+                builder.store(both, there, align=8)
+                at = builder.add(at, builder.zext(builder.ctpop(byte), _LONG))
+            return context.get_dummy_value()
+
+        return types.void(types.uint64, source, types.int64, types.uint64, target), build

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tickreel.codecs.decimal_kernel import to_floats
-from tickreel.codecs.machine_kernel import count_ones, trailing_zeros
+from tickreel.codecs.machine_kernel import count_ones, put
 from tickreel.codecs.patched import ROWS_ALONE
 from tickreel.jit import always_inlined, inlined, kernel
 
@@ -284,14 +284,11 @@ def _within(bits, place, start, stop):
 @inlined
 def _patch(bits, start, stop, width, high, values):
     """Put the higher bits to the values [start, stop) that have some; values[0] is that of the row's begin."""
-    first, done, shift = start >> 6, 0, np.uint64(width)
+    first, done, shift = start >> 6, np.int64(0), np.uint64(width)
     for place in range(first, -(-stop // 64)):
         word = _within(bits, place, start, stop)
-        row = values[(place - first) * 64 :][:64]
-        while word:
-            row[np.uint64(trailing_zeros(word))] |= high[np.uint64(done)] << shift
-            done += 1
-            word &= word - np.uint64(1)
+        put(word, high, done, shift, values[(place - first) * 64 :][:64])
+        done += count_ones(word)
 
 
 @inlined
