@@ -5,6 +5,7 @@ import random
 import struct
 import subprocess
 import sys
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -234,9 +235,7 @@ def test_no_damage_leads_out_of_bounds(setting: str, tmp_path: object) -> None:
     """With every index checked, in plain Python, which checks them too, and for a processor of the plainest kind."""
     folders, (name, value) = os.pathsep.join(sys.path), setting.split("=")
     environment = {**os.environ, name: value, "PYTHONPATH": folders, "TICKREEL_CACHE": str(tmp_path)}
-    code = "import test_patched as t; t.ROWS = 300; t.SAMPLES = t.samples();" * (
-        name == "NUMBA_DISABLE_JIT"
-    )
+    code = "import test_patched as t; t.ROWS = 300; t.SAMPLES = t.samples();" * (name == "NUMBA_DISABLE_JIT")
     code += "import test_patched as t; t.ENCODED = {n: t.patched.encode(v) for n, v in t.SAMPLES.items()};"
     code += "t.damaged(2); [t.test_both_decoders_give_what_was_encoded(name) for name in t.SAMPLES]"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
@@ -271,6 +270,33 @@ def test_every_scale_divides_as_a_division_does() -> None:
     for scale in range(MAX_SCALE + 1):
         to_floats(values, POWERS[scale], INVERSES[scale], False, out)
         assert out.tobytes() == (values / POWERS[scale]).tobytes()
+
+
+def beside_a_middle(scale: int) -> list[int]:
+    """Return integers whose quotients by 10^scale lie nearest to the middle of two floats, above and below it."""
+    found, rng = set(), random.Random(scale)
+    for halvings, off in product(range(1, 90), range(-3, 4)):
+        # A middle is k / 2^t with k odd of 54 bits; here a x 2^halvings = k x 5^scale + off.
+        each = 1 << halvings
+        first = -off * pow(5**scale, -1, each) % each
+        for _ in range(5):
+            k = (
+                first
+                if each >= 2**54
+                else 2**53 // each * each + first + each * rng.randrange(max(1, 2**53 // each))
+            )
+            if off and k % 2 and 2**53 <= k < 2**54:
+                found.add((k * 5**scale + off) >> halvings)
+    return [number for number in found if 0 < number <= 2**53]
+
+
+@pytest.mark.parametrize("scale", range(1, MAX_SCALE + 1))
+def test_quotients_beside_the_middle_of_two_floats_are_rounded_right(scale: int) -> None:
+    values = np.array(beside_a_middle(scale), np.int64)
+    out = np.empty(len(values))
+    to_floats(values, POWERS[scale], INVERSES[scale], False, out)
+    assert len(values) > 10
+    assert out.tolist() == [float(Fraction(number, 10**scale)) for number in values.tolist()]
 
 
 def test_it_is_within_half_of_pcodec_where_it_is_chosen() -> None:

@@ -73,6 +73,10 @@ class RecordType:
         return tuple(column.name for column in self.columns)
 
     @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        return tuple(column.kind for column in self.columns)
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """Name -> place of each column."""
         return {name: place for place, name in enumerate(self.names)}

@@ -7,6 +7,7 @@ from tickreel.jit import kernel
 
 _NULL = np.iinfo(np.int64).min
 _LIMIT = 2**53
+_SURE_POWER = 2.0**50
 
 
 @kernel
@@ -47,15 +48,23 @@ def to_floats(integers, power, inverse, nulls, out):
 
     integers  int64[n], at most 2^53 in size; power 10^0 to 10^22, inverse the float64 nearest to 1 / power
     By multiplications, since a division takes as long as ten of them. The first quotient is off by 2 units
-    in the last place at most, the second by less than 1, and a quotient that near is made the right one by
-    adding its remainder, which is exact, times the inverse: Markstein, Computation of elementary functions
-    on the IBM RISC System/6000 processor, IBM J. Res. Dev. 34 (1990), theorem 8.
+    in the last place at most; its remainder is exact, and adding it times the inverse gives what differs
+    from integer / power by less than 2^-52 units before it is rounded, once. No quotient lies as near as
+    that to the middle of two floats for a power below 2^50: it differs by a unit / (2 x power) or more. For
+    greater powers a second remainder is added: Markstein, Computation of elementary functions on the IBM
+    RISC System/6000 processor, IBM J. Res. Dev. 34 (1990), theorem 8.
     """
-    for row in range(integers.shape[0]):
-        value = np.float64(integers[row])
-        near = value * inverse
-        nearer = multiply_add(multiply_add(-near, power, value), inverse, near)
-        out[row] = multiply_add(multiply_add(-nearer, power, value), inverse, nearer)
+    if power < _SURE_POWER:
+        for row in range(integers.shape[0]):
+            value = np.float64(integers[row])
+            near = value * inverse
+            out[row] = multiply_add(multiply_add(-near, power, value), inverse, near)
+    else:
+        for row in range(integers.shape[0]):
+            value = np.float64(integers[row])
+            near = value * inverse
+            nearer = multiply_add(multiply_add(-near, power, value), inverse, near)
+            out[row] = multiply_add(multiply_add(-nearer, power, value), inverse, nearer)
     if nulls:
         for row in range(integers.shape[0]):
             if integers[row] == _NULL:

@@ -40,6 +40,11 @@ def store_word(data, place, word):
     data.reshape(-1)[place : place + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
 
 
+def longs_on_stack(count):
+    """Return int64[count] with anything in it, on the stack of the calling function; `count` is a constant."""
+    return np.empty(count, np.int64)
+
+
 @inlined
 def put_in_turn(word, source, at, shift, target):
     """Or source[at], source[at + 1] ... << shift to those of target[:64] whose bit of a uint64 is set."""
@@ -111,16 +116,34 @@ if compiles():
 
         return types.void(data, types.int64, types.uint64), build
 
+    @intrinsic(prefer_literal=True)
+    def longs_on_stack(typing, count):
+        def build(context, builder, signature, values):
+            with builder.goto_entry_block():
+                room = builder.alloca(ir.ArrayType(ir.IntType(64), count.literal_value))
+                room.align = 64
+            array = context.make_array(signature.return_type)(context, builder)
+            shape, strides = ([context.get_constant(types.intp, n)] for n in (count.literal_value, 8))
+            context.populate_array(
+                array, data=builder.bitcast(room, array.data.type), shape=shape, strides=strides, itemsize=8,
+                meminfo=None,
+            )  # fmt: skip
+            return array._getvalue()
+
+        return types.Array(types.int64, 1, "C")(count), build
+
 
 if has_expand():
-    _BIT, _BYTE, _PLACE, _LONG = (ir.IntType(bits) for bits in (1, 8, 32, 64))
-    _BITS, _LONGS = ir.VectorType(_BIT, 8), ir.VectorType(_LONG, 8)
+    _BIT, _PLACE, _LONG = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
-    def _all_of(builder, value):
-        """Return a vector of eight times the same number."""
-        nothing = ir.Constant(_LONGS, ir.Undefined)
+    def _vector(kind, value):
+        """Return a vector of `kind` of the same number in every place."""
+        return ir.Constant(kind, [value] * kind.count)
+
+    def _all_of(builder, kind, value):
+        nothing = ir.Constant(kind, ir.Undefined)
         first = builder.insert_element(nothing, value, ir.Constant(_PLACE, 0))
-        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_PLACE, 8), [0] * 8))
+        return builder.shuffle_vector(first, nothing, _vector(ir.VectorType(_PLACE, kind.count), 0))
 
     @intrinsic
     def put(typing, word, source, at, shift, target):
@@ -128,21 +151,26 @@ if has_expand():
             word, source, at, shift, target = values
             read = context.make_array(signature.args[1])(context, builder, source).data
             write = context.make_array(signature.args[4])(context, builder, target).data
-            # Eight at a time: only as many numbers are read as bits are set.
-            kind = ir.FunctionType(_LONGS, [_LONG.as_pointer(), _BITS, _LONGS])
-            expand = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.expandload.v8i64")
-            shifts = _all_of(builder, shift)
-            for eight in range(8):
-                byte = builder.trunc(builder.lshr(word, ir.Constant(_LONG, 8 * eight)), _BYTE)
+            # A register at a time; only as many numbers are read as bits are set.
+            each = 512 // signature.args[1].dtype.bitwidth
+            numbers = ir.VectorType(ir.IntType(512 // each), each)
+            marks = ir.VectorType(_BIT, each)
+            expand = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(numbers, [numbers.element.as_pointer(), marks, numbers]),
+                f"llvm.masked.expandload.v{each}i{512 // each}",
+            )
+            shifts = _all_of(builder, numbers, shift)
+            for first in range(0, 64, each):
+                mark = builder.trunc(builder.lshr(word, ir.Constant(_LONG, first)), ir.IntType(each))
                 found = builder.call(
-                    expand,
-                    [builder.gep(read, [at]), builder.bitcast(byte, _BITS), ir.Constant(_LONGS, [0] * 8)],
+                    expand, [builder.gep(read, [at]), builder.bitcast(mark, marks), _vector(numbers, 0)]
                 )
-                there = builder.gep(write, [ir.Constant(_LONG, 8 * eight)])
-                there = builder.bitcast(there, _LONGS.as_pointer())
-                both = builder.or_(builder.load(there, align=8), builder.shl(found, shifts))
-                builder.store(both, there, align=8)
-                at = builder.add(at, builder.zext(builder.ctpop(byte), _LONG))
+                there = builder.gep(write, [ir.Constant(_LONG, first)])
+                there = builder.bitcast(there, numbers.as_pointer())
+                both = builder.or_(builder.load(there, align=4), builder.shl(found, shifts))
+                builder.store(both, there, align=4)
+                at = builder.add(at, builder.zext(builder.ctpop(mark), _LONG))
             return context.get_dummy_value()
 
-        return types.void(types.uint64, source, types.int64, types.uint64, target), build
+        return types.void(types.uint64, source, types.int64, source.dtype, target), build

@@ -63,8 +63,7 @@ def decode_rows(data: memoryview, rows: int, start: int, out: np.ndarray) -> Non
 
     if rows and not len(data) % 8 and out.dtype == np.int64:
         longs = np.frombuffer(data, np.uint64)
-        head, scratch = np.empty(k.HEAD, np.int64), np.empty((3, k.PIECE + 2 * k.LANES), np.uint64)
-        if k.decode_rows(longs, longs.view(np.uint32), rows, start, head, scratch, out):
+        if k.decode_rows(longs, rows, start, out):
             return
     raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
 
@@ -77,8 +76,7 @@ def decode_floats(
 
     if rows and not len(data) % 8 and out.dtype == np.float64:
         longs = np.frombuffer(data, np.uint64)
-        head, scratch = np.empty(k.HEAD, np.int64), np.empty((3, k.PIECE + 2 * k.LANES), np.uint64)
-        if k.decode_floats(longs, longs.view(np.uint32), rows, start, head, scratch, power, inverse, out):
+        if k.decode_floats(longs, rows, start, power, inverse, out):
             return
     raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tickreel.codecs.decimal_kernel import to_floats
-from tickreel.codecs.machine_kernel import count_ones, put
+from tickreel.codecs.machine_kernel import count_ones, longs_on_stack, put
 from tickreel.codecs.patched import ROWS_ALONE
 from tickreel.jit import always_inlined, inlined, kernel
 
@@ -25,6 +25,9 @@ VALUE, DELTA, ZIGZAG = range(3)
 MODE, LAYERS, WIDTH, COUNT, BASE, STEP, LEAST = 0, 1, 2, 5, 8, 9, 10
 """Places in a head, int64[11]; of WIDTH and COUNT there are three each."""
 HEAD = 11
+_ROOM = PIECE + 2 * LANES
+_SCRATCH = 16 + 4 * _ROOM
+"""A head, room for three layers, and for the values of a piece."""
 
 
 class Parts(NamedTuple):
@@ -48,52 +51,87 @@ class Parts(NamedTuple):
     bits_1: np.ndarray
 
 
+class Room(NamedTuple):
+    """Where a piece is decoded.
+
+    low, middle, high  what is packed in the three layers, uint32 or uint64
+    values  int64[PIECE + 2 * LANES]
+    floats  float64 of as many, where `low` and `middle` lie
+    """
+
+    low: np.ndarray
+    middle: np.ndarray
+    high: np.ndarray
+    values: np.ndarray
+    floats: np.ndarray
+
+
 @kernel
-def decode_rows(longs, words, rows, start, head, scratch, out):
+def decode_rows(longs, rows, start, out):
     """Write the values [start, start + out.shape[0]) of `rows`; False if they cannot be what was encoded.
 
-    longs, words  an encoded block as uint64 and as uint32
-    head     int64[HEAD], scratch uint64[3, PIECE + 2 * LANES]: for its use
+    longs  an encoded block as uint64
     """
+    scratch = longs_on_stack(_SCRATCH)
+    head = scratch[:HEAD]
     if not _read_head(longs, rows, head):
         return False
-    parts, stop = _parts(longs, words, head), start + out.shape[0]
-    if start < stop and not _begins_right(parts, start // PIECE):
-        return False
-    for piece in range(start // PIECE, -(-stop // PIECE)):
-        begin = piece * PIECE
-        first, last = max(start - begin, 0), min(stop - begin, PIECE)
-        values = out[begin + first - start : begin + last - start]
-        if not _decode_piece(parts, piece, first, scratch, values):
-            return False
-    return True
+    parts = _parts(longs, longs.view(np.uint32), head)
+    # Two copies of the same code: values of one word need half the moves.
+    if _is_narrow(head):
+        return _rows(parts, start, _narrow(scratch), out)
+    return _rows(parts, start, _wide(scratch), out)
 
 
 @kernel
-def decode_floats(longs, words, rows, start, head, scratch, power, inverse, out):
+def decode_floats(longs, rows, start, power, inverse, out):
     """Write the values of `decode_rows` divided by `power`, as decimal_kernel.to_floats does.
 
     A piece at a time, which stays in the nearest cache; where values change seldom, each is divided once.
     """
+    scratch = longs_on_stack(_SCRATCH)
+    head = scratch[:HEAD]
     if not _read_head(longs, rows, head):
         return False
-    parts, stop = _parts(longs, words, head), start + out.shape[0]
+    parts = _parts(longs, longs.view(np.uint32), head)
+    if _is_narrow(head):
+        return _floats(parts, start, _narrow(scratch), power, inverse, out)
+    return _floats(parts, start, _wide(scratch), power, inverse, out)
+
+
+@always_inlined
+def _rows(parts, start, room, out):
+    stop = start + out.shape[0]
     if start < stop and not _begins_right(parts, start // PIECE):
         return False
     for piece in range(start // PIECE, -(-stop // PIECE)):
         begin = piece * PIECE
         first, last = max(start - begin, 0), min(stop - begin, PIECE)
         values = out[begin + first - start : begin + last - start]
-        if _changes_seldom(head):
-            changes = _levels(parts, piece, scratch)
+        if not _decode_piece(parts, piece, first, room, values):
+            return False
+    return True
+
+
+@always_inlined
+def _floats(parts, start, room, power, inverse, out):
+    stop = start + out.shape[0]
+    if start < stop and not _begins_right(parts, start // PIECE):
+        return False
+    for piece in range(start // PIECE, -(-stop // PIECE)):
+        begin = piece * PIECE
+        first, last = max(start - begin, 0), min(stop - begin, PIECE)
+        values = out[begin + first - start : begin + last - start]
+        if _changes_seldom(parts.head):
+            changes = _levels(parts, piece, room)
             if changes < 0:
                 return False
-            floats = scratch[0].view(np.float64)[: changes + 1]
-            to_floats(scratch[2].view(np.int64)[: changes + 1], power, inverse, False, floats)
+            floats = room.floats[: changes + 1]
+            to_floats(room.values[: changes + 1], power, inverse, False, floats)
             _spread(parts.bits_0, begin, first, floats, values)
         else:
-            integers = scratch[2].view(np.int64)[: values.shape[0]]
-            if not _decode_piece(parts, piece, first, scratch, integers):
+            integers = room.values[: values.shape[0]]
+            if not _decode_piece(parts, piece, first, room, integers):
                 return False
             to_floats(integers, power, inverse, False, values)
     return True
@@ -164,39 +202,67 @@ def _begins_right(parts, piece):
 
 
 @always_inlined
-def _decode_piece(parts, piece, first, scratch, out):
+def _decode_piece(parts, piece, first, room, out):
     """Write the values from number `first` of a piece on; False if they cannot be what was encoded."""
     head, begin = parts.head, piece * PIECE
     if _changes_seldom(head):
-        changes = _levels(parts, piece, scratch)
+        changes = _levels(parts, piece, room)
         if changes >= 0:
-            _spread(parts.bits_0, begin, first, scratch[2].view(np.int64)[: changes + 1], out)
+            _spread(parts.bits_0, begin, first, room.values[: changes + 1], out)
         return changes >= 0
     count = min(PIECE, head[COUNT] - begin)
-    at, more = _unpack_high(parts, piece, begin, count, scratch)
+    at, more = _unpack_high(parts, piece, begin, count, room)
     if more < 0:
         return False
-    _unpack(parts.words_0, head[WIDTH], begin, begin + count, scratch[0])
+    _unpack(parts.words_0, head[WIDTH], begin, begin + count, room.low)
     if head[LAYERS] > 1:
-        _patch(parts.bits_0, begin, begin + count, head[WIDTH], scratch[1][at:], scratch[0])
-    if head[MODE] != VALUE and scratch[0, 0] != 0:
+        _patch(parts.bits_0, begin, begin + count, head[WIDTH], room.middle[at:], room.low)
+    if head[MODE] != VALUE and room.low[0] != 0:
         return False
-    _restore(parts, piece, scratch[0], first, out)
+    _restore(parts, piece, room.low, first, out)
     return True
 
 
 @inlined
-def _levels(parts, piece, scratch):
-    """Write the first value of a piece and the value after each change into scratch[2]; return how many changes.
+def _levels(parts, piece, room):
+    """Write the first value of a piece and the value after each change; return how many changes.
 
     -1 if they cannot be what was encoded.
     """
     head, begin = parts.head, piece * PIECE
-    at, changes = _unpack_high(parts, piece, begin, min(PIECE, head[COUNT] - begin), scratch)
+    at, changes = _unpack_high(parts, piece, begin, min(PIECE, head[COUNT] - begin), room)
     if changes < 0 or parts.bits_0[begin >> 6] & np.uint64(1):
         return -1
-    _add_up(parts, piece, scratch[1][at:], scratch[2].view(np.int64)[: changes + 1])
+    _add_up(parts, piece, room.middle[at:], room.values[: changes + 1])
     return changes
+
+
+@inlined
+def _is_narrow(head):
+    """Return whether what is packed fits 31 bits: then none is moved by 32, which a word cannot be."""
+    return head[WIDTH] + head[WIDTH + 1] + head[WIDTH + 2] < 32
+
+
+@inlined
+def _narrow(scratch):
+    """Return room for values of up to 32 bits."""
+    room = scratch[16 : _SCRATCH - _ROOM]
+    words = room.view(np.uint32)
+    return Room(
+        words[:_ROOM], words[_ROOM : 2 * _ROOM], words[2 * _ROOM : 3 * _ROOM],
+        scratch[_SCRATCH - _ROOM :], room.view(np.float64)[:_ROOM],
+    )  # fmt: skip
+
+
+@inlined
+def _wide(scratch):
+    """Return room for values of up to 64 bits."""
+    room = scratch[16 : _SCRATCH - _ROOM]
+    words = room.view(np.uint64)
+    return Room(
+        words[:_ROOM], words[_ROOM : 2 * _ROOM], words[2 * _ROOM :],
+        scratch[_SCRATCH - _ROOM :], room.view(np.float64)[:_ROOM],
+    )  # fmt: skip
 
 
 @inlined
@@ -206,8 +272,8 @@ def _changes_seldom(head):
 
 
 @inlined
-def _unpack_high(parts, piece, begin, count, scratch):
-    """Write what a piece has in the upper layers into scratch[1]; return from where on and how many, -1 if they do not fit."""
+def _unpack_high(parts, piece, begin, count, room):
+    """Write what a piece has in the upper layers into room.middle; return from where on and how many, -1 if they do not fit."""
     head = parts.head
     if head[LAYERS] == 1:
         return 0, 0
@@ -216,15 +282,15 @@ def _unpack_high(parts, piece, begin, count, scratch):
         return 0, -1
     if _count(parts.bits_0, begin, begin + count) != stop_1 - first_1:
         return 0, -1
-    _unpack(parts.words_1, head[WIDTH + 1], first_1, stop_1, scratch[1])
+    _unpack(parts.words_1, head[WIDTH + 1], first_1, stop_1, room.middle)
     if head[LAYERS] == 3:
         first_2, stop_2 = _span(parts.starts_2, piece, head[COUNT + 2])
         if not 0 <= first_2 <= stop_2 <= min(first_2 + stop_1 - first_1, head[COUNT + 2]):
             return 0, -1
         if _count(parts.bits_1, first_1, stop_1) != stop_2 - first_2:
             return 0, -1
-        _unpack(parts.words_2, head[WIDTH + 2], first_2, stop_2, scratch[2])
-        _patch(parts.bits_1, first_1, stop_1, head[WIDTH + 1], scratch[2][first_2 & 63 :], scratch[1])
+        _unpack(parts.words_2, head[WIDTH + 2], first_2, stop_2, room.high)
+        _patch(parts.bits_1, first_1, stop_1, head[WIDTH + 1], room.high[first_2 & 63 :], room.middle)
     return first_1 & 63, stop_1 - first_1
 
 

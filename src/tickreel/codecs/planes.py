@@ -43,28 +43,36 @@ def decode_rows(data: memoryview, rows: int, start: int, out: np.ndarray) -> Non
     width, stride = _width(distinct), -(-rows // 8)
     if len(data) != 1 + distinct + width * stride:
         raise CorruptionError(f"planes: {len(data)} bytes for {rows} values of {distinct} kinds")
-    if not len(out):
-        return
-    dictionary = np.frombuffer(data[1 : 1 + distinct], np.uint8)
-    words = dictionary.tolist()
+    words = data[1 : 1 + distinct]
     if any(map(ge, words, words[1:])):
         raise CorruptionError("planes: the words of the dictionary do not ascend")
-    first, last = start // 8, -(-(start + len(out)) // 8)
-    planes = np.frombuffer(data, np.uint8)[1 + distinct :].reshape(width, stride)[:, first:last]
-    eights = np.empty(last - first, np.uint64)
-    if width == 1:
-        from tickreel.codecs.planes_kernel import two_values
-
-        two_values(planes[0], _SPREAD, dictionary, eights)
-        out[:] = eights.view(np.uint8)[start % 8 :][: len(out)]
+    if not len(out):
         return
-    eights[:] = 0
+    first, last = start // 8, -(-(start + len(out)) // 8)
+    if distinct == 2:
+        _decode_two(words, np.frombuffer(data, np.uint8, last - first, 3 + first), start % 8, out)
+        return
+    dictionary = np.frombuffer(words, np.uint8)
+    planes = np.frombuffer(data, np.uint8, offset=1 + distinct).reshape(width, stride)[:, first:last]
+    eights = np.zeros(last - first, np.uint64)
     for plane in range(width):
         eights |= np.take(_SPREAD, planes[plane], mode="clip") << np.uint64(plane)
     places = eights.view(np.uint8)[start % 8 :][: len(out)]
     if distinct < 1 << width and int(places.max()) >= distinct:
         raise CorruptionError(f"planes: a value beyond the {distinct} of the dictionary")
     out[:] = dictionary[places]
+
+
+def _decode_two(words: memoryview, bits: np.ndarray, skip: int, out: np.ndarray) -> None:
+    """Write what bits say of two words, but for the first `skip`."""
+    from tickreel.codecs.planes_kernel import two_values
+
+    if not (skip or len(out) % 8) and (eights := out.view(np.uint64)).flags.aligned:
+        two_values(bits, _SPREAD, words[0], words[1], eights)
+        return
+    eights = np.empty(len(bits), np.uint64)
+    two_values(bits, _SPREAD, words[0], words[1], eights)
+    out[:] = eights.view(np.uint8)[skip:][: len(out)]
 
 
 def _width(distinct: int) -> int:

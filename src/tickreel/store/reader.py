@@ -3,9 +3,9 @@
 import mmap
 import os
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,14 @@ from tickreel.store.footer import Footer, unpack_footer
 
 _TAIL_BYTES = 1 << 14
 """What is read at once from a file's end: the footer of a day of one symbol."""
+
+_Chunk = tuple[int, ...]
+"""A record of format.CHUNK; a plain tuple, for one is made at each read of a block."""
+_OFFSET, _LENGTH, _CHECKSUM, _CODEC, _SCALE, _NULLS, _WIDTH = (
+    list(fmt.CHUNK.fields or ()).index(name)
+    for name in ("offset", "length", "checksum", "codec", "scale", "nulls", "width")
+)
+_POWERS, _INVERSES = POWERS.tolist(), INVERSES.tolist()
 
 
 class Segment:
@@ -38,8 +46,10 @@ class Segment:
         finally:
             os.close(fd)
         self._data = memoryview(self._map)
-        self._verified = bytearray(self.footer.chunks.size)
+        self._chunks = self.footer.chunks
+        self._verified = bytearray(self._chunks.size)
         self._places = self.record.places
+        self._kinds = self.record.kinds
         self._scratch: np.ndarray | None = None
 
     @classmethod
@@ -97,41 +107,53 @@ class Segment:
         rows  [start, stop) within the block, None: all of them
         Raises CorruptionError, ValueError if `out` is too short.
         """
-        place = self._places[column]
-        kind = self.record.columns[place].kind
-        chunk = self._chunk(place, block)
-        start, count = self._span(block, rows)
-        if kind is Kind.TEXT:
-            out = np.empty(count, f"S{chunk.width}")
-        elif out is None:
-            out = np.empty(count, kind.dtype)
-        elif len(out) < count:
-            raise ValueError(f"out has room for {len(out)} of {count} rows")
-        else:
-            out = out[:count]
-        if kind is Kind.DECIMAL and chunk.scale != FLOAT_BITS:
-            if chunk.codec == patched.ID:
-                self._decode(chunk, start, out, chunk.scale)
-            else:
-                from tickreel.codecs.decimal_kernel import to_floats
+        return self.read_columns((column,), block, {} if out is None else {column: out}, rows)[column]
 
-                integers = self._integers(count)
-                self._decode(chunk, start, integers)
-                to_floats(integers, POWERS[chunk.scale], INVERSES[chunk.scale], chunk.nulls != 0, out)
-            return out
-        self._decode(chunk, start, out)
-        if kind is Kind.ENUM and count and int(out.max()) >= len(self.record.columns[place].choices):
-            raise CorruptionError(
-                f"{self._where(place, block)}: {int(out.max())} stands for nothing; {fmt.AGAIN}"
-            )
-        return out
+    def read_columns(
+        self, columns: Sequence[str], block: int, outs: Mapping[str, np.ndarray], rows: slice | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return what `read` does for each of some columns; those without a buffer in `outs` get fresh arrays."""
+        total = self.rows_of(block)
+        start, count = (0, total) if rows is None else _span(rows, total)
+        found = {}
+        for name in columns:
+            place = self._places[name]
+            kind, chunk = self._kinds[place], self._chunk(place, block)
+            out = outs.get(name)
+            if kind is Kind.TEXT:
+                out = np.empty(count, f"S{chunk[_WIDTH]}")
+            elif out is None:
+                out = np.empty(count, kind.dtype)
+            elif len(out) < count:
+                raise ValueError(f"out has room for {len(out)} of {count} rows")
+            found[name] = out = out[:count]
+            self._read(place, block, chunk, total, start, out)
+        return found
+
+    def _read(self, place: int, block: int, chunk: _Chunk, total: int, start: int, out: np.ndarray) -> None:
+        kind, scale = self._kinds[place], chunk[_SCALE]
+        if kind is not Kind.DECIMAL or scale == FLOAT_BITS:
+            self._decode(place, block, chunk, total, start, out)
+            if kind is Kind.ENUM and (top := int(out.max(initial=0))) >= len(
+                self.record.columns[place].choices
+            ):
+                raise CorruptionError(f"{self._where(place, block)}: {top} stands for nothing; {fmt.AGAIN}")
+        elif chunk[_CODEC] == patched.ID:
+            self._decode(place, block, chunk, total, start, out, scale)
+        else:
+            from tickreel.codecs.decimal_kernel import to_floats
+
+            integers = self._integers(len(out))
+            self._decode(place, block, chunk, total, start, integers)
+            to_floats(integers, _POWERS[scale], _INVERSES[scale], chunk[_NULLS] != 0, out)
 
     def landmarks(self, column: str, block: int) -> tuple[int, np.ndarray]:
         """Return (n, values of the rows n, 2n, 3n ... of a column of int64) as far as they are known undecoded."""
-        chunk = self._chunk(self._places[column], block)
-        if chunk.codec != patched.ID:
+        place = self._places[column]
+        chunk = self._chunk(place, block)
+        if chunk[_CODEC] != patched.ID:
             return self.footer.block_rows, np.empty(0, np.int64)
-        return patched.ROWS_ALONE, patched.landmarks(self._bytes(chunk), self.rows_of(block))
+        return patched.ROWS_ALONE, patched.landmarks(self._bytes(place, block, chunk), self.rows_of(block))
 
     def integers(self, column: str, block: int, rows: slice | None = None) -> tuple[np.ndarray, int]:
         """Return (int64[n], k) of a DECIMAL column, value = integer / 10^k; valid until the next call.
@@ -139,11 +161,13 @@ class Segment:
         rows  as for `read`
         Empty cells are the least int64. k is FLOAT_BITS where the integers are float64 bits.
         """
-        chunk = self._chunk(self._places[column], block)
-        start, count = self._span(block, rows)
-        integers = self._integers(count)
-        self._decode(chunk, start, integers.view(np.float64) if chunk.scale == FLOAT_BITS else integers)
-        return integers, chunk.scale
+        place, total = self._places[column], self.rows_of(block)
+        chunk = self._chunk(place, block)
+        start, count = (0, total) if rows is None else _span(rows, total)
+        integers, scale = self._integers(count), chunk[_SCALE]
+        out = integers.view(np.float64) if scale == FLOAT_BITS else integers
+        self._decode(place, block, chunk, total, start, out)
+        return integers, scale
 
     def release(self) -> None:
         """Let go of the buffer that decoding keeps; the next read makes another."""
@@ -151,21 +175,14 @@ class Segment:
 
     def chunk_bytes(self, column: str, block: int) -> memoryview:
         """Return the verified bytes of a chunk as they lie in the file."""
-        return self._bytes(self._chunk(self._places[column], block))
+        place = self._places[column]
+        return self._bytes(place, block, self._chunk(place, block))
 
     def padding(self, column: str, block: int) -> memoryview:
         """Return the unused bytes after a chunk: zero, as the writer leaves them."""
         chunk = self._chunk(self._places[column], block)
-        end = chunk.offset + chunk.length
+        end = chunk[_OFFSET] + chunk[_LENGTH]
         return self._data[end : end + -end % fmt.ALIGN]
-
-    def _span(self, block: int, rows: slice | None) -> tuple[int, int]:
-        """Return the first row and the count of some rows of a block."""
-        count = self.rows_of(block)
-        if rows is None:
-            return 0, count
-        start, stop, _ = rows.indices(count)
-        return start, max(stop - start, 0)
 
     def _integers(self, count: int) -> np.ndarray:
         """Return a kept buffer: int64[count]."""
@@ -173,12 +190,21 @@ class Segment:
             self._scratch = np.empty(min(self.footer.block_rows, self.rows), np.int64)
         return self._scratch[:count]
 
-    def _decode(self, chunk: "_Chunk", start: int, out: np.ndarray, scale: int | None = None) -> None:
-        """Decode some rows of a chunk; as integers x 10^-scale if one is given, which `patched` does at once."""
-        codec, data, rows = CODECS[chunk.codec], self._bytes(chunk), self.rows_of(chunk.block)
+    def _decode(
+        self,
+        place: int,
+        block: int,
+        chunk: _Chunk,
+        rows: int,
+        start: int,
+        out: np.ndarray,
+        scale: int | None = None,
+    ) -> None:
+        """Decode some of a chunk's rows; as integers x 10^-scale if one is given, which `patched` does at once."""
+        data, codec = self._bytes(place, block, chunk), CODECS[chunk[_CODEC]]
         try:
             if scale is not None:
-                patched.decode_floats(data, rows, start, POWERS[scale], INVERSES[scale], out)
+                patched.decode_floats(data, rows, start, _POWERS[scale], _INVERSES[scale], out)
             elif len(out) == rows:
                 codec.decode(data, out)
             elif hasattr(codec, "decode_rows"):
@@ -188,19 +214,21 @@ class Segment:
                 codec.decode(data, whole)
                 out[:] = whole[start : start + len(out)]
         except CorruptionError as error:
-            raise CorruptionError(f"{self._where(chunk.place, chunk.block)}: {error}; {fmt.AGAIN}") from None
+            raise CorruptionError(f"{self._where(place, block)}: {error}; {fmt.AGAIN}") from None
 
-    def _chunk(self, place: int, block: int) -> "_Chunk":
+    def _chunk(self, place: int, block: int) -> _Chunk:
         # All fields at once: one field of a record of an array takes as long as the whole record.
-        return _Chunk(place, block, *self.footer.chunks[block, place].item())
+        found: _Chunk = self._chunks[block, place].item()
+        return found
 
-    def _bytes(self, chunk: "_Chunk") -> memoryview:
-        data = self._data[chunk.offset : chunk.offset + chunk.length]
-        number = chunk.block * len(self._places) + chunk.place
+    def _bytes(self, place: int, block: int, chunk: _Chunk) -> memoryview:
+        at = chunk[_OFFSET]
+        data = self._data[at : at + chunk[_LENGTH]]
+        number = block * len(self._kinds) + place
         if not self._verified[number]:
-            if fmt.checksum(data) != chunk.checksum:
+            if fmt.checksum(data) != chunk[_CHECKSUM]:
                 raise CorruptionError(
-                    f"{self._where(chunk.place, chunk.block)}: checksum does not fit; the disk or a program"
+                    f"{self._where(place, block)}: checksum does not fit; the disk or a program"
                     f" changed the file: {fmt.AGAIN}"
                 )
             self._verified[number] = 1
@@ -210,21 +238,10 @@ class Segment:
         return f"{self.path}: block {block}, column {self.record.columns[place].name}"
 
 
-class _Chunk(NamedTuple):
-    """A record of format.CHUNK with its place."""
-
-    place: int
-    block: int
-    offset: int
-    length: int
-    checksum: int
-    low: int
-    high: int
-    codec: int
-    scale: int
-    nulls: int
-    width: int
-    zero: bytes
+def _span(rows: slice, count: int) -> tuple[int, int]:
+    """Return the first row and the count of some of `count` rows."""
+    start, stop, _ = rows.indices(count)
+    return start, max(stop - start, 0)
 
 
 def _read_footer(fd: int, file_bytes: int, name: str) -> tuple[Footer, int]:
