@@ -142,6 +142,11 @@ def great_block(f: Forgery) -> None:
     f.put(ID, frame(bytes(rows * 256)), plain_text.ID)
 
 
+def swapped_times(f: Forgery) -> None:
+    for name in ("first_ns", "last_ns"):
+        f.blocks[name][:2] = f.blocks[name][1::-1].copy()
+
+
 def overlapping(f: Forgery) -> None:
     f.chunks["offset"][1] = f.chunks["offset"][0]
 
@@ -236,6 +241,7 @@ AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "empty last block": setting("blocks", "rows", -1, 0),
     "blocks that overlap": setting("blocks", "row", 1, 0),
     "block far away": setting("blocks", "row", 1, 2**63),
+    "blocks in the wrong order": swapped_times,
     "block from late to early": setting("blocks", "first_ns", 1, 2**63 - 1),
     "chunk beyond the file": setting("chunks", "offset", 3, 10**12),
     "chunk longer than the file": setting("chunks", "length", 3, 2**63),

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +15,16 @@ from tickreel.errors import CorruptionError, UsageError
 from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import PRIMARY, SegmentKey, Store
 from tickreel.store.format import Meta
+from tickreel.store.kept import KeptStore
 from tickreel.store.reader import Segment
 from tickreel.store.writer import SegmentWriter
 
 TRADES = RECORD_TYPES["trades"]
 
 
-def put(store: Store, key: SegmentKey = KEY) -> Path:
+def put(store: Store, key: SegmentKey = KEY, seed: int = 1) -> Path:
     """Publish a segment of three rows under a key."""
-    cells = sample.random_cells(TRADES, 3, 1)
+    cells = sample.random_cells(TRADES, 3, seed)
     with store.writing() as writing:
         path = writing.staging / "0.reel"
         with SegmentWriter(path, TRADES) as writer:
@@ -275,3 +277,29 @@ def test_a_segment_that_is_replaced_stays_readable(store: Store) -> None:
     assert sample.read(old) == before
     with pytest.raises(FileNotFoundError):
         store.open(KEY)
+
+
+def test_a_segment_that_is_kept_open_is_the_one_that_lies_there(store: Store) -> None:
+    kept = KeptStore(store.root)
+    first = kept.open(KEY)
+    assert kept.open(KEY) is first
+    put(store, seed=2)
+    second = kept.open(KEY)
+    assert second is not first
+    assert sample.read(second) == sample.read(store.open(KEY)) != sample.read(first)
+    store.path(KEY).unlink()
+    with pytest.raises(FileNotFoundError):
+        kept.open(KEY)
+
+
+def test_each_thread_keeps_segments_of_its_own_and_not_too_many(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, other = KeptStore(store.root), replace(KEY, symbol="ETHUSDT")
+    put(store, other)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(kept.open, KEY).result() is not kept.open(KEY)
+    monkeypatch.setattr("tickreel.store.kept.MOST_KEPT", 1)
+    first = kept.open(KEY)
+    assert kept.open(other) is kept.open(other)
+    assert kept.open(KEY) is not first

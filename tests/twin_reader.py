@@ -94,6 +94,8 @@ def _read_footer(data: bytes, place: int, footer: bytes) -> Tape:
             values[name] += _read_chunk(kind, chunk, rows, *about)
     must(end == place, "bytes between the chunks and the footer")
     directory = _read_symbols(head, symbols, names)
+    times = [ns for _, _, _, first, last in struct.iter_unpack("<QI4sqq", blocks) for ns in (first, last)]
+    must(len(directory) != 1 or times == sorted(times), "blocks of one symbol in order of time")
     return Tape(kinds, values, directory, block_rows, json.loads(meta))
 
 

@@ -27,9 +27,12 @@ class Kind(StrEnum):
     @property
     def dtype(self) -> np.dtype:
         """The dtype in memory; TEXT widens to the longest value of a block."""
-        return np.dtype(
-            {"time": "<i8", "decimal": "<f8", "float": "<f8", "int": "<i8", "enum": "u1", "text": "S1"}[self]
-        )
+        return _DTYPES[self]
+
+
+_DTYPES = {
+    kind: np.dtype(text) for kind, text in zip(Kind, ("<i8", "<f8", "<f8", "<i8", "u1", "S1"), strict=True)
+}
 
 
 class Allow(StrEnum):

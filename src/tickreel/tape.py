@@ -11,10 +11,14 @@ from tickreel.scan.merge import BUDGET_BYTES, Batch, merge
 from tickreel.scan.plan import Question, Stream, choose_feed, plan, plan_each
 from tickreel.scan.read import Block, StreamReader
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.kept import KeptStore
 from tickreel.units import parse_time
 
 if TYPE_CHECKING:
     from tickreel.books.at import BookAt
+
+_FEW_SLICES = 2
+"""Of so many days at most, segments are kept open: a minute may lie on both sides of midnight."""
 
 Time = str | date | datetime | SupportsIndex
 
@@ -34,6 +38,7 @@ class Tape:
     def __init__(self, store: Store, feed: str | None) -> None:
         self.store = store
         self.feed = choose_feed(store, feed)
+        self._kept = KeptStore(store.root)
 
     def __repr__(self) -> str:
         names = sorted({f"{key.exchange}:{key.symbol}" for key in self.segments()})
@@ -77,8 +82,9 @@ class Tape:
         """
         question = self._question(symbols, exchange, type, start, end)
         for stream in plan(self.store, question):
+            store = self._kept if len(stream.slices) <= _FEW_SLICES else self.store
             reader = StreamReader(
-                self.store, stream, columns,
+                store, stream, columns,
                 from_ns=question.from_ns, to_ns=question.to_ns, reuse=reuse,
             )  # fmt: skip
             yield from reader.blocks()

@@ -1,6 +1,7 @@
 """A stream's blocks: decodes only the columns asked for, and only blocks that the time range touches."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -167,23 +168,33 @@ def _outside(found: Contents, from_ns: int | None, to_ns: int | None) -> bool:
     )
 
 
-def _touched(segment: Segment, found: Contents, from_ns: int | None, to_ns: int | None) -> Iterator[int]:
-    """Yield the blocks that hold rows of the slice and may hold rows of the time range."""
-    blocks, size = segment.blocks, segment.footer.block_rows
-    for block in range(found.start // size, -(-found.stop // size)):
-        after = to_ns is not None and int(blocks["first_ns"][block]) >= to_ns
-        before = from_ns is not None and int(blocks["last_ns"][block]) < from_ns
-        if not (after or before):
-            yield block
+def _touched(segment: Segment, found: Contents, from_ns: int | None, to_ns: int | None) -> Iterable[int]:
+    """Return the blocks that hold rows of the slice and may hold rows of the time range."""
+    size = segment.footer.block_rows
+    first, stop = found.start // size, -(-found.stop // size)
+    if len(segment.footer.names) > 1:
+        # Of a group: times begin anew with each symbol.
+        blocks = segment.blocks[first:stop]
+        touched = np.ones(len(blocks), np.bool_)
+        if from_ns is not None:
+            touched &= blocks["last_ns"] >= from_ns
+        if to_ns is not None:
+            touched &= blocks["first_ns"] < to_ns
+        return (np.flatnonzero(touched) + first).tolist()
+    if from_ns is not None:
+        first = bisect_left(segment.last_times, from_ns, first, stop)
+    if to_ns is not None:
+        stop = bisect_left(segment.first_times, to_ns, first, stop)
+    return range(first, stop)
 
 
 def _rows(segment: Segment, found: Contents, block: int, from_ns: int | None, to_ns: int | None) -> slice:
     """Return the rows of a block that are the slice's and in the range of time."""
     first = block * segment.footer.block_rows
     start, stop = max(found.start - first, 0), min(found.stop - first, segment.rows_of(block))
-    if from_ns is not None and segment.blocks["first_ns"][block] < from_ns:
+    if from_ns is not None and segment.first_times[block] < from_ns:
         start = _first_at(segment, block, start, stop, from_ns)
-    if to_ns is not None and segment.blocks["last_ns"][block] >= to_ns:
+    if to_ns is not None and segment.last_times[block] >= to_ns:
         stop = _first_at(segment, block, start, stop, to_ns)
     return slice(start, stop)
 

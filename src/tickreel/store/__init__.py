@@ -4,6 +4,7 @@
     writer    SegmentWriter: rows in, one durable file out
     reader    Segment: columns and blocks out, checksums verified on first read
     catalog   Store: finds segments; WritingStore: publishes and removes them under one lock
+    kept     KeptStore: segments stay open for who asks for many short times
     names     symbols and exchanges as safe folder names
     disk      whole writes, durable renames, no links followed
     instruments  what contracts are: text files under a checksum

@@ -125,12 +125,12 @@ class Store:
         """
         wanted = {symbol} if isinstance(symbol, str) else symbol
         for feed_name in self.feeds() if feed is None else [names.check_feed(feed)]:
-            base = self.root / feed_name
-            types = _folders(base) if feed_name in _folders(self.root) else []
             for type_name in MARKET_TYPES if type is None else [type]:
-                if type_name not in types:
+                # Asked for by name: a listing takes longer, and so do paths that are more than text.
+                base = f"{self.root}/{feed_name}"
+                if not (_is_folder(base) and _is_folder(f"{base}/{type_name}")):
                     continue
-                for exchange_name, exchange_path in _exchanges(base / type_name):
+                for exchange_name, exchange_path in _exchanges(f"{base}/{type_name}"):
                     if exchange in (None, exchange_name):
                         for name, grouped, path in _symbols(exchange_path, wanted):
                             for day in _days(path, from_ns, to_ns):
@@ -232,7 +232,7 @@ def _take(lock: int, root: Path) -> None:
         raise disk_error(error, f"locking the store {root}") from error
 
 
-def _entries(path: Path) -> list[os.DirEntry[str]]:
+def _entries(path: str | Path) -> list[os.DirEntry[str]]:
     """Return what lies in `path`, sorted by name, without dot files; nothing if it was removed."""
     try:
         with os.scandir(path) as found:
@@ -243,17 +243,17 @@ def _entries(path: Path) -> list[os.DirEntry[str]]:
         raise disk_error(error, f"listing {path}") from error
 
 
-def _folders(path: Path) -> list[str]:
+def _folders(path: str | Path) -> list[str]:
     """Return the names of the real folders in `path`, sorted."""
     return [entry.name for entry in _entries(path) if entry.is_dir(follow_symlinks=False)]
 
 
-def _exchanges(path: Path) -> list[tuple[str, Path]]:
+def _exchanges(path: str) -> list[tuple[str, str]]:
     """Return (exchange, folder) of a record type's folder, sorted."""
-    return sorted((_decoded(path, name, names.decode_exchange), path / name) for name in _folders(path))
+    return sorted((_decoded(path, name, names.decode_exchange), f"{path}/{name}") for name in _folders(path))
 
 
-def _symbols(path: Path, wanted: Collection[str] | None) -> list[tuple[str, bool, Path]]:
+def _symbols(path: str, wanted: Collection[str] | None) -> list[tuple[str, bool, str]]:
     """Return (symbol or group's name, is it a group, folder) of an exchange's folder, sorted.
 
     Those that are wanted are asked for by name, so that thousands of others cost nothing.
@@ -261,13 +261,13 @@ def _symbols(path: Path, wanted: Collection[str] | None) -> list[tuple[str, bool
     if wanted is not None:
         named = [(name, True, name) for name in wanted if name in GROUPS]
         named += [(name, False, folder) for name in wanted if (folder := _folder_of(name))]
-        there = sorted(one for one in named if stat.S_ISDIR(_mode(f"{path}/{one[2]}")))
-        return [(name, grouped, path / folder) for name, grouped, folder in there]
+        there = sorted(one for one in named if _is_folder(f"{path}/{one[2]}"))
+        return [(name, grouped, f"{path}/{folder}") for name, grouped, folder in there]
     found = []
     for name in _folders(path):
         grouped = name in GROUPS
         symbol = name if grouped else _decoded(path, name, names.decode_symbol)
-        found.append((symbol, grouped, path / name))
+        found.append((symbol, grouped, f"{path}/{name}"))
     return sorted(found)
 
 
@@ -277,6 +277,11 @@ def _folder_of(symbol: str) -> str:
         return names.encode_symbol(symbol)
     except InputError:
         return ""
+
+
+def _is_folder(path: str) -> bool:
+    """Return whether a real folder lies there."""
+    return stat.S_ISDIR(_mode(path))
 
 
 def _mode(path: str) -> int:
@@ -289,16 +294,16 @@ def _mode(path: str) -> int:
         raise disk_error(error, f"looking at {path}") from error
 
 
-def _decoded(path: Path, name: str, decode: Callable[[str], str]) -> str:
+def _decoded(path: str, name: str, decode: Callable[[str], str]) -> str:
     try:
         return decode(name)
     except ValueError:
         raise UsageError(
-            f"{path / name} is no folder of the store's: no name is encoded so; move it elsewhere"
+            f"{path}/{name} is no folder of the store's: no name is encoded so; move it elsewhere"
         ) from None
 
 
-def _days(path: Path, from_ns: int | None, to_ns: int | None) -> Iterator[str]:
+def _days(path: str, from_ns: int | None, to_ns: int | None) -> Iterator[str]:
     """Yield the days of a symbol's folder that the range touches; a few are asked for by name."""
     if from_ns is not None and to_ns is not None and to_ns - from_ns < _FEW_DAYS * NS_PER_DAY:
         for ns in range(from_ns - from_ns % NS_PER_DAY, to_ns, NS_PER_DAY):
@@ -315,7 +320,7 @@ def _days(path: Path, from_ns: int | None, to_ns: int | None) -> Iterator[str]:
             start = None
         if start is None or day_of(start) != day:
             raise UsageError(
-                f"{path / entry.name} is not named after a day (YYYY-MM-DD{SUFFIX}); move it elsewhere"
+                f"{path}/{entry.name} is not named after a day (YYYY-MM-DD{SUFFIX}); move it elsewhere"
             )
         if (to_ns is None or start < to_ns) and (from_ns is None or start + NS_PER_DAY > from_ns):
             yield day

@@ -110,6 +110,8 @@ def unpack_footer(data: bytes, data_end: int, name: str) -> Footer:
     chunks = chunks.reshape(head.blocks, head.columns)
     _check_kinds(chunks, record, bad)
     names = _read_names(symbols, data[names_at:meta_at], head.rows, bad)
+    if len(names) == 1 and (blocks["first_ns"][1:] < blocks["last_ns"][:-1]).any():
+        raise bad("times of blocks go backwards")
     return Footer(
         head.rows, head.first_ns, head.last_ns, head.block_rows, record, blocks, chunks, symbols, names, meta
     )

@@ -38,7 +38,8 @@ class Segment:
         """Take over the file descriptor `fd`; `path` serves the messages."""
         self.path = path
         try:
-            self.file_bytes = os.fstat(fd).st_size
+            self._file = _identity(os.fstat(fd))
+            self.file_bytes = self._file[2]
             self.footer, self.fingerprint = _read_footer(fd, self.file_bytes, str(path))
             self._map = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
         except OSError as error:
@@ -61,6 +62,13 @@ class Segment:
             raise disk_error(error, f"opening {path}") from error
         return cls(fd, path)
 
+    def is_current(self) -> bool:
+        """Return whether the file that was opened still lies at its path."""
+        try:
+            return _identity(os.lstat(self.path)) == self._file
+        except OSError:
+            return False
+
     @property
     def record(self) -> RecordType:
         return self.footer.record
@@ -77,6 +85,12 @@ class Segment:
     def blocks(self) -> np.ndarray:
         """format.BLOCK[n]: row, rows, first_ns, last_ns of each block."""
         return self.footer.blocks
+
+    @cached_property
+    def first_times(self) -> list[int]:
+        """Time of the first row of each block."""
+        first: list[int] = self.footer.blocks["first_ns"].tolist()
+        return first
 
     @cached_property
     def last_times(self) -> list[int]:
@@ -236,6 +250,11 @@ class Segment:
 
     def _where(self, place: int, block: int) -> str:
         return f"{self.path}: block {block}, column {self.record.columns[place].name}"
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what tells a file from another in its place."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _span(rows: slice, count: int) -> tuple[int, int]:
