@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import store_sample as sample  # noqa: E402
-from tickreel.schema import RECORD_TYPES, Kind  # noqa: E402
+from tickreel.schema import RECORD_TYPES, Kind, RecordType  # noqa: E402
 from tickreel.store.catalog import SegmentKey  # noqa: E402
 from tickreel.store.format import WRITER_VERSION  # noqa: E402
 from tickreel.store.maintain import Source, merge  # noqa: E402
@@ -39,29 +39,40 @@ def main() -> None:
         sys.exit(f"{folder} is there already; golden files of a version are written once")
     folder.mkdir(parents=True)
     for seed, record in enumerate(RECORD_TYPES.values()):
-        write(folder, record.name, record.name, sample.random_cells(record, ROWS, seed))
-    for seed, (name, ids) in enumerate(IDS.items()):
-        cells = sample.random_cells(RECORD_TYPES["trades"], ROWS, 100 + seed)
-        write(folder, f"trades-{name}", "trades", {**cells, "id": ids})
+        write(folder, record.name, record, sample.random_cells(record, ROWS, seed))
     trades, quotes = RECORD_TYPES["trades"], RECORD_TYPES["quotes"]
-    write(folder, "trades-plain", "trades", sample.random_cells(trades, ROWS, 200), optimise="plain")
+    for seed, (name, ids) in enumerate(IDS.items()):
+        cells = sample.random_cells(trades, ROWS, 100 + seed)
+        write(folder, f"trades-{name}", trades, {**cells, "id": ids})
+    write(folder, "trades-plain", trades, sample.random_cells(trades, ROWS, 200), optimise="plain")
     fast = sample.random_cells(trades, ROWS, 204)
-    write(folder, "trades-speed", "trades", fast, optimise="speed")
-    write(folder, "trades-empty", "trades", sample.random_cells(trades, 0, 201))
-    write(folder, "trades-one", "trades", sample.random_cells(trades, 1, 202))
+    write(folder, "trades-speed", trades, fast, optimise="speed")
+    write(folder, "trades-empty", trades, sample.random_cells(trades, 0, 201))
+    write(folder, "trades-one", trades, sample.random_cells(trades, 1, 202))
     odd = sample.random_cells(quotes, 2 * len(sample.ODD_DECIMALS), 203)
     odd["ask_price"] = list(sample.ODD_DECIMALS) * 2
-    write(folder, "quotes-odd-decimals", "quotes", odd)
+    write(folder, "quotes-odd-decimals", quotes, odd)
+    write_shapes(folder)
     write_group(folder)
     write_merged(folder)
 
 
-def write(folder: Path, name: str, type: str, cells: sample.Cells, **options: Any) -> None:
-    record = RECORD_TYPES[type]
+def write_shapes(folder: Path) -> None:
+    """Write segments with an optional column, and without a local clock."""
+    for seed, (name, shape) in enumerate({
+        "trades-fee": RECORD_TYPES["trades"].shape(["fee"]),
+        "trades-no-local": RECORD_TYPES["trades"].shape(local=False),
+        "trades-no-local-fee": RECORD_TYPES["trades"].shape(["fee"], local=False),
+        "incremental_book_L2-no-local": RECORD_TYPES["incremental_book_L2"].shape(local=False),
+    }.items()):  # fmt: skip
+        write(folder, name, shape, sample.random_cells(shape, ROWS, 500 + seed))
+
+
+def write(folder: Path, name: str, record: RecordType, cells: sample.Cells, **options: Any) -> None:
     about = [sample.part(record, cells)]
     sample.write(folder / f"{name}.reel", record, cells, block_rows=BLOCK_ROWS, parts=about, **options)
     directory = options.get("symbols") or [("BTCUSDT", len(cells[record.time]))]
-    describe(folder, name, type, cells, directory)
+    describe(folder, name, record, cells, directory)
 
 
 def write_group(folder: Path) -> None:
@@ -71,7 +82,7 @@ def write_group(folder: Path) -> None:
     for seed, (_, rows) in enumerate(symbols):
         for name, values in sample.random_cells(record, rows, 300 + seed).items():
             cells[name] += values
-    write(folder, "options_chain-group", record.name, cells, symbols=symbols)
+    write(folder, "options_chain-group", record, cells, symbols=symbols)
 
 
 def write_merged(folder: Path) -> None:
@@ -92,22 +103,22 @@ def write_merged(folder: Path) -> None:
     for path in temporary:
         path.unlink()
     cells = {name: morning[name] + later[name] for name in record.names}
-    describe(folder, "trades-merged", "trades", cells, [("BTCUSDT", 2 * ROWS)])
+    describe(folder, "trades-merged", record, cells, [("BTCUSDT", 2 * ROWS)])
 
 
 def describe(
-    folder: Path, name: str, type: str, cells: sample.Cells, symbols: Sequence[tuple[str, int]]
+    folder: Path, name: str, record: RecordType, cells: sample.Cells, symbols: Sequence[tuple[str, int]]
 ) -> None:
     """Write the rows as JSON: texts as Latin-1, floats in hexadecimal, decimals as their text."""
     columns = {}
-    for column in RECORD_TYPES[type].columns:
+    for column in record.columns:
         values = cells[column.name]
         if column.kind is Kind.TEXT:
             values = [value.decode("latin-1") for value in values]
         elif column.kind is Kind.FLOAT:
             values = [value.hex() for value in values]
         columns[column.name] = values
-    document = {"type": type, "symbols": symbols, "block_rows": BLOCK_ROWS, "columns": columns}
+    document = {"type": record.name, "symbols": symbols, "block_rows": BLOCK_ROWS, "columns": columns}
     with open(folder / f"{name}.json", "x", encoding="utf-8") as file:
         json.dump(document, file, separators=(",", ":"))
         file.write("\n")

@@ -123,12 +123,13 @@ def run_twin(
     trades: list[TwinTrade],
     *,
     state: dict[str, Any] | None = None,
+    feed_latency_ns: int | None = None,
 ) -> tuple[Written, Any]:
     twin = Twin(strategy, parameters, settings, bounds)
     for name, value in (state or {}).items():
         setattr(twin.me, name, list(value))
     try:
-        out = twin.play(trades)
+        out = twin.play(trades, feed_latency_ns=feed_latency_ns)
     except TwinStop as stop:
         return stopped(str(stop)), None
     tables = {name: np.array(getattr(out, name), dtype) for name, dtype in DTYPES.items()}

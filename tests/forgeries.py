@@ -219,6 +219,37 @@ _PART = b'{"source":"","sha256":"","bytes":0,"rows":0,"interval":null}'
 _EXAMPLES = _PART[:-1] + b',"odd":{"x":{"count":1,"examples":['
 DEEP = b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
 
+
+def without_column(place: int) -> Callable[[Forgery], None]:
+    """Leave out a column, and its chunks."""
+
+    def forge(f: Forgery) -> None:
+        columns = len(f.columns)
+        kept = [n for n in range(len(f.chunks)) if n % columns != place]
+        f.columns, f.chunks = np.delete(f.columns, place), f.chunks[kept]
+        f.payloads = [f.payloads[n] for n in kept]
+        f.head["columns"] = columns - 1
+        f.put(0, f.payloads[0], int(f.chunks["codec"][0]))
+
+    return forge
+
+
+def with_column(name: bytes, kind: int, *, times: int = 1) -> Callable[[Forgery], None]:
+    """Add copies of the last column under another name and kind."""
+
+    def forge(f: Forgery) -> None:
+        columns = len(f.columns)
+        order = [n for n in range(len(f.chunks)) for _ in range(1 + times * (n % columns == columns - 1))]
+        added = np.repeat(f.columns[-1:], times)
+        added["name"], added["kind"] = name, kind
+        f.columns, f.chunks = np.concatenate([f.columns, added]), f.chunks[order].copy()
+        f.payloads = [f.payloads[n] for n in order]
+        f.head["columns"] = columns + times
+        f.put(0, f.payloads[0], int(f.chunks["codec"][0]))
+
+    return forge
+
+
 AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "newer reader": setting("header", "reader_version", 0, 2),
     "rows 2^63": setting("head", "rows", 0, 2**63),
@@ -269,6 +300,13 @@ AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "another kind": setting("columns", "kind", PRICE, 3),
     "unknown kind": setting("columns", "kind", PRICE, 0),
     "another column": setting("columns", "name", PRICE, b"cost"),
+    "column twice": setting("columns", "name", 1, b"exchange_ns"),
+    "local time that is no time": setting("columns", "kind", 1, 4),
+    "without prices": without_column(PRICE),
+    "without exchange times": without_column(0),
+    "optional column of another kind": with_column(b"fee", 3),
+    "optional column twice": with_column(b"fee", 2, times=2),
+    "column that no type has": with_column(b"rebate", 2),
     "column that is not ASCII": setting("columns", "name", PRICE, b"\xff\xfe"),
     "symbol of too many rows": setting("symbols", "rows", 0, 2**63),
     "symbol far away": setting("symbols", "row", 0, 7),
@@ -327,6 +365,10 @@ BY_VERIFYING: dict[str, Callable[[Forgery], None]] = {
     "high that no value has": setting("chunks", "high", PRICE, 0),
     "null flag without nulls": setting("chunks", "nulls", PRICE, 1),
     "text narrower than the footer says": setting("chunks", "width", ID, 200),
+    "an optional column that no part has": with_column(b"fee", 2),
+    "a part with an optional column that is not there": described_as(b'"optional":[]', b'"optional":["fee"]'),
+    "a part with an optional column that cannot be": described_as(b'"optional":[]', b'"optional":["x"]'),
+    "no local times in a segment of another order": without_column(1),
     "another day": description(day="2024-01-02"),
     "another symbol": description(symbol="ETHUSDT"),
     "parts of too few rows": described_as(b'"rows":40', b'"rows":39'),

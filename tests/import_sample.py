@@ -12,7 +12,7 @@ from typing import Any
 import zstandard
 
 from tickreel.ingest.importer import ImportSettings, ImportSummary, import_files
-from tickreel.schema import RECORD_TYPES
+from tickreel.schema import NULL_TIME, RECORD_TYPES, RecordType
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Part
 from twin_csv import Row, bits
@@ -28,16 +28,19 @@ KEY = SegmentKey("tardis", "trades", "binance", "BTCUSDT", DAY)
 
 
 def trade(us: int, **cells: object) -> bytes:
-    """Return a line; `us` is local time after the beginning of DAY, the exchange's is 1 ms before."""
+    """Return a line; `us` is local time after the beginning of DAY, the exchange's is 1 ms before.
+
+    A cell of None is left out; a `fee` comes last.
+    """
     given = {
         "exchange": "binance", "symbol": "BTCUSDT", "timestamp": START_US + us - 1_000,
         "local_timestamp": START_US + us, "id": us, "side": "buy", "price": 1.5, "amount": 2,
     } | cells  # fmt: skip
-    return ",".join(str(cell) for cell in given.values()).encode() + b"\n"
+    return ",".join(str(cell) for cell in given.values() if cell is not None).encode() + b"\n"
 
 
-def trades(*lines: bytes) -> bytes:
-    return HEADER + b"".join(lines)
+def trades(*lines: bytes, shape: RecordType = TRADES) -> bytes:
+    return ",".join(shape.csv_header).encode() + b"\n" + b"".join(lines)
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -66,7 +69,7 @@ def states(summary: ImportSummary) -> list[str]:
     return [report.state for report in summary.files]
 
 
-Plain = tuple[str, int, int, bytes, int, int, int]
+Plain = tuple[str, int, int, bytes, int, int, int, int]
 
 
 def stored(store: Store, feed: str = "tardis") -> dict[tuple[str, str, str], list[Plain]]:
@@ -79,15 +82,15 @@ def stored(store: Store, feed: str = "tardis") -> dict[tuple[str, str, str], lis
 def segment_rows(store: Store, key: SegmentKey) -> Iterator[Plain]:
     segment = store.open(key)
     names = [name for name in segment.footer.names for _ in range(*(segment.symbol_rows(name) or (0, 0)))]
-    columns: dict[str, list] = {name: [] for name in TRADES.names}
+    columns: dict[str, list] = {name: [] for name in _ORDER}
     for block in range(len(segment.blocks)):
-        for name in TRADES.names:
+        for name in _ORDER:
             values = segment.read(name, block)
             columns[name] += (values.view("<i8") if values.dtype.kind == "f" else values).tolist()
     yield from zip(names, *(columns[name] for name in _ORDER), strict=True)
 
 
-_ORDER = ("local_ns", "exchange_ns", "id", "side", "price", "amount")
+_ORDER = ("local_ns", "exchange_ns", "id", "side", "price", "amount", "fee")
 
 
 def parts(store: Store, key: SegmentKey = KEY) -> list[Part]:
@@ -104,8 +107,8 @@ def plain(rows: Iterable[Row]) -> list[Plain]:
     """Return the twin's rows as `stored` gives them."""
     return [
         (
-            row.symbol, row.values["local_ns"], row.values["exchange_ns"], row.values["id"], row.values["side"],
-            bits(row.values["price"]), bits(row.values["amount"]),
+            row.symbol, row.values.get("local_ns", NULL_TIME), row.values["exchange_ns"], row.values["id"],
+            row.values["side"], bits(row.values["price"]), bits(row.values["amount"]), bits(row.values.get("fee")),
         )
         for row in rows
     ]  # fmt: skip

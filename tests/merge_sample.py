@@ -83,7 +83,7 @@ def merged(batches: Iterator[Batch]) -> list[Row]:
 def batch_rows(batch: Batch) -> list[Row]:
     rows = []
     used = [0] * len(batch.streams)
-    for ns, number, row in zip(batch.local_ns.tolist(), batch.stream.tolist(), batch.row.tolist()):
+    for ns, number, row in zip(batch.time_ns.tolist(), batch.stream.tolist(), batch.row.tolist()):
         stream, columns = batch.streams[number], batch.columns[number]
         assert row == used[number], "a stream's rows keep their order and are given once"
         used[number] += 1
@@ -92,5 +92,5 @@ def batch_rows(batch: Batch) -> list[Row]:
         price = int(columns["price"][row])
         rows.append(Row(ns, order, stream.exchange, stream.symbol, stream.feed, price))
     assert used == [len(columns["price"]) for columns in batch.columns]
-    assert [batch.local_ns.dtype, batch.stream.dtype, batch.row.dtype] == [np.int64, np.int32, np.int64]
+    assert [batch.time_ns.dtype, batch.stream.dtype, batch.row.dtype] == [np.int64, np.int32, np.int64]
     return rows

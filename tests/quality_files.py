@@ -60,7 +60,7 @@ def write(
     day: str = "2024-01-01",
     exchange: str = "binance",
 ) -> Path:
-    keys = RECORD_TYPES[type].csv_header
+    keys = RECORD_TYPES[type].shape(local=not rows or "local_timestamp" in rows[0]).csv_header
     lines = [",".join(keys)]
     for row in rows:
         cells = {"exchange": exchange, "symbol": symbol} | row

@@ -144,7 +144,8 @@ def part(record: RecordType, cells: Cells, source: str = "/tape/a.csv.gz") -> Pa
     """Return the provenance of rows that all come from one source."""
     times = cells[record.time]
     interval = (min(times), max(times) + 1) if times else None
-    return Part(source, "0" * 64, 1000, len(times), interval, lines=len(times))
+    optional = list(record.extras) if times else []
+    return Part(source, "0" * 64, 1000, len(times), interval, lines=len(times), optional=optional)
 
 
 def comparable(kind: Kind, values: Sequence[Any]) -> list[Any]:

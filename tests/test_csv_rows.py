@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -21,6 +22,8 @@ TYPES = (
     "trades", "incremental_book_L2", "book_snapshot_5", "quotes", "book_ticker", "derivative_ticker",
     "liquidations", "options_chain",
 )  # fmt: skip
+SHAPES = {f"{type} {shape}": one for type in TYPES for shape, one in enumerate(RECORD_TYPES[type].shapes)}
+"""What the header of a file of each type may say."""
 EXAMPLES = 2_000 if os.environ.get("TICKREEL_SOAK") == "1" else 100
 NOW_US = 1_704_067_200_000_000
 GOOD = {
@@ -96,8 +99,8 @@ def usually(good: st.SearchStrategy, strange: st.SearchStrategy, one_in: int = 2
 
 
 @cache
-def lines(type: str) -> st.SearchStrategy[bytes]:
-    record = RECORD_TYPES[type]
+def lines(shape: str) -> st.SearchStrategy[bytes]:
+    record = SHAPES[shape]
     whole = st.tuples(*cells(record)).map(b",".join)
     strange = st.one_of(
         st.sampled_from(
@@ -113,14 +116,14 @@ def lines(type: str) -> st.SearchStrategy[bytes]:
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, bytes, list[int]]:
-    """A type, a file of it, and the places where its bytes are cut into pieces."""
-    type = draw(st.sampled_from(TYPES))
-    header = ",".join(RECORD_TYPES[type].csv_header).encode() + draw(st.sampled_from([b"\n", b"\r\n"]))
-    data = header + b"".join(draw(st.lists(lines(type), max_size=8)))
+    """A shape, a file of it, and the places where its bytes are cut into pieces."""
+    shape = draw(st.sampled_from(sorted(SHAPES)))
+    header = ",".join(SHAPES[shape].csv_header).encode() + draw(st.sampled_from([b"\n", b"\r\n"]))
+    data = header + b"".join(draw(st.lists(lines(shape), max_size=8)))
     if draw(st.integers(0, 3)) == 0:
         data = data[: -draw(st.integers(1, 3))]
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=4)))
-    return type, data, cuts
+    return shape, data, cuts
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -128,7 +131,8 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def parse(record: RecordType, parts: list[bytes]) -> tuple[CsvParser, list[RowBatch]]:
-    parser = CsvParser(record, "x.csv", check_name)
+    """Read a file of a type, or of one of its shapes: the header says which."""
+    parser = CsvParser(RECORD_TYPES[record.name], "x.csv", check_name)
     found: list[RowBatch] = []
     for number, part in enumerate(parts, start=1):
         found += parser.feed(part, last=number == len(parts))
@@ -145,11 +149,16 @@ def check_equal(record: RecordType, parser: CsvParser, batches: list[RowBatch], 
     assert [n for batch in batches for n in batch.line.tolist()] == [row.line for row in twin.rows]
     names = [parser.names[n] for batch in batches for n in batch.name.tolist()]
     assert names == [(row.exchange, row.symbol) for row in twin.rows]
+    assert all(list(batch.columns) == sorted(record.names, key=_place(record)) for batch in batches)
     for column in record.columns:
         wanted = [row.values[column.name] for row in twin.rows]
         assert column_values(column.kind, [batch.columns[column.name] for batch in batches]) == [
             bits(value) if column.kind is Kind.DECIMAL else value for value in wanted
         ]
+
+
+def _place(record: RecordType) -> Callable[[str], int]:
+    return lambda name: record.csv_header.index(record.column(name).csv or "")
 
 
 def column_values(kind: Kind, parts: list) -> list:
@@ -162,8 +171,8 @@ def column_values(kind: Kind, parts: list) -> list:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(files())
 def test_any_text_gives_what_the_twin_gives(file: tuple[str, bytes, list[int]]) -> None:
-    type, data, cuts = file
-    record = RECORD_TYPES[type]
+    shape, data, cuts = file
+    record = SHAPES[shape]
     parts = pieces(data, cuts)
     try:
         twin = read_csv(record, data, usable=usable)
@@ -179,8 +188,8 @@ def test_any_text_gives_what_the_twin_gives(file: tuple[str, bytes, list[int]]) 
 @given(files())
 def test_pieces_do_not_matter(file: tuple[str, bytes, list[int]]) -> None:
     """Cut at every byte, a file gives the same rows with the same reasons as in one piece."""
-    type, data, _ = file
-    record, data = RECORD_TYPES[type], data[:600]
+    shape, data, _ = file
+    record, data = SHAPES[shape], data[:600]
     bytewise = [data[at : at + 1] for at in range(len(data))] or [b""]
     try:
         one, batches = parse(record, [data])
@@ -199,10 +208,10 @@ def test_pieces_do_not_matter(file: tuple[str, bytes, list[int]]) -> None:
         assert values[0] == values[1]
 
 
-@pytest.mark.parametrize("type", TYPES)
-def test_thousands_of_lines_in_pieces(type: str) -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_thousands_of_lines_in_pieces(shape: str) -> None:
     """More lines than hypothesis has the time for, one in five of them with a strange cell or two."""
-    chance, record = random.Random(type), RECORD_TYPES[type]
+    chance, record = random.Random(shape), SHAPES[shape]
     strange = {
         Kind.TIME: TIMES, Kind.DECIMAL: [text.encode() for text in NUMBERS], Kind.TEXT: TEXTS, Kind.ENUM: WORDS,
     }  # fmt: skip
@@ -398,11 +407,28 @@ def test_no_type_takes_the_header_of_another(type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\n", b"\xef\xbb\xbf" + HEADER, HEADER.replace(b",", b";"), b"exchange", HEADER[1:]]
-)
+    "data",
+    [
+        b"\n", b"\xef\xbb\xbf" + HEADER, HEADER.replace(b",", b";"), b"exchange", HEADER[1:],
+        HEADER.replace(b"\n", b",fee,fee\n"), HEADER.replace(b"\n", b",rebate\n"),
+        HEADER.replace(b",id", b",fee,id"), HEADER.replace(b",timestamp", b""),
+        HEADER.replace(b"timestamp,local_timestamp", b"local_timestamp,timestamp"),
+    ],
+)  # fmt: skip
 def test_what_is_not_quite_the_header_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError, match=r"line 1 is .*trades files begin with 'exchange,symbol,"):
+    allowed = r"line 1 is .*trades files begin with 'exchange,symbol,.*amount', or that without local_timestamp, or with fee after it;"
+    with pytest.raises(InputError, match=allowed):
         parse(RECORD_TYPES["trades"], [data])
+
+
+def test_the_fee_is_a_number_of_any_sign_that_may_be_empty() -> None:
+    record = RECORD_TYPES["trades"].widest
+    data = ",".join(record.csv_header).encode() + b"\n"
+    data += b"".join(trade(fee=fee) for fee in ("0.01", "-2e-7", "", "0", "x"))
+    parser, (batch,) = parse(record, [data])
+    check_equal(record, parser, [batch], read_csv(record, data))
+    assert batch.columns["fee"].mantissa.tolist() == [1, -2, NULL_MANTISSA, 0]
+    assert [one.reason for one in batch.set_aside] == ["fee: not a finite number"]
 
 
 def test_a_long_first_line_is_refused_before_it_ends() -> None:

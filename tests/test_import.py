@@ -34,6 +34,7 @@ from import_sample import (
 )
 from tickreel.errors import InputError
 from tickreel.ingest import files, run, spill, stage
+from tickreel.schema import RecordType
 from tickreel.sources import csv_rows
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Finding
@@ -160,8 +161,9 @@ def test_an_id_is_looked_for_among_the_last_65536_rows(store: Store, tmp_path: P
 
 
 @st.composite
-def sources(draw: st.DrawFn) -> tuple[bytes, str, dict[str, int]]:
-    """The text of a file of some symbols, a group's name or none, and sizes that make all things happen early."""
+def sources(draw: st.DrawFn) -> tuple[RecordType, bytes, str, dict[str, int]]:
+    """Columns, the text of a file of some symbols, a group's name or none, and sizes that make all things happen early."""
+    shape = draw(st.sampled_from(TRADES.shapes))
     chance = random.Random(draw(st.integers(0, 1 << 32)))
     symbols = draw(
         st.lists(
@@ -179,18 +181,22 @@ def sources(draw: st.DrawFn) -> tuple[bytes, str, dict[str, int]]:
             id=chance.choice([number, number, chance.randrange(40), "", "x" * chance.randrange(1, 40)]),
             side=chance.choice(["buy", "sell", "unknown", "?"]), price=chance.choice([1.5, "1e-7", "x", 0.1, "12345.678901"]),
             timestamp=START_US + us - chance.randrange(-3, 9),
+            **({} if shape.has_local else {"local_timestamp": None}),
+            **{name: chance.choice(["", "-0.5", "0.125", "x"]) for name in shape.extras},
         ))  # fmt: skip
     sizes = {"batch": draw(st.integers(1, 20)), "run": draw(st.integers(1, 2_000)), "chunk": draw(st.integers(1, 1_000)),
              "fan": draw(st.integers(2, 5)), "step": draw(st.integers(1, 5)),
              "text": draw(st.sampled_from([37, 500, 1 << 22])), "open": draw(st.sampled_from([1, 2, 100]))}  # fmt: skip
-    return trades(*lines), draw(st.sampled_from(["", "OPTIONS", "SPOT"])), sizes
+    return shape, trades(*lines, shape=shape), draw(st.sampled_from(["", "OPTIONS", "SPOT"])), sizes
 
 
 @settings(max_examples=3_000 if SOAK else 80, deadline=None)
 @given(sources())
-def test_any_order_of_rows_is_stored_as_the_twin_orders_it(source: tuple[bytes, str, dict[str, int]]) -> None:
-    data, group, sizes = source
-    twin = read_csv(TRADES, data)
+def test_any_order_of_rows_is_stored_as_the_twin_orders_it(
+    source: tuple[RecordType, bytes, str, dict[str, int]],
+) -> None:
+    shape, data, group, sizes = source
+    twin = read_csv(shape, data)
     with (
         fast_folder() as folder,
         patch.object(csv_rows, "MAX_BATCH_ROWS", sizes["batch"]),
@@ -225,8 +231,9 @@ def check_against_twin(store: Store, result: stage.FileResult | None, twin: Read
         segment = store.open(key)
         names = sorted({row.symbol for row in rows}, key=str.encode)
         assert list(segment.footer.names) == names
+        assert set(segment.record.names) == set(rows[0].values)
         (part,) = segment.meta.parts
-        times = [row.values["local_ns"] for row in rows]
+        times = [row.time for row in rows]
         assert (part.rows, part.lines, part.interval) == (len(rows), twin.lines, (min(times), max(times) + 1))
         odd = oddities(rows)
         counted = {kind: part.odd[kind] for kind in part.odd if kind in odd or kind in INSPECTED}

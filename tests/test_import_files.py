@@ -388,7 +388,7 @@ def test_the_document_tells_every_file(tmp_path: Path, capfd: pytest.CaptureFixt
     failed, done = document["files"]
     assert (failed["path"], failed["state"], failed["error_type"]) == (str(bad), "failed", "InputError")
     assert done == {
-        "path": str(good), "state": "imported", "lines": 3, "rows": 2, "odd": {"out_of_order": 1},
+        "path": str(good), "state": "imported", "lines": 3, "rows": 2, "clock": "local", "odd": {"out_of_order": 1},
         "set_aside": {"price: not a finite number": 1}, "segments": [f"mine/trades/binance/BTCUSDT/{DAY}"],
         "examples": {"price: not a finite number": [[4, trade(3, price="x").decode().strip()]], "out_of_order": [[3, ""]]},
         "rejects": str(next((tmp_path / "tape/mine/rejects").iterdir())),

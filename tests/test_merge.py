@@ -190,7 +190,7 @@ def test_only_the_columns_asked_for_are_there_and_the_times_always(tape: Path) -
     (batch, *_) = open_store(tape).merge("BTC", types=TYPES, columns=asked)
     assert [list(columns) for columns in batch.columns][::2] == [["price", "side"], ["id"]]
     assert "is_snapshot" in batch.columns[1], "a type that is left out has all its columns"
-    assert batch.local_ns.tolist()[:3] == [sample.START] * 3
+    assert batch.time_ns.tolist()[:3] == [sample.START] * 3
 
 
 def test_nothing_else_is_decoded(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_without_columns_there_is_the_order_alone(tape: Path) -> None:
     )
     for one, other in zip(whole, bare, strict=True):
         assert [list(columns) for columns in other.columns] == [asked[s.type] for s in other.streams]
-        for name in ("local_ns", "stream", "row"):
+        for name in ("time_ns", "stream", "row"):
             assert getattr(one, name).tolist() == getattr(other, name).tolist()
 
 

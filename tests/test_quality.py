@@ -36,6 +36,7 @@ def test_nothing_is_said_of_a_day_as_it_should_be(place: Path) -> None:
 
 BEFORE = {"timestamp": lambda row: row["local_timestamp"] + 1_271_000}
 ODD: dict[str, tuple[str, Rows, str, str]] = {
+    "no_local": ("trades", [{name: cell for name, cell in row.items() if name != "local_timestamp"} for row in usual()[1:]], "note", "no local times: how late a row arrived is not known"),
     "clock": ("trades", changed(usual(), **BEFORE), "bad", "1.271 s (1.271 s to 1.271 s) before exchange time on every row"),
     "one_clock": ("trades", changed(usual(), timestamp=lambda row: row["local_timestamp"]), "warning", "equals exchange time on every row"),
     "lag": ("trades", changed(usual(), timestamp=lambda row: row["local_timestamp"] - 134_000 - row["id"] % 576 * 1_000), "note", "134 ms to 709 ms"),
@@ -80,6 +81,25 @@ def test_each_oddity_is_named_with_its_severity(place: Path, rule: str) -> None:
     assert text in told[1]
 
 
+def test_without_local_times_nothing_is_said_of_clocks(place: Path) -> None:
+    type, rows, *_ = ODD["no_local"]
+    rows = [*rows[:500], rows[500] | {"timestamp": START_US}, *rows[501:]]
+    write(place / "files", [row for row in rows for _ in "xx"], type)
+    (day,) = (found := document(place))["days"]
+    told = verdicts(found)
+    assert {"no_local", "bursts", "order"} <= set(told)
+    assert told["bursts"][1] == "rows that share a time with the row before: 50 % the exchange time"
+    assert not {"clock", "one_clock", "lag", "drift", "backwards"} & set(told)
+    assert not [name for name in day["figures"] if "offset" in name or "exchange" in name]
+    assert day["figures"]["first_ns"] == START_US * 1_000
+    assert call_page(place).startswith("<!doctype html>")
+
+
+def call_page(place: Path) -> str:
+    called(place, "--out", place / "page.html")
+    return (place / "page.html").read_text("utf-8")
+
+
 def test_a_book_that_crosses_is_named(place: Path) -> None:
     sides = [{"side": "bid", "price": 100}, {"side": "ask", "price": 101}, {"side": "bid", "price": 102}]
     last = {"side": "bid", "price": 102, "amount": 0}
@@ -101,7 +121,7 @@ def test_every_rule_has_its_oddity() -> None:
     assert set(ODD) == {rule.name for rule in RULES}
 
 
-NOWHERE = {"sparse", "coverage", "bursts", "thinned", "set_aside", "order", "no_book"}
+NOWHERE = {"no_local", "sparse", "coverage", "bursts", "thinned", "set_aside", "order", "no_book"}
 """Rules of the day as a whole, or of lines of files."""
 
 

@@ -21,7 +21,7 @@ from tickreel.quality.offsets import ERROR, middle_ns
 from tickreel.quality.segments import BOOK_TYPES, measure_segment
 from tickreel.quality.times_kernel import HALF, bin_of
 from tickreel.quality.watch import Watch
-from tickreel.schema import MARKET_TYPES, NULL_TIME, RECORD_TYPES, Kind
+from tickreel.schema import MARKET_TYPES, NULL_TIME, RECORD_TYPES, Kind, RecordType
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Meta
 from tickreel.store.writer import SegmentWriter
@@ -85,8 +85,23 @@ def none(rows: int) -> np.ndarray:
     return np.zeros(rows, np.bool_)
 
 
+def of_exchange(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows as if no local clock had been there: in order of exchange time."""
+    kept = [{name: cell for name, cell in row.items() if name != "local_ns"} for row in rows]
+    # Within the day: the file's rows of others go elsewhere.
+    kept = [
+        row | {"exchange_ns": min(max(row["exchange_ns"], DAY_NS), DAY_NS + NS_PER_DAY - 1_000)}
+        for row in kept
+    ]
+    return sorted(kept, key=lambda row: row["exchange_ns"])
+
+
+def shape_of(record_type: str, rows: list[dict[str, Any]]) -> RecordType:
+    return RECORD_TYPES[record_type].shape(local=not rows or "local_ns" in rows[0])
+
+
 def columns(record_type: str, rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    record = RECORD_TYPES[record_type]
+    record = shape_of(record_type, rows)
     return {
         column.name: np.array(
             [row[column.name] for row in rows], "S19" if column.kind is Kind.TEXT else column.kind.dtype
@@ -100,10 +115,13 @@ def columns(record_type: str, rows: list[dict[str, Any]]) -> dict[str, np.ndarra
 @given(data=st.data())
 def test_every_figure_is_the_twins_whatever_the_blocks(record_type: str, data: st.DataObject) -> None:
     rows = data.draw(days(record_type))
+    if data.draw(st.booleans()):
+        rows = of_exchange(rows)
     gap_ns = data.draw(st.sampled_from([None, NS_PER_S, 45 * NS_PER_S]))
     step = data.draw(st.integers(1, len(rows)))
     whole = columns(record_type, rows)
-    meter = Meter(RECORD_TYPES[record_type], DAY_NS, gap_ns)
+    meter = Meter(shape_of(record_type, rows), DAY_NS, gap_ns)
+    whole.setdefault("local_ns", whole["exchange_ns"])
     for _ in range(2):  # the second time over what the first left
         meter.begin()
         for start in range(0, len(rows), step):
@@ -121,7 +139,7 @@ def stored(record_type: str, found: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return columns as a writer takes them; their decimals have one place."""
     batch: dict[str, Any] = dict(found)
     for column in RECORD_TYPES[record_type].columns:
-        if column.kind is Kind.DECIMAL:
+        if column.kind is Kind.DECIMAL and column.name in found:
             values = found[column.name]
             tenths = [NULL_MANTISSA if value != value else round(value * 10) for value in values.tolist()]
             batch[column.name] = Decimals(np.array(tenths, np.int64), np.full(len(tenths), 1, np.int8))
@@ -132,7 +150,7 @@ def put_day(store: Store, key: SegmentKey, rows: list[dict[str, Any]], block_row
     """Put a segment in its place: the rows are of the symbol A."""
     path = store.path(key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = SegmentWriter(path, RECORD_TYPES[key.type], block_rows=block_rows)
+    writer = SegmentWriter(path, shape_of(key.type, rows), block_rows=block_rows)
     if rows:
         writer.append(stored(key.type, columns(key.type, rows)))
     meta = Meta(key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, [])
@@ -148,6 +166,8 @@ def measured(store: Store, key: SegmentKey) -> dict[str, Any]:
 @given(data=st.data())
 def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, data: st.DataObject) -> None:
     rows, block_rows = data.draw(days(record_type)), data.draw(st.sampled_from([1, 2, 7, 64]))
+    if data.draw(st.booleans()):
+        rows = of_exchange(rows)
     key = SegmentKey("f", record_type, "x", "A", DAY)
     with fast_folder() as folder:
         store = Store(folder)

@@ -306,7 +306,7 @@ def test_all_types_merged_give_each_stream_whole_and_in_order(imported) -> None:
         tape.merge(types=types, columns=dict.fromkeys(types, ("local_ns", "exchange_ns")))
     )
     assert rest
-    found = {name: np.concatenate([getattr(b, name) for b in batches]) for name in ("local_ns", "stream")}
+    found = {name: np.concatenate([getattr(b, name) for b in batches]) for name in ("time_ns", "stream")}
     single = []
     for number, stream in enumerate(first.streams):
         blocks = list(tape.scan(stream.symbol, exchange=stream.exchange, type=stream.type))
@@ -315,10 +315,10 @@ def test_all_types_merged_give_each_stream_whole_and_in_order(imported) -> None:
             assert np.array_equal(np.concatenate([b.columns[number][name] for b in batches]), own)
         single.append(np.concatenate([block["local_ns"] for block in blocks]))
     order = np.argsort(np.concatenate(single), kind="stable")
-    assert np.array_equal(found["local_ns"], np.concatenate(single)[order])
+    assert np.array_equal(found["time_ns"], np.concatenate(single)[order])
     assert np.array_equal(found["stream"], np.repeat(np.arange(len(single)), list(map(len, single)))[order])
     for batch in batches:
         for number in range(len(batch.streams)):
             rows = batch.row[batch.stream == number]
             assert np.array_equal(rows, np.arange(len(rows)))
-            assert np.array_equal(batch.columns[number]["local_ns"], batch.local_ns[batch.stream == number])
+            assert np.array_equal(batch.columns[number]["local_ns"], batch.time_ns[batch.stream == number])

@@ -151,7 +151,8 @@ def test_the_run_folder_is_whole_or_absent(market_store: Store, tmp_path: Path) 
     assert run["settings"] == {
         "feed": "tardis", "exchange": None, "symbols": ["binance-futures:ETHUSDT"],
         "from_ns": run["from_ns"], "to_ns": run["to_ns"],
-        "capital": 100_000.0, "fee": 0.0004, "latency_ns": 0, "allow_short": False, "uncross": False,
+        "capital": 100_000.0, "fee": 0.0004, "latency_ns": 0, "feed_latency_ns": None,
+            "allow_short": False, "uncross": False,
         "every_ns": 86_400_000_000_000, "periods": None, "risk_free": 0.0, "instruments": None,
         "set": {"threshold": 0.001, "fraction": 0.95},
     }  # fmt: skip

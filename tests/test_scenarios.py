@@ -3,6 +3,7 @@
 A file of tests/scenarios is named after its rule, and reads like this:
 
     capital 1000 | fee 0.01 | latency 5 | short yes | multiplier 0.1 | samples 10 20    settings, one a line
+    feed_latency 5                             the trades have no local times: TIME is the exchange's
     trade TIME PRICE AMOUNT [: COMMANDS]       what the strategy does in on_trade stands after the colon
     on start|fill N|timer N|end: COMMANDS      what it does in other callbacks; a timer falls due every 10 ns
     COMMANDS                                   [N times] buy|sell QUANTITY [at LIMIT], close, cancel ID|all; ...
@@ -39,8 +40,10 @@ from engine_strategies import (
     TRADE,
     Script,
 )
+from feed_sample import through_a_store
 from tickreel.schema import ORDER_STATES, POSTINGS, REASONS, SIDES
 from tickreel.simulate.account import AccountSettings
+from tickreel.store.catalog import Store
 from twin_engine import TwinTrade
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -54,6 +57,7 @@ SEEN = {"now": "times", "price": "prices", "position": "positions", "cash": "cas
 class Scenario:
     settings: dict[str, Any] = field(default_factory=dict)
     grid: list[int] = field(default_factory=list)
+    feed_latency_ns: int | None = None
     trades: list[TwinTrade] = field(default_factory=list)
     script: list[tuple[float, ...]] = field(default_factory=list)
     wanted: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -81,6 +85,8 @@ def read(file: Path) -> Scenario:
             found.settings[word] = float(rest[0])
         elif word == "latency":
             found.settings["latency_ns"] = int(rest[0])
+        elif word == "feed_latency":
+            found.feed_latency_ns = int(rest[0])
         elif word == "short":
             found.settings["allow_short"] = {"yes": True, "no": False}[rest[0]]
         elif word == "samples":
@@ -125,13 +131,16 @@ def test_every_rule_has_a_scenario_and_every_scenario_a_rule():
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_what_must_follow(file):
+def test_what_must_follow(file, tmp_path):
     scenario = read(file)
     settings = AccountSettings(**{"capital": 1_000.0, "fee": 0.0, **scenario.settings})
-    arguments = (Script, {}, settings, scenario.grid, scenario.trades)
-    wanted, _ = run_twin(*arguments, state=scenario.state())
+    arguments = (Script, {}, settings, scenario.grid)
+    lag_ns, trades = scenario.feed_latency_ns, scenario.trades
+    wanted, _ = run_twin(*arguments, trades, state=scenario.state(), feed_latency_ns=lag_ns)
+    if lag_ns is not None:
+        trades = through_a_store(Store(tmp_path), trades, lag_ns)
     for how in ({}, {"split": 1}, {"jit": False}):
-        written, known = run_engine(*arguments, state=scenario.state(), **how)
+        written, known = run_engine(*arguments, trades, state=scenario.state(), **how)
         check(scenario, written, known)
         assert_same(written, wanted)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import store_sample as sample
 import twin_reader as twin
-from tickreel.schema import RECORD_TYPES
+from tickreel.schema import RECORD_TYPES, RecordType
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.maintain import Source, merge, verify
 from tickreel.store.reader import Segment
@@ -22,14 +22,16 @@ def key_of(name: str) -> SegmentKey:
     return SegmentKey("tardis", name, "binance", "BTCUSDT", sample.DAY)
 
 
-def parts_of(name: str, counts: list[int], seed: int) -> list[sample.Cells]:
-    """Return the rows of each part, a quarter of the day apart."""
-    record = RECORD_TYPES[name]
+def parts_of(
+    name: str, counts: list[int], seed: int, shapes: list[RecordType] | None = None
+) -> list[sample.Cells]:
+    """Return the rows of each part, a quarter of the day apart, in columns of its own if shapes are given."""
     parts = []
     for number, rows in enumerate(counts):
+        record = shapes[number] if shapes else RECORD_TYPES[name]
         cells = sample.random_cells(record, rows, seed + number)
         start = sample.START + number * SHIFT_NS
-        cells["local_ns"] = sorted(start + (time - sample.START) % SHIFT_NS for time in cells["local_ns"])
+        cells[record.time] = sorted(start + (time - sample.START) % SHIFT_NS for time in cells[record.time])
         parts.append(cells)
     return parts
 
@@ -38,9 +40,13 @@ def parts_of(name: str, counts: list[int], seed: int) -> list[sample.Cells]:
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_parts_merge_to_the_same_bytes_in_every_order(name: str, data: st.DataObject, tmp_path: Path) -> None:
-    record, key = RECORD_TYPES[name], key_of(name)
+    key = key_of(name)
     counts = data.draw(st.lists(st.integers(0, 20), min_size=2, max_size=4), label="rows of the parts")
-    parts = parts_of(name, counts, data.draw(st.integers(0, 2**32), label="seed"))
+    local = data.draw(st.booleans(), label="local times")
+    some = st.sampled_from([one for one in RECORD_TYPES[name].shapes if one.has_local == local])
+    # What is staged without rows is of the type's own columns.
+    shapes = [data.draw(some, label="columns") if rows else RECORD_TYPES[name] for rows in counts]
+    parts = parts_of(name, counts, data.draw(st.integers(0, 2**32), label="seed"), shapes)
     order = data.draw(st.permutations(range(len(parts))), label="order")
     block_rows = data.draw(st.integers(1, 25), label="block_rows")
     for old in tmp_path.iterdir():
@@ -49,8 +55,8 @@ def test_parts_merge_to_the_same_bytes_in_every_order(name: str, data: st.DataOb
     for number, cells in enumerate(parts):
         path = tmp_path / f"part {number}"
         # A source of few rows may lie in other blocks than it will be merged into.
-        about = [sample.part(record, cells, f"/tape/{number}")]
-        staged.append(Segment.open(sample.write(path, record, cells, block_rows=7, parts=about)))
+        about = [sample.part(shapes[number], cells, f"/tape/{number}")]
+        staged.append(Segment.open(sample.write(path, shapes[number], cells, block_rows=7, parts=about)))
     at_once = tmp_path / "at once"
     merge(key, [Source(s, s.meta.parts[0]) for s in staged], at_once, block_rows=block_rows)
     there = staged[order[0]]
@@ -61,7 +67,15 @@ def test_parts_merge_to_the_same_bytes_in_every_order(name: str, data: st.DataOb
             key, [*sources, Source(staged[number], staged[number].meta.parts[0])], path, block_rows=block_rows
         )
         there = Segment.open(path)
-    whole = {column: [cell for cells in parts for cell in cells[column]] for column in record.names}
+    extras = {name for shape in shapes for name in shape.extras}
+    record = RECORD_TYPES[name].shape(extras, local=local or not any(counts))
+    assert there.record.names == record.names
+    whole = {
+        column: [
+            cell for cells, rows in zip(parts, counts, strict=True) for cell in cells.get(column, [""] * rows)
+        ]
+        for column in record.names
+    }
     assert sample.read(there) == sample.expected(record, whole)
     assert there.path.read_bytes() == at_once.read_bytes()
     assert list(verify(there)) == []
@@ -79,6 +93,23 @@ def test_a_part_can_be_left_out(tmp_path: Path) -> None:
     both = Segment.open(tmp_path / "both")
     assert merge(key_of("trades"), [Source(both, both.meta.parts[1])], tmp_path / "second") == 9
     assert sample.read(Segment.open(tmp_path / "second")) == sample.expected(record, second)
+
+
+def test_an_optional_column_goes_with_the_last_part_that_has_it(tmp_path: Path) -> None:
+    trades = RECORD_TYPES["trades"]
+    shapes = [trades, trades.widest, trades]
+    staged = []
+    for number, cells in enumerate(parts_of("trades", [5, 6, 7], 1, shapes)):
+        about = [sample.part(shapes[number], cells, f"/tape/{number}")]
+        path = sample.write(tmp_path / f"{number}", shapes[number], cells, parts=about)
+        staged.append(Segment.open(path))
+    merge(key_of("trades"), [Source(s, s.meta.parts[0]) for s in staged], tmp_path / "all")
+    whole = Segment.open(tmp_path / "all")
+    assert whole.record.extras == ("fee",)
+    merge(key_of("trades"), [Source(whole, whole.meta.parts[n]) for n in (0, 2)], tmp_path / "without")
+    merge(key_of("trades"), [Source(s, s.meta.parts[0]) for s in staged[::2]], tmp_path / "never")
+    assert (tmp_path / "without").read_bytes() == (tmp_path / "never").read_bytes()
+    assert Segment.open(tmp_path / "without").record is trades
 
 
 def test_sixteen_digits_do_not_depend_on_the_company_they_kept(tmp_path: Path) -> None:

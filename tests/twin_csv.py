@@ -32,6 +32,11 @@ class Row:
     symbol: str
     values: dict[str, Any]
 
+    @property
+    def time(self) -> int:
+        """What rows are ordered by: the time of arrival, or that of the exchange in files without it."""
+        return self.values.get("local_ns", self.values["exchange_ns"])
+
 
 @dataclass
 class Aside:
@@ -172,10 +177,8 @@ Segments = dict[tuple[str, str, str], list[Row]]
 
 def segments(rows: Iterable[Row], group: str = "") -> Segments:
     """Return the rows of each (exchange, symbol or group, day) in storage order: symbols bytewise, then
-    local time, rows of one time as in the file."""
-    ordered = sorted(
-        rows, key=lambda row: (row.exchange.encode(), row.symbol.encode(), row.values["local_ns"])
-    )
+    time, rows of one time as in the file."""
+    ordered = sorted(rows, key=lambda row: (row.exchange.encode(), row.symbol.encode(), row.time))
     found: Segments = {}
     for row in ordered:
         found.setdefault((row.exchange, group or row.symbol, _day(row)), []).append(row)
@@ -185,15 +188,15 @@ def segments(rows: Iterable[Row], group: str = "") -> Segments:
 def _day(row: Row) -> str:
     from datetime import date, timedelta
 
-    return (date(1970, 1, 1) + timedelta(days=row.values["local_ns"] // NS_PER_DAY)).isoformat()
+    return (date(1970, 1, 1) + timedelta(days=row.time // NS_PER_DAY)).isoformat()
 
 
 def out_of_order(rows: Iterable[Row]) -> list[int]:
-    """Return the lines that arrive before an earlier line of their own symbol."""
+    """Return the lines that are before an earlier line of their own symbol."""
     latest: dict[tuple[str, str], int] = {}
     late = []
     for row in rows:
-        name, time = (row.exchange, row.symbol), row.values["local_ns"]
+        name, time = (row.exchange, row.symbol), row.time
         if time < latest.get(name, time):
             late.append(row.line)
         latest[name] = max(time, latest.get(name, time))
@@ -218,7 +221,7 @@ def _oddities(rows: Iterable[Row]) -> Iterator[tuple[str, int]]:
         values = row.values
         if exchange_before is not None and values["exchange_ns"] < exchange_before:
             yield "exchange_time_backwards", row.line
-        if values["local_ns"] < values["exchange_ns"]:
+        if row.time < values["exchange_ns"]:
             yield "local_before_exchange", row.line
         exchange_before = values["exchange_ns"]
         if values["side"] == 0:

@@ -178,9 +178,18 @@ class Twin:
         self.out = Outcome()
 
     def play(
-        self, trades: list[TwinTrade], changes: list[L2] | None = None, *, uncross: bool = False
+        self,
+        trades: list[TwinTrade],
+        changes: list[L2] | None = None,
+        *,
+        uncross: bool = False,
+        feed_latency_ns: int | None = None,
     ) -> Outcome:
+        """Play a tape. feed_latency_ns: the rows have no local times, and each is seen so long after its exchange time."""
         changes = changes or []
+        if feed_latency_ns is not None:  # rule C9
+            assert not changes
+            trades = [one._replace(local_ns=one.exchange_ns + feed_latency_ns) for one in trades]
         messages = sorted({change.local_ns for change in changes}) if "on_book" in self.callbacks else []
         # Of equal times the trades come first.
         events = [(trade.local_ns, 0, number, trade) for number, trade in enumerate(trades)]

@@ -15,7 +15,10 @@ NULL_TIME = -(2**63)
 
 
 def figures(type: str, rows: list[Row], day_ns: int, gap_ns: int | None) -> dict[str, Any]:
-    found = times(rows, day_ns, gap_ns) | clocks(rows, day_ns)
+    two_clocks = "local_ns" in rows[0]
+    if not two_clocks:
+        rows = [row | {"local_ns": row["exchange_ns"]} for row in rows]
+    found = times(rows, day_ns, gap_ns) | (clocks(rows, day_ns) if two_clocks else {})
     if "id" in rows[0]:
         found |= ids([row["id"] for row in rows])
         found["side_unknown"] = sum(row["side"] == 0 for row in rows)
@@ -233,6 +236,10 @@ def book(rows: list[Row]) -> dict[str, Any]:
 
 def watched(rows: list[Row], before: Sequence[Row] = ()) -> dict[str, Any]:
     """Return the figures of the book after every message, once a snapshot of this day or the one before is there."""
+    rows, before = (
+        [row | {"local_ns": row.get("local_ns", row["exchange_ns"])} for row in part]
+        for part in (rows, before)
+    )
     sides: list[set[float]] | None = None
     looks, absent, skipped = [], 0, 0
     both = [*before, *rows]

@@ -4,9 +4,11 @@ Times are int64 ns UTC. Market records carry Tardis' dataset names and columns; 
 what a backtest writes. `exchange` and `symbol` are not columns: a segment's key holds them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -59,13 +61,18 @@ class Column:
 
 @dataclass(frozen=True)
 class RecordType:
-    """A kind of event with its columns in storage order; `order` is the tie-break of D1 across types."""
+    """A kind of event with its columns in storage order; `order` is the tie-break of D1 across types.
+
+    optional  columns that a source may have after these: decimals that may be empty
+    What a file or a segment has in fact is one of the type's `shapes`, a RecordType itself.
+    """
 
     name: str
     order: int
     columns: tuple[Column, ...]
     csv_header: tuple[str, ...] = ()
     doc: str = ""
+    optional: tuple[Column, ...] = ()
 
     def column(self, name: str) -> Column:
         """Return the column of that name; KeyError if there is none."""
@@ -84,14 +91,61 @@ class RecordType:
         """Name -> place of each column."""
         return {name: place for place, name in enumerate(self.names)}
 
-    @property
+    @cached_property
     def time(self) -> str:
         """The column that rows are ordered by, and that days and ranges follow."""
-        return _TIME_COLUMNS.get(self.name, "local_ns")
+        return _TIME_COLUMNS.get(self.name) or clock_of(self.places)
 
     @property
     def is_market(self) -> bool:
         return bool(self.csv_header)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the optional columns that this shape has."""
+        return tuple(column.name for column in self.optional if column.name in self.places)
+
+    @cached_property
+    def shapes(self) -> tuple["RecordType", ...]:
+        """What columns files and segments of a type of RECORD_TYPES may have: its own first.
+
+        Rows of the market may lack `local_ns`, all of them, and have some of the optional columns.
+        """
+        if not self.is_market:
+            return (self,)
+        some = [
+            extras for count in range(len(self.optional) + 1) for extras in combinations(self.optional, count)
+        ]
+        found = [self._with(extras, local=local) for local in (True, False) for extras in some]
+        return (self, *found[1:])
+
+    @cached_property
+    def widest(self) -> "RecordType":
+        """The shape of all columns that can be asked for."""
+        return self.shape([column.name for column in self.optional])
+
+    def shape(self, extras: Collection[str] = (), *, local: bool = True) -> "RecordType":
+        """Return the shape, of a type of RECORD_TYPES, with these optional columns and with `local_ns` or without."""
+        return next(one for one in self.shapes if set(one.extras) == set(extras) and one.has_local == local)
+
+    @property
+    def has_local(self) -> bool:
+        """Whether rows carry the time of their arrival; without it days and order follow `exchange_ns`."""
+        return not self.is_market or "local_ns" in self.places
+
+    def _with(self, extras: tuple[Column, ...], *, local: bool) -> "RecordType":
+        columns = tuple(column for column in self.columns if local or column.name != "local_ns")
+        header = tuple(name for name in self.csv_header if local or name != "local_timestamp")
+        return replace(
+            self,
+            columns=columns + extras,
+            csv_header=header + tuple(column.csv for column in extras if column.csv),
+        )
+
+
+def clock_of(columns: Collection[str]) -> str:
+    """Return the column that rows of the market are ordered by: the local clock where they have one."""
+    return "local_ns" if "local_ns" in columns else "exchange_ns"
 
 
 _TIME_COLUMNS = {"orders": "closed_ns", "fills": "venue_ns", "postings": "venue_ns", "equity": "time_ns"}
@@ -104,7 +158,13 @@ _CLOCKS = (
     Column(
         "exchange_ns", Kind.TIME, "ns UTC", "the venue's clock; equals local_ns if it gives none", "timestamp"
     ),
-    Column("local_ns", Kind.TIME, "ns UTC", "arrival at the recorder: sort key", "local_timestamp"),
+    Column(
+        "local_ns",
+        Kind.TIME,
+        "ns UTC",
+        "arrival at the recorder: sort key, if there is one",
+        "local_timestamp",
+    ),
 )
 _KEYS = ("exchange", "symbol")
 
@@ -114,9 +174,9 @@ def _decimal(name: str, unit: str, doc: str, allow: Allow, csv: str | None = Non
     return Column(name, Kind.DECIMAL, unit, doc, csv or name, nullable=nullable, allow=allow)
 
 
-def _market(name: str, order: int, columns: tuple[Column, ...], doc: str) -> RecordType:
+def _market(name: str, order: int, columns: tuple[Column, ...], doc: str, *optional: Column) -> RecordType:
     header = _KEYS + tuple(column.csv for column in (*_CLOCKS, *columns) if column.csv)
-    return RecordType(name, order, _CLOCKS + columns, header, doc)
+    return RecordType(name, order, _CLOCKS + columns, header, doc, optional)
 
 
 _PRINT = (
@@ -199,8 +259,10 @@ _OPTION = (
     ),
 )
 
+_FEE = _decimal("fee", "as the provider says", "fee of the trade; below 0 a rebate", Allow.ANY)
+
 _MARKET = (
-    _market("trades", 0, _PRINT, "one row per trade"),
+    _market("trades", 0, _PRINT, "one row per trade", _FEE),
     _market("incremental_book_L2", 1, _L2, "one row per changed price level"),
     _market("book_snapshot_25", 2, _levels(25), "top 25 levels whenever one of them changed"),
     _market("book_snapshot_5", 3, _levels(5), "top 5 levels whenever one of them changed"),
@@ -294,7 +356,7 @@ _DERIVED = (
         "book_levels",
         200,
         (
-            Column("local_ns", Kind.TIME, "ns UTC", "the last row applied"),
+            Column("local_ns", Kind.TIME, "ns UTC", "the last row applied, on the clock of its rows"),
             Column("row", Kind.INT, "count", "rows of the symbol and day that were applied"),
             Column(
                 "part", Kind.ENUM, "part", "a level, or the line before a book's levels", choices=BOOK_PARTS

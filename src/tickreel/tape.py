@@ -33,7 +33,10 @@ def open_store(path: str | os.PathLike[str] | None = None, *, feed: str | None =
 
 
 class Tape:
-    """A store for reading. Ranges are half-open, UTC, on local time; times are ISO text, dates or ns."""
+    """A store for reading. Ranges are half-open, UTC; times are ISO text, dates or ns.
+
+    Order and ranges follow local time; where a provider gives none, exchange time, and `local_ns` is empty.
+    """
 
     def __init__(self, store: Store, feed: str | None) -> None:
         self.store = store
@@ -72,12 +75,13 @@ class Tape:
         columns: Sequence[str] | None = None,
         reuse: bool = False,
     ) -> Iterator[Block]:
-        """Yield blocks of NumPy arrays, symbol after symbol, each in order of local time.
+        """Yield blocks of NumPy arrays, symbol after symbol, each in order of time.
 
             for block in tape.scan("BTCUSDT", start="2024-01-01", end="2024-02-01"):
                 block["price"]          # float64; see schema for all columns
 
-        columns  names to decode, one or more; None: all
+        columns  names to decode, one or more; None: the type's own. An optional one, `fee` of trades, is NaN
+                 where there is none
         reuse    overwrite the arrays of a block by the next one's: faster, for those who copy
         """
         question = self._question(symbols, exchange, type, start, end)
@@ -102,14 +106,14 @@ class Tape:
         partial: bool = False,
         budget_bytes: int = BUDGET_BYTES,
     ) -> Iterator[Batch]:
-        """Yield batches of all streams in one order: local time, then type, exchange, symbol, feed, row.
+        """Yield batches of all streams in one order: time, then type, exchange, symbol, feed, row.
 
             for batch in tape.merge("BTCUSDT", types=["trades", "incremental_book_L2"]):
-                batch.local_ns, batch.stream, batch.row  # of each row: time, stream's number, index in:
+                batch.time_ns, batch.stream, batch.row   # of each row: time, stream's number, index in:
                 batch.columns[0]["price"]                # the rows of batch.streams[0], in their order
 
         feeds    names of feeds; none: the tape's own
-        columns  record type to names to decode, e.g. {"trades": ["price"]}, or none; others have all
+        columns  record type to names to decode, e.g. {"trades": ["price"]}, or none; others have their own
         partial  take what is there; a symbol needs rows in one of the types and feeds, not in each
         budget_bytes  of decoded rows, however many streams there are; see `scan.merge`
         Raises UsageError for a symbol that one of the types and feeds does not hold in that time.

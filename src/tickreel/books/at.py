@@ -26,8 +26,9 @@ TYPE = "incremental_book_L2"
 class BookAt:
     """A book as it stood at `at_ns`: after every message that had arrived by then.
 
-    last_ns      local time of the last message
-    snapshot_ns  local time of the snapshot that the book rests on
+    Times are local ones; where a provider gives none, those of the exchange.
+    last_ns      time of the last message
+    snapshot_ns  time of the snapshot that the book rests on
     uncross      whether levels that met or crossed were dropped
     bids, asks   the best levels, best first: price, amount float64[n]
     """
@@ -67,7 +68,7 @@ def book_at(
     depth: int | None = None,
     uncross: bool = False,
 ) -> BookAt:
-    """Return the book of one symbol ("BTCUSDT" or "binance:BTCUSDT") at a time, ns UTC of the local clock.
+    """Return the book of one symbol ("BTCUSDT" or "binance:BTCUSDT") at a time, ns UTC on the clock of its rows.
 
     exchange  None: the one with rows of the symbol on that day
     depth     levels of each side at most, 0: none; None: all
@@ -207,7 +208,7 @@ def _rows_before(source: Source, end_ns: int) -> int:
         if int(source.segment.blocks["last_ns"][block]) < end_ns:
             count += end - begin
             continue
-        times = source.segment.read("local_ns", block)[begin:end]
+        times = source.segment.read(source.segment.record.time, block)[begin:end]
         before = int(np.searchsorted(times, end_ns))
         count += before
         # The block's last time may be that of the next symbol in a group, and this one's rows go on.

@@ -37,7 +37,7 @@ class BookState(NamedTuple):
 
 class BookRows(NamedTuple):
     """Columns of some rows: local_ns, price int64[n] (price x 10^k, NULL if empty), amount float64[n],
-    is_snapshot, side uint8[n] as in schema.FLAGS and BOOK_SIDES.
+    is_snapshot, side uint8[n] as in schema.FLAGS and BOOK_SIDES. Without local times local_ns has those of the exchange.
     """
 
     local_ns: np.ndarray

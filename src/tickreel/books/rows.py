@@ -10,8 +10,6 @@ from tickreel.codecs.decimals import FLOAT_BITS, from_floats
 from tickreel.errors import InputError
 from tickreel.store.reader import Segment
 
-COLUMNS = ("local_ns", "is_snapshot", "side", "price", "amount")
-
 
 class Source(NamedTuple):
     """The rows [start, stop) of one symbol in an open segment."""
@@ -37,13 +35,14 @@ class RowReader:
 
     def read(self, segment: Segment, block: int) -> tuple[BookRows, int]:
         """Return all rows of a block and the scale of their prices. Raises CorruptionError, InputError."""
-        local_ns, snapshot, side, amount = (
-            segment.read(name, block, self._buffer(segment, name)) for name in COLUMNS if name != "price"
+        times, snapshot, side, amount = (
+            segment.read(name, block, self._buffer(segment, name))
+            for name in (segment.record.time, "is_snapshot", "side", "amount")
         )
         price, scale = segment.integers("price", block)
         if scale == FLOAT_BITS:
             price, scale = _on_one_scale(price.view(np.float64), f"{segment.path}: block {block}")
-        return BookRows(local_ns, snapshot, side, price, amount), scale
+        return BookRows(times, snapshot, side, price, amount), scale
 
     def _buffer(self, segment: Segment, name: str) -> np.ndarray:
         rows = segment.footer.block_rows

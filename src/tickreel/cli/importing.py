@@ -89,7 +89,7 @@ def import_document(summary: Any) -> dict[str, Any]:
         if report.result and report.state != "skipped":
             result = report.result
             row |= {
-                "lines": result.lines, "rows": result.rows,
+                "lines": result.lines, "rows": result.rows, "clock": "local" if result.local else "exchange",
                 "set_aside": {kind: finding.count for kind, finding in result.set_aside.items()},
                 "odd": {kind: finding.count for kind, finding in result.odd.items()},
                 "examples": {
@@ -129,6 +129,7 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         ]
         if empty:
             note(f"files without rows: {len(empty):,}, e.g. {empty[0].path}")
+        _note_clock(summary)
         _print_findings(summary)
     for report in summary.files:
         if report.result and report.result.lines and not report.result.rows and report.state != "skipped":
@@ -138,6 +139,17 @@ def report_import(summary: Any, *, quiet: bool) -> None:
     for report in summary.failed:
         typer.secho("failed: ", err=True, nl=False, fg="red")
         note(report.error)
+
+
+def _note_clock(summary: Any) -> None:
+    """Say which files have no local times, and what that leaves out."""
+    without = [report for report in summary.files if report.result and not report.result.local]
+    if without:
+        note(
+            f"files without local times: {len(without):,}, e.g. {without[0].path}: days and order are those of"
+            " exchange time, whether a row arrived before it happened is not looked at, and a run over them needs"
+            " --feed-latency"
+        )
 
 
 def _named(path: Path) -> str:

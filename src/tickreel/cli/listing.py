@@ -41,6 +41,7 @@ def listing(
             entry["days"] += 1
             entry["rows"] += rows
             entry["damaged"] += damage
+            entry["days_without_local"] += segment is not None and not segment.record.has_local
             if segment is None:
                 entry["bytes"] += store.path(key).stat().st_size
             else:  # a group's bytes are shared out by rows
@@ -77,5 +78,6 @@ def _entry(key: SegmentKey, symbol: str) -> dict[str, Any]:
     return {
         "feed": key.feed, "type": key.type, "exchange": key.exchange, "symbol": symbol,
         "group": key.symbol if key.grouped else None,
-        "from": key.day, "to": key.day, "days": 0, "rows": 0, "bytes": 0, "damaged": [],
+        "from": key.day, "to": key.day, "days": 0, "days_without_local": 0, "rows": 0, "bytes": 0,
+        "damaged": [],
     }  # fmt: skip

@@ -59,6 +59,14 @@ FeeOption = Annotated[
 LatencyOption = Annotated[
     str | None, typer.Option("--latency", help="One way, e.g. 5ms [0].", show_default=False)
 ]
+FeedLatencyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--feed-latency",
+        help="From exchange time to the strategy, e.g. 50ms; for feeds without local times.",
+        show_default=False,
+    ),
+]
 ShortOption = Annotated[
     bool | None, typer.Option("--allow-short", help="Let positions go below 0.", show_default=False)
 ]

@@ -74,7 +74,7 @@ def ls(
         (
             row["feed"] + ("*" if row["feed"] == place.primary() else ""), row["type"], row["exchange"],
             row["symbol"], row["from"], row["to"], f"{row['days']:,}", f"{row['rows']:,}",
-            human_bytes(row["bytes"]), f"{len(row['damaged']):,} damaged" if row["damaged"] else "",
+            human_bytes(row["bytes"]), _flags(row),
         )
         for row in rows
     ]  # fmt: skip
@@ -134,10 +134,11 @@ def show(
         if limit and not quiet and (total := write.count(place, streams, question)) > limit:
             note(f"{limit:,} of {total:,} rows; --limit 0 shows all")
     elif chosen is Format.PARQUET:
-        write.parquet(pieces, types[0], _parquet_file(out))
+        write.parquet(pieces, write.shape_of(place, streams, one_clock=False), _parquet_file(out))
     else:
+        shape = write.shape_of(place, streams, one_clock=True) if chosen is Format.CSV else None
         with _opened(out) as file:
-            write.csv(pieces, types[0], file) if chosen is Format.CSV else write.jsonl(rows, file)
+            write.csv(pieces, shape, file) if shape else write.jsonl(rows, file)
 
 
 def bars(
@@ -185,6 +186,14 @@ def bars(
     else:
         with _opened(out) as file:
             write.bar_csv(found, file) if chosen is Format.CSV else write.bar_jsonl(found, file)
+
+
+def _flags(row: dict[str, Any]) -> str:
+    """Return what is unusual with an entry of `ls`."""
+    flags = [f"{len(row['damaged']):,} damaged"] if row["damaged"] else []
+    if without := row["days_without_local"]:
+        flags.append("no local times" + (f" on {without:,}" if without < row["days"] else ""))
+    return ", ".join(flags)
 
 
 def _columns_text(names: list[str]) -> str:

@@ -11,12 +11,13 @@ import msgspec
 import numpy as np
 
 from tickreel.cli.output import fitting, print_table
+from tickreel.errors import UsageError
 from tickreel.scan.bars import BAR, COLUMNS
 from tickreel.scan.bars import bars as make_bars
 from tickreel.scan.merge import Batch, merge
 from tickreel.scan.plan import Question, Stream, plan_each
-from tickreel.scan.read import Piece, StreamReader
-from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType
+from tickreel.scan.read import Piece, StreamReader, open_slice
+from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType, clock_of
 from tickreel.sources.csv_text import csv_lines, float_text, header
 from tickreel.store.catalog import Store
 from tickreel.units import format_time
@@ -55,10 +56,30 @@ def count(store: Store, found: list[Stream], question: Question) -> int:
     return sum(piece.rows.stop - piece.rows.start for piece in pieces(store, found, question, 0))
 
 
-def csv(found: Iterable[Piece], type: str, file: IO[bytes]) -> None:
-    file.write(header(RECORD_TYPES[type]))
+def shape_of(store: Store, found: list[Stream], *, one_clock: bool) -> RecordType:
+    """Return the columns that the streams, of one type, have together; opens every segment.
+
+    one_clock  leave out `local_ns` where no row has it; UsageError where some segments have it and others not
+    """
+    days = {}
+    extras: set[str] = set()
+    for part in (part for stream in found for part in stream.slices):
+        segment = open_slice(store, part)
+        if segment.rows:
+            days[segment.record.has_local] = part.key
+            extras |= set(segment.record.extras)
+    if one_clock and len(days) > 1:
+        raise UsageError(
+            f"{days[True]} has local times and {days[False]} has none, and a file has one header: narrow --symbol,"
+            " --from and --to, or take --format jsonl"
+        )
+    return RECORD_TYPES[found[0].type].shape(extras, local=not one_clock or False not in days)
+
+
+def csv(found: Iterable[Piece], record: RecordType, file: IO[bytes]) -> None:
+    file.write(header(record))
     for piece in found:
-        file.write(csv_lines(piece.segment, piece.block, piece.rows, piece.exchange, piece.symbol))
+        file.write(csv_lines(piece.segment, record, piece.block, piece.rows, piece.exchange, piece.symbol))
 
 
 def jsonl(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
@@ -67,10 +88,13 @@ def jsonl(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:
 
 
 def json_rows(found: Iterable[Piece]) -> Iterator[dict[str, Any]]:
-    """Yield rows as plain data: times in ns, empty cells null, enums as words."""
+    """Yield rows as plain data: times in ns, empty cells null, enums as words.
+
+    An optional column is in a row that has a value of it.
+    """
     for piece in found:
-        block = piece.read()
-        record = piece.segment.record
+        record = RECORD_TYPES[piece.segment.record.name].widest
+        block = piece.read(record.names)
         for row in _plain_rows(block.columns, record):
             yield {"exchange": block.exchange, "symbol": block.symbol, **row}
 
@@ -79,7 +103,8 @@ def merged_rows(
     store: Store, found: list[Stream], question: Question, limit: int
 ) -> Iterator[dict[str, Any]]:
     """Return rows of several types in one order, as `json_rows` does but each with its type."""
-    return _rows_of(merge(store, found, from_ns=question.from_ns, to_ns=question.to_ns), limit)
+    columns = {stream.type: RECORD_TYPES[stream.type].widest.names for stream in found}
+    return _rows_of(merge(store, found, columns, from_ns=question.from_ns, to_ns=question.to_ns), limit)
 
 
 def _rows_of(batches: Iterable[Batch], limit: int) -> Iterator[dict[str, Any]]:
@@ -88,7 +113,9 @@ def _rows_of(batches: Iterable[Batch], limit: int) -> Iterator[dict[str, Any]]:
         order = batch.stream[:left] if limit else batch.stream
         counts = np.bincount(order, minlength=len(batch.streams)).tolist()
         rows = [
-            _plain_rows({name: values[:count] for name, values in columns.items()}, RECORD_TYPES[stream.type])
+            _plain_rows(
+                {name: values[:count] for name, values in columns.items()}, RECORD_TYPES[stream.type].widest
+            )
             for stream, columns, count in zip(batch.streams, batch.columns, counts, strict=True)
         ]
         for number in order.tolist():
@@ -107,12 +134,17 @@ def table(found: Iterable[dict[str, Any]], types: Sequence[str]) -> list[str]:
     """
     several = len(types) > 1
     kinds: dict[str, Kind | None] = dict.fromkeys(("type",) * several + ("exchange", "symbol"))
-    for column in (column for type in types for column in RECORD_TYPES[type].columns):
+    records = [RECORD_TYPES[type].widest for type in types]
+    for column in (column for record in records for column in record.columns):
         kinds[_MERGED_NAMES.get(column.name, column.name) if several else column.name] = column.kind
     rows = [tuple(_text(row.get(name), kinds[name]) for name in kinds) for row in found]
-    ranks = [
-        (not any(row[place] for row in rows), _rank(name, types), place) for place, name in enumerate(kinds)
-    ]
+    filled = [name for place, name in enumerate(kinds) if any(row[place] for row in rows)]
+    optional = {name for record in records for name in record.extras}
+    kept = [place for place, name in enumerate(kinds) if name in filled or name not in optional]
+    kinds = {name: kinds[name] for place, name in enumerate(kinds) if place in kept}
+    rows = [tuple(row[place] for place in kept) for row in rows]
+    time = clock_of(filled)
+    ranks = [(name not in filled, _rank(name, time), place) for place, name in enumerate(kinds)]
     right = (Kind.DECIMAL, Kind.INT, Kind.FLOAT)
     columns = [(name, "right" if kind in right else "left") for name, kind in kinds.items()]
     shown = fitting(columns, rows, ranks)
@@ -120,9 +152,9 @@ def table(found: Iterable[dict[str, Any]], types: Sequence[str]) -> list[str]:
     return [name for place, name in enumerate(kinds) if place not in shown]
 
 
-def _rank(name: str, types: Sequence[str]) -> int:
-    """Return how much a column is wanted in a table that has no room for all: 0 most."""
-    if name == RECORD_TYPES[types[0]].time:
+def _rank(name: str, time: str) -> int:
+    """Return how much a column is wanted in a table that has no room for all: 0 most, the time of its rows."""
+    if name == time:
         return 0
     if _DEEP_LEVEL.search(name):
         return len(_WANTED) + 2
@@ -130,11 +162,12 @@ def _rank(name: str, types: Sequence[str]) -> int:
     return next(matches, len(_WANTED) + 1)
 
 
-def parquet(found: Iterable[Piece], type: str, out: Path) -> None:
+def parquet(found: Iterable[Piece], record: RecordType, out: Path) -> None:
     """Write Parquet (zstd); needs the extra [arrow]."""
     from tickreel.scan.arrow import arrow_schema, record_batch
 
-    _write_parquet(out, arrow_schema(type), (record_batch(piece.read(), type) for piece in found))
+    batches = (record_batch(piece.read(record.names), record.name) for piece in found)
+    _write_parquet(out, arrow_schema(record.name, record.names), batches)
 
 
 def bar_rows(
@@ -142,8 +175,10 @@ def bar_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield bars as plain data, symbol after symbol."""
     for stream in streams:
+        # Rows without a local time go by that of the exchange.
+        timed = replace(stream, lag_ns=0)
         reader = StreamReader(
-            store, stream, COLUMNS, from_ns=question.from_ns, to_ns=question.to_ns, reuse=True
+            store, timed, COLUMNS, from_ns=question.from_ns, to_ns=question.to_ns, reuse=True
         )
         for done in make_bars(reader.blocks(), every_ns):
             for bar in done.tolist():
@@ -207,9 +242,15 @@ def _parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _plain_rows(columns: Mapping[str, np.ndarray], record: RecordType) -> Iterator[dict[str, Any]]:
-    values = [_plain(columns[c.name], c.kind, c.choices) for c in record.columns]
-    for row in zip(*values, strict=True):
-        yield dict(zip(record.names, row, strict=True))
+    absent = {c.name for c in record.optional if np.isnan(columns[c.name]).all()}
+    shown = [c for c in record.columns if c.name not in absent]
+    names, sometimes = [c.name for c in shown], set(record.extras) - absent
+    values = [_plain(columns[c.name], c.kind, c.choices) for c in shown]
+    for row in (dict(zip(names, cells, strict=True)) for cells in zip(*values, strict=True)):
+        for name in sometimes:
+            if row[name] is None:
+                del row[name]
+        yield row
 
 
 def _plain(values: np.ndarray, kind: Kind, choices: tuple[str, ...]) -> list[Any]:

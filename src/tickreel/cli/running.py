@@ -11,6 +11,7 @@ from tickreel.cli.options import (
     CapitalOption,
     ConfigOption,
     ExchangeOption,
+    FeedLatencyOption,
     FeedOption,
     FeeOption,
     FromOption,
@@ -51,6 +52,7 @@ def run(
     capital: CapitalOption = None,
     fee: FeeOption = None,
     latency: LatencyOption = None,
+    feed_latency: FeedLatencyOption = None,
     allow_short: ShortOption = None,
     uncross: UncrossOption = None,
     every: SamplingOption = None,
@@ -70,9 +72,9 @@ def run(
     """Backtest a strategy; each symbol is an account of its own. Writes a folder with a report."""
     named, stored, settings = asked(config, set_, {
         "feed": feed, "exchange": exchange, "symbols": symbols, "start": start, "to": to, "capital": capital,
-        "fee": fee, "latency": latency, "allow_short": allow_short, "uncross": uncross, "every": every,
-        "periods": periods, "risk_free": risk_free, "instruments": instruments, "workers": workers,
-        "jit": False if no_jit else None,
+        "fee": fee, "latency": latency, "feed_latency": feed_latency, "allow_short": allow_short,
+        "uncross": uncross, "every": every, "periods": periods, "risk_free": risk_free,
+        "instruments": instruments, "workers": workers, "jit": False if no_jit else None,
     })  # fmt: skip
     result = run_strategy(
         the_strategy(strategy, named),
@@ -97,9 +99,9 @@ def asked(
     given["symbols"] = split_list(given["symbols"])
     given["from_ns"] = time_option(given.pop("start"), "--from")
     given["to_ns"] = time_option(given.pop("to"), "--to")
-    for name in ("latency", "every"):
-        text = given.pop(name)
-        given[f"{name}_ns"] = None if text is None else parse_duration(text, f"--{name}")
+    for name in ("latency", "feed_latency", "every"):
+        text, option = given.pop(name), f"--{name.replace('_', '-')}"
+        given[f"{name}_ns"] = None if text is None else parse_duration(text, option)
     given["parameters"] = {**settings.parameters, **parameters(words or [])}
     return named, stored, merged(settings, given)
 

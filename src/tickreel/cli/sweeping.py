@@ -11,6 +11,7 @@ from tickreel.cli.options import (
     CapitalOption,
     ConfigOption,
     ExchangeOption,
+    FeedLatencyOption,
     FeedOption,
     FeeOption,
     FromOption,
@@ -49,6 +50,7 @@ def sweep(
     capital: CapitalOption = None,
     fee: FeeOption = None,
     latency: LatencyOption = None,
+    feed_latency: FeedLatencyOption = None,
     allow_short: ShortOption = None,
     uncross: UncrossOption = None,
     every: SamplingOption = None,
@@ -72,9 +74,9 @@ def sweep(
     """Backtest every combination of parameter values at once. Writes a folder with a report."""
     named, stored, settings = asked(config, set_, {
         "feed": feed, "exchange": exchange, "symbols": symbols, "start": start, "to": to, "capital": capital,
-        "fee": fee, "latency": latency, "allow_short": allow_short, "uncross": uncross, "every": every,
-        "periods": periods, "risk_free": risk_free, "instruments": instruments, "workers": workers,
-        "jit": False if no_jit else None,
+        "fee": fee, "latency": latency, "feed_latency": feed_latency, "allow_short": allow_short,
+        "uncross": uncross, "every": every, "periods": periods, "risk_free": risk_free,
+        "instruments": instruments, "workers": workers, "jit": False if no_jit else None,
     })  # fmt: skip
     result = _sweep(
         the_strategy(strategy, named),

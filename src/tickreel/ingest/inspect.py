@@ -26,8 +26,8 @@ ODD_KINDS = {
     "id_missing": "no id",
     "side_unknown": "side is unknown",
     "side_unrecognised": "side is none of buy, sell, unknown: kept as unknown",
-    "out_of_order": "local time before that of an earlier row: put in order",
-    "other_day": "local time outside the day that the file's name says",
+    "out_of_order": "time before that of an earlier row: put in order",
+    "other_day": "time outside the day that the file's name says",
     "other_symbol": "symbol or exchange is not the one of the file's name",
 }
 """Every kind of oddity, for people."""
@@ -76,7 +76,8 @@ class Inspector:
             letters = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), ids.dtype.itemsize)
         k.inspect(
             rows.array("exchange_ns"),
-            rows.array("local_ns"),
+            # Rows without a local clock are compared with themselves: none is before its exchange time.
+            rows.times,
             letters,
             sides if self._has_side else np.empty(0, np.uint8),
             self._state,
@@ -94,7 +95,7 @@ class Inspector:
 def _example(rows: RowBatch, row: int, kind: int) -> tuple[int, str]:
     text = ""
     if kind in (k.EXCHANGE_BACKWARDS, k.LOCAL_FIRST):
-        exchange, local = (int(rows.array(name)[row]) for name in ("exchange_ns", "local_ns"))
+        exchange, local = int(rows.array("exchange_ns")[row]), int(rows.times[row])
         text = f"exchange {format_time(exchange)} local {format_time(local)}"
     elif kind in (k.ID_TWICE, k.ID_BACKWARDS):
         text = f"id {rows.array('id')[row].decode('utf-8', 'replace')}"

@@ -122,17 +122,17 @@ def inspect(exchange_ns, local_ns, letters, side, state, ring, table_key, table_
 
 
 @kernel
-def late_rows(name, local_ns, latest, late):
-    """Mark rows that arrive before an earlier row of their own name; return how many.
+def late_rows(name, time_ns, latest, late):
+    """Mark rows that are before an earlier row of their own name; return how many.
 
-    name  int32[n]; local_ns int64[n]; late bool[n] is written
+    name  int32[n]; time_ns int64[n]; late bool[n] is written
     latest  int64[names], the greatest time of each name so far, carried from call to call
     """
     count = 0
-    for row in range(local_ns.shape[0]):
-        late[row] = local_ns[row] < latest[name[row]]
+    for row in range(time_ns.shape[0]):
+        late[row] = time_ns[row] < latest[name[row]]
         if late[row]:
             count += 1
         else:
-            latest[name[row]] = local_ns[row]
+            latest[name[row]] = time_ns[row]
     return count

@@ -21,14 +21,14 @@ def in_order(batches: Iterable[RowBatch]) -> Iterator[tuple[int, int, RowBatch]]
     for batch in batches:
         if not len(batch):
             continue
-        times = batch.array("local_ns")
+        times = batch.times
         if name < 0:
             name = int(batch.name[0])
         if (batch.name != name).any():
             raise NotInOrder
         if (times[1:] < times[:-1]).any():
             batch = take(batch, np.argsort(times, kind="stable"))
-            times = batch.array("local_ns")
+            times = batch.times
         if times[0] < last:
             raise NotInOrder
         last = int(times[-1])
@@ -42,7 +42,7 @@ def take(batch: RowBatch, rows: np.ndarray | slice) -> RowBatch:
 
 
 def _by_day(batch: RowBatch) -> Iterator[tuple[int, RowBatch]]:
-    times = batch.array("local_ns")
+    times = batch.times
     if times[0] // NS_PER_DAY == times[-1] // NS_PER_DAY:
         yield int(times[0] // NS_PER_DAY), batch
         return

@@ -137,6 +137,8 @@ class Publisher:
         heirs = [heir for part in stale if (heir := self._inherited(key, part))]
         others = [part for part in parts if part not in stale] + heirs
         kept = self._beside(key, others, new.meta.parts[0]) if new else others
+        if there and new:
+            _refuse_other_clock(key, there, kept, new)
         sources = [Source(there, part) for part in kept] if there else []
         state = "imported" if not there else "replaced" if stale or len(kept) < len(parts) else "merged"
         if staged and new and not kept:
@@ -229,6 +231,19 @@ class Publisher:
         for path in sorted(first):
             other = self._places.find(type, path) or replace(place, source=path, also=[])
             self._places.keep(replace(other, also=sorted({*other.also, source})))
+
+
+def _refuse_other_clock(key: SegmentKey, there: Segment, kept: list[Part], new: Segment) -> None:
+    """Raise FailedError if rows with local time and rows without would lie in one segment."""
+    other = next((part for part in kept if part.rows), None)
+    if other and new.rows and there.record.has_local != new.record.has_local:
+        with_it, without = (
+            (other, new.meta.parts[0]) if there.record.has_local else (new.meta.parts[0], other)
+        )
+        raise FailedError(
+            f"{new.meta.parts[0].source}: rows of {with_it.source} have local times, those of {without.source} have"
+            f" none, and {key} is on one clock: import this file under another --feed"
+        )
 
 
 def _known(source: str, parts: list[Part], place: Place | None) -> list[str]:

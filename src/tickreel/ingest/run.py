@@ -23,13 +23,11 @@ class Key(NamedTuple):
     """Where a row belongs: no two rows of a file have the same."""
 
     rank: int
-    local_ns: int
+    time_ns: int
     line: int
 
 
-CHUNK = np.dtype(
-    [(name, "i8") for name in ("offset", "length", "rows", "layout", "name", "local_ns", "line")]
-)
+CHUNK = np.dtype([(name, "i8") for name in ("offset", "length", "rows", "layout", "name", "time_ns", "line")])
 """Where some rows of a run lie, the number of their layout, and their first row.
 
 A large day has a hundred thousand of them, which as objects would take more than its rows in memory do.
@@ -106,8 +104,8 @@ class Run:
 
 
 def place_of(rows: RowBatch, row: int) -> tuple[int, int, int]:
-    """Return (name, local ns, line) of a row."""
-    return int(rows.name[row]), int(rows.array("local_ns")[row]), int(rows.line[row])
+    """Return (name, time in ns, line) of a row."""
+    return int(rows.name[row]), int(rows.times[row]), int(rows.line[row])
 
 
 def bytes_of(rows: RowBatch) -> int:

@@ -1,6 +1,6 @@
 """Rows of many symbols, or out of order, to rows in storage order, in bounded memory.
 
-An external merge sort. Rows are collected, sorted by (name, local time, line) and written as a run;
+An external merge sort. Rows are collected, sorted by (name, time, line) and written as a run;
 `FAN` runs of one level are merged into one of the next, so that a merge never has many more than
 that to look at, and the work is linear in the rows but for a small logarithm. The last merge
 yields the rows. Memory: some `RUN_BYTES` while collecting, some chunks of each run while merging.
@@ -59,11 +59,11 @@ class Spill:
             self._end_run()
 
     def rows(self) -> Iterator[tuple[int, int, RowBatch]]:
-        """End the adding and yield (name, day number, rows) by symbol bytewise, local time and line."""
+        """End the adding and yield (name, day number, rows) by symbol bytewise, time and line."""
         if self._pending:
             self._end_run()
         for rows in merged(self._runs(), self._ranked()):
-            days = rows.array("local_ns") // NS_PER_DAY
+            days = rows.times // NS_PER_DAY
             cuts = np.flatnonzero((days[1:] != days[:-1]) | (rows.name[1:] != rows.name[:-1])) + 1
             for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(rows)], strict=True):
                 yield int(rows.name[start]), int(days[start]), take(rows, slice(start, stop))
@@ -129,14 +129,14 @@ def merged(runs: Sequence[Run], ranks: np.ndarray) -> Iterator[RowBatch]:
     of_runs = [run.chunks for run in runs]
     owner = np.repeat(np.arange(len(runs)), [len(chunks) for chunks in of_runs])
     chunks = np.concatenate([np.empty(0, CHUNK), *of_runs])
-    coming = np.lexsort((chunks["line"], chunks["local_ns"], ranks[chunks["name"]]))
+    coming = np.lexsort((chunks["line"], chunks["time_ns"], ranks[chunks["name"]]))
     waiting: list[deque[RowBatch]] = [deque() for _ in runs]
     for start in range(0, len(coming), STEP_CHUNKS):
         stop = start + STEP_CHUNKS
         for place in coming[start:stop]:
             waiting[owner[place]].append(runs[owner[place]].read(chunks[place]))
         first = chunks[coming[stop]] if stop < len(coming) else None
-        limit = None if first is None else _key((first["name"], first["local_ns"], first["line"]), ranks)
+        limit = None if first is None else _key((first["name"], first["time_ns"], first["line"]), ranks)
         ready = [part for parts in waiting for part in _before(limit, parts, ranks)]
         if ready:
             rows = joined(ready)
@@ -144,8 +144,8 @@ def merged(runs: Sequence[Run], ranks: np.ndarray) -> Iterator[RowBatch]:
 
 
 def storage_order(rows: RowBatch, ranks: np.ndarray) -> np.ndarray:
-    """Return the order by (rank of the name, local time), rows of equal time as they stand."""
-    rank, times = ranks[rows.name], rows.array("local_ns")
+    """Return the order by (rank of the name, time), rows of equal time as they stand."""
+    rank, times = ranks[rows.name], rows.times
     order = np.argsort(rank, kind="stable")
     rank, sorted_times = rank[order], times[order]
     if ((sorted_times[1:] < sorted_times[:-1]) & (rank[1:] == rank[:-1])).any():
@@ -168,8 +168,8 @@ def _before(limit: Key | None, parts: deque[RowBatch], ranks: np.ndarray) -> Ite
 
 
 def _key(place: tuple[int, int, int], ranks: np.ndarray) -> Key:
-    name, local_ns, line = place
-    return Key(int(ranks[name]), int(local_ns), int(line))
+    name, time_ns, line = place
+    return Key(int(ranks[name]), int(time_ns), int(line))
 
 
 def _bytewise(name: tuple[str, str]) -> tuple[bytes, bytes]:

@@ -81,6 +81,7 @@ class Staged(msgspec.Struct, frozen=True):
 class FileResult(msgspec.Struct):
     """What became of a file: lines = rows + set_aside's counts, always.
 
+    local     whether the rows carry local times; without, days and order are those of exchange time
     segments  the one that the file's name says, if any, is the last
     """
 
@@ -90,6 +91,7 @@ class FileResult(msgspec.Struct):
     skipped: bool = False
     lines: int = 0
     rows: int = 0
+    local: bool = True
     segments: list[Staged] = []
     set_aside: dict[str, Finding] = {}
     odd: dict[str, Finding] = {}
@@ -249,8 +251,10 @@ class FileStage:
     def _open(self, exchange: str, symbol: str, day: int, *, number: int) -> "_Open":
         task = self.task
         key = SegmentKey(task.feed, task.type, exchange, symbol, day_of(day * NS_PER_DAY), bool(task.group))
+        # A segment without rows is of the type's own columns, whatever the header had.
+        record = self._parser.record if self._rows else self.record
         writer = SegmentWriter(
-            self.folder / f"{number}.reel", self.record, block_rows=task.block_rows, optimise=task.optimise
+            self.folder / f"{number}.reel", record, block_rows=task.block_rows, optimise=task.optimise
         )
         self._writers.add(writer)
         return _Open(key, day, writer, self._inspector)
@@ -269,6 +273,7 @@ class FileStage:
             lines=self._parser.lines,
             set_aside=self._aside.findings(),
             odd={**self._odd.findings(), **found},
+            optional=list(segment.writer.record.extras),
         )
         staged = segment.finish(part)
         self._writers.discard(segment.writer)
@@ -306,7 +311,7 @@ class FileStage:
             self._odd.add(kind, 1, [(line, cell)])
         if len(batch):
             late = np.empty(len(batch), bool)
-            count = inspect_kernel.late_rows(batch.name, batch.array("local_ns"), self._latest, late)
+            count = inspect_kernel.late_rows(batch.name, batch.times, self._latest, late)
             lines = batch.line[late][:MAX_EXAMPLES].tolist() if count else []
             self._odd.add("out_of_order", count, [(line, "") for line in lines])
             self._compare_with_name(batch)
@@ -315,7 +320,7 @@ class FileStage:
         if not self.task.expected:
             return
         exchange, symbol, day = self.task.expected
-        times, start = batch.array("local_ns"), day_start(day)
+        times, start = batch.times, day_start(day)
         if int(times.min()) < start or int(times.max()) >= start + NS_PER_DAY:
             other = np.flatnonzero((times < start) | (times >= start + NS_PER_DAY))
             shown = [(int(batch.line[row]), day_of(int(times[row]))) for row in other[:MAX_EXAMPLES]]
@@ -345,7 +350,8 @@ class FileStage:
         staged.sort(key=lambda segment: self._is_expected(segment.key))
         return FileResult(
             task.path, text.sha256, text.file_bytes,
-            lines=self._parser.lines, rows=self._rows, segments=staged,
+            lines=self._parser.lines, rows=self._rows, local=self._parser.record.has_local or not self._rows,
+            segments=staged,
             set_aside=self._aside.findings(),
             odd={**self._odd.findings(), **self._odd_of_segments.findings()},
             rejects_file=str(self.folder / _REJECTS) if self._rejects else "",
@@ -393,7 +399,7 @@ class _Open:
         self._begun = self.writer.rows
 
     def append(self, rows: RowBatch) -> None:
-        times = rows.array("local_ns")
+        times = rows.times
         first, last = int(times[0]), int(times[-1])
         start, end = self.interval or (first, last + 1)
         self.interval = (min(start, first), max(end, last + 1))

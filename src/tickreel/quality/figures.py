@@ -9,7 +9,7 @@ from tickreel.schema import RECORD_TYPES
 Figures = dict[str, Any]
 """Name -> int or float; only the figures that the record type has."""
 Place = tuple[int, int | None, str]
-"""Where something was found: ns UTC on the local clock, ns of its end or None, what stood there."""
+"""Where something was found: ns UTC on the clock of the rows, ns of its end or None, what stood there."""
 
 _BOOK = ("incremental_book_L2",)
 _QUOTED = ("quotes", "book_ticker", "book_snapshot_5", "book_snapshot_25", "options_chain", *_BOOK)

@@ -17,6 +17,7 @@ from tickreel.units import NS_PER_DAY
 class Meter:
     """Takes rows in storage order, gives figures and places; `begin` makes it ready for the next symbol.
 
+    record  without a local clock `local_ns` stands for exchange time, and what compares the two is left out
     day_ns  first ns of the day; gap_ns: threshold of a gap, None for the usual rule
     offsets int64[n], counts by bin over all symbols since the meter was made, see `offsets`
     """
@@ -24,6 +25,7 @@ class Meter:
     def __init__(self, record: RecordType, day_ns: int, gap_ns: int | None = None) -> None:
         self._day_ns, self._gap_ns = day_ns, gap_ns
         self._floor_ns = LEAST_GAP_NS if gap_ns is None else gap_ns
+        self._has_local = record.has_local
         self._contents = contents(record)
         self._times = np.zeros(1, times.TIMES)
         self._silences = np.zeros((NS_PER_DAY // self._floor_ns + 2, 2), np.int64)
@@ -34,8 +36,7 @@ class Meter:
         self._duplicates, self._duplicates_at = 0, list[int]()
         self.offsets = np.zeros(2 * times.HALF, np.int64)
         self.columns = (
-            "exchange_ns",
-            "local_ns",
+            *dict.fromkeys(("exchange_ns", record.time)),
             *(name for kind in self._contents for name in kind.columns),
         )
         self.begin()
@@ -67,7 +68,9 @@ class Meter:
         times.close_times(self._times, self._hour_bins, self._hours)
         self.offsets += self._bins
         gaps, longest = self._gaps()
-        figures = self._time_figures() | gaps | self._offset_figures()
+        figures = self._time_figures() | gaps
+        if self._has_local:
+            figures |= self._clock_figures()
         figures["duplicate_rows"] = self._duplicates
         places = {"gaps": longest, **self._places()}
         for kind in self._contents:
@@ -77,8 +80,7 @@ class Meter:
 
     def _time_figures(self) -> Figures:
         names = (
-            "rows", "first_ns", "last_ns", "active_seconds", "peak_rows", "same_time", "same_exchange_time",
-            "time_step_ns", "exchange_backwards", "exchange_backwards_max_ns",
+            "rows", "first_ns", "last_ns", "active_seconds", "peak_rows", "same_time", "time_step_ns",
         )  # fmt: skip
         return {"symbols": 1} | {name: int(self._times[name][0]) for name in names}
 
@@ -89,10 +91,15 @@ class Meter:
         return gap_figures(span, int(found["active_seconds"]), silences, self._day_ns, self._gap_ns)
 
     def _places(self) -> dict[str, list[Place]]:
+        places: dict[str, list[Place]] = {
+            "duplicate_rows": [(local, None, "") for local in self._duplicates_at]
+        }
+        return places | (self._clock_places() if self._has_local else {})
+
+    def _clock_places(self) -> dict[str, list[Place]]:
         found = self._times[0]
         steps = self._backwards[: found["exchange_backwards"]].tolist()
         places: dict[str, list[Place]] = {
-            "duplicate_rows": [(local, None, "") for local in self._duplicates_at],
             "exchange_backwards": [(local, None, f"by {spoken_ns(step)}") for local, step in steps],
             "offset_max": [(int(found["offset_max_at"]), None, spoken_ns(int(found["offset_max_ns"])))],
             "offset_jump": self._jump(),
@@ -115,13 +122,15 @@ class Meter:
         start = self._day_ns + hour * times.NS_PER_HOUR
         return [(start, start + times.NS_PER_HOUR, "")] if change else []
 
-    def _offset_figures(self) -> Figures:
+    def _clock_figures(self) -> Figures:
+        """Return what the two clocks say of each other."""
         found = self._times[0]
         low, high = int(found["offset_min_ns"]), int(found["offset_max_ns"])
         medians = [ends for _, ends in self._medians()]
         jumps = [_apart(a, b) for a, b in pairwise(medians)]
         lowest, highest = min(medians, default=(0, 0)), max(medians, default=(0, 0))
-        return {
+        names = ("same_exchange_time", "exchange_backwards", "exchange_backwards_max_ns")
+        return {name: int(found[name]) for name in names} | {
             "offset_min_ns": low, "offset_max_ns": high,
             "offset_negative": int(found["offset_negative"]), "offset_zero": int(found["offset_zero"]),
             "offset_drift_ns": _apart(lowest, highest),

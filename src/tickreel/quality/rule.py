@@ -41,6 +41,7 @@ class Rule:
     figure  the greater it is the worse is the day; with "-" before it: the less
     place   kind of the places where it is found, if that is not `figure`
     whole   of a group: judged over all symbols together, not over each
+    clocks  asked where rows have both clocks, and only there
     mild    (exchange or None for any, type) where it is never more than a note
     """
 
@@ -50,6 +51,7 @@ class Rule:
     figure: str
     place: str = ""
     whole: bool = False
+    clocks: bool = False
     mild: tuple[tuple[str | None, str], ...] = ()
 
     @property

@@ -13,6 +13,15 @@ LUMP_SHARE = 0.1
 MANY_TRADES = 10_000
 
 
+def _no_local(f: Figures) -> Found:
+    if "offset_min_ns" in f:
+        return None
+    return (
+        NOTE,
+        "no local times: how late a row arrived is not known, and all times are those of the exchange",
+    )
+
+
 def _clock(f: Figures) -> Found:
     if not f["offset_negative"]:
         return None
@@ -113,7 +122,9 @@ def _gaps(f: Figures) -> Found:
 def _bursts(f: Figures) -> Found:
     if "outliers" not in f:
         return None
-    shares = {"local": f["same_time"], "exchange": f["same_exchange_time"]}
+    shares = {"exchange": f["same_time"]}
+    if "same_exchange_time" in f:
+        shares = {"local": f["same_time"], "exchange": f["same_exchange_time"]}
     told = [
         f"{percent(count, f['rows'])} the {clock} time"
         for clock, count in shares.items()
@@ -145,19 +156,29 @@ def _duplicates(f: Figures) -> Found:
 
 
 TIME_RULES: tuple[Rule, ...] = (
-    Rule("clock", "a row is before its exchange time: warning; half of the rows: bad", _clock, "offset_negative"),
+    Rule("no_local", "rows without local times: note, and clock, one_clock, lag, drift and backwards are not judged", _no_local, "rows"),
+    Rule(
+        "clock", "a row is before its exchange time: warning; half of the rows: bad", _clock, "offset_negative", clocks=True
+    ),
     Rule(
         "one_clock",
         "both times equal on every row: warning (note where the venue sends none); on a tenth: note",
         _one_clock,
         "offset_zero",
+        clocks=True,
         mild=(("binance", "book_ticker"),),
     ),
     Rule(
-        "lag", "99th percentile of the offset from 100 ms: note; 1 s: warning; 10 s: bad", _lag, "offset_p99_ns", "offset_max"
+        "lag", "99th percentile of the offset from 100 ms: note; 1 s: warning; 10 s: bad", _lag, "offset_p99_ns", "offset_max",
+        clocks=True,
     ),
-    Rule("drift", "hourly median offset moves by 100 ms: warning; 10 s: bad", _drift, "offset_drift_ns", "offset_jump"),
-    Rule("backwards", "exchange time steps back: note; on 1 % of rows: warning", _backwards, "exchange_backwards"),
+    Rule(
+        "drift", "hourly median offset moves by 100 ms: warning; 10 s: bad", _drift, "offset_drift_ns", "offset_jump",
+        clocks=True,
+    ),
+    Rule(
+        "backwards", "exchange time steps back: note; on 1 % of rows: warning", _backwards, "exchange_backwards", clocks=True
+    ),
     Rule(
         "sparse",
         "fewer than 100 seconds of the day have rows: note, and gaps and coverage are not judged;"

@@ -90,7 +90,7 @@ def measure_segment(store: Store, segment: Segment, key: SegmentKey, gap_ns: int
         if key.grouped:
             of_symbols.add(name, figures, places)
     figures = fold(symbols) if symbols else {"rows": 0, "symbols": 0}
-    if symbols:
+    if symbols and segment.record.has_local:
         figures |= percentiles(meter.offsets, figures["offset_min_ns"], figures["offset_max_ns"])
     figures |= _provenance(segment)
     if not key.grouped:
@@ -113,6 +113,7 @@ def _measured_symbols(
     watch = _Watched(store, key)
     for block in range(len(segment.blocks)):
         columns = {name: segment.read(name, block) for name in meter.columns}
+        columns.setdefault("local_ns", columns["exchange_ns"])
         again = same_rows.look(block)
         book_rows = _book_rows(reader, segment, block) if reader else None
         if together:

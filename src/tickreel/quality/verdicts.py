@@ -38,6 +38,8 @@ def judge(
         return [Verdict("empty", WARNING, "no row: the file of this day was imported, and held none")]
     verdicts = []
     for rule in filter(only, RULES):
+        if rule.clocks and "offset_min_ns" not in figures:
+            continue
         if found := rule.look(figures):
             is_mild = not {(None, key.type), (key.exchange, key.type)}.isdisjoint(rule.mild)
             verdicts.append(Verdict(rule.name, NOTE if is_mild else found[0], found[1]))

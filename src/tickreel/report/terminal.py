@@ -49,6 +49,8 @@ def titled(view: RunView | SweepView) -> Table:
     table.add_column(style="dim")
     if view["source"]:
         table.add_row("Source", "", Text(plain(view["source"]), style="bold yellow"))
+    if (clock := view["settings"].get("clock", "local")) != "local":
+        table.add_row("Clock", "", f"{clock}: the rows have no local times")
     return table
 
 

@@ -48,6 +48,7 @@ def backtest(
     capital: float = 100_000.0,
     fee: float = 0.0004,
     latency: str | int = 0,
+    feed_latency: str | int | None = None,
     allow_short: bool = False,
     uncross: bool = False,
     every: str | int = NS_PER_DAY,
@@ -69,6 +70,7 @@ def backtest(
     start, end  half-open range of local time: ISO text (UTC), date, datetime, or a whole number: ns
     fee         fraction of notional
     latency     one way, e.g. "5ms"; every: equity sampling, e.g. "1h"; a whole number is ns
+    feed_latency  how long after its exchange time each row is seen; for feeds without local times alone
     uncross     of the books that on_book sees, drop the older side's levels where bid and ask meet or cross
     instruments  TOML file of contract facts that win over the store's (docs/INSTRUMENTS.md)
     out         folder for orders, fills, equity, metrics and report; None: a temporary one that
@@ -80,8 +82,9 @@ def backtest(
     refuse_within_load()
     settings = settings_of({
         "feed": feed, "exchange": exchange, "symbols": symbols, "start": start, "end": end, "capital": capital,
-        "fee": fee, "latency": latency, "allow_short": allow_short, "uncross": uncross, "every": every,
-        "periods": periods, "risk_free": risk_free, "instruments": instruments, "workers": workers, "jit": jit,
+        "fee": fee, "latency": latency, "feed_latency": feed_latency, "allow_short": allow_short,
+        "uncross": uncross, "every": every, "periods": periods, "risk_free": risk_free,
+        "instruments": instruments, "workers": workers, "jit": jit,
     }, parameters)  # fmt: skip
     target = path_of(out, "out") if out else None
     return run_backtest(store_at(store), reference(strategy), settings, out=target)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tickreel.books.book_kernel import BookRows
-from tickreel.books.rows import COLUMNS, RowReader
+from tickreel.books.rows import RowReader
 from tickreel.scan.plan import Stream, missing_days
 from tickreel.scan.read import StreamReader
 from tickreel.simulate.records import FAR, Rows
@@ -32,9 +32,12 @@ def changes_of(
 ) -> Iterator[Changes]:
     """Yield the changes of a range of time, block by block. Raises CorruptionError, InputError, FailedError."""
     reader = RowReader()
-    last = day_start(stream.slices[0].key.day if from_ns is None else day_of(from_ns))
-    for piece in StreamReader(store, stream, COLUMNS, from_ns=from_ns, to_ns=to_ns).pieces():
+    lag_ns = stream.lag_ns or 0
+    last = day_start(stream.slices[0].key.day if from_ns is None else day_of(from_ns - lag_ns))
+    for piece in StreamReader(store, stream, from_ns=from_ns, to_ns=to_ns).pieces():
         rows, scale = reader.read(piece.segment, piece.block)
+        if lag_ns:
+            rows = rows._replace(local_ns=rows.local_ns + lag_ns)
         day = day_start(piece.segment.meta.day)
         after_gap = day > last and bool(missing_days(stream, last, day))
         yield Changes(BookRows(*(column[piece.rows] for column in rows)), scale, after_gap)

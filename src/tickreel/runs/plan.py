@@ -1,6 +1,6 @@
 """What a run or a sweep is made of before it begins: symbols, contracts, grid and compiled code."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tickreel.simulate.compile import build
 from tickreel.simulate.strategy import Strategy, callbacks_of, timer_ns
 from tickreel.store.catalog import Store
 from tickreel.strategies.load import StrategyRef
+from tickreel.units import day_of, format_duration
 
 MAX_TIMERS = 1_000_000_000
 """Calls of on_timer a symbol; more would go on for minutes in machine code and for ever in plain Python."""
@@ -75,6 +76,8 @@ def plan_run(store: Store, strategy: type[Strategy], settings: RunSettings) -> R
     settings.check()
     settings.conventions()
     streams = scans.plan(store, question_of(settings), opened=True)
+    for stream in streams:
+        _set_clock(stream, settings.feed_latency_ns)
     grid = plan_grid(streams, settings)
     contracts, refused = _contracts(store, streams, settings)
     changes = _changes(store, streams, strategy, settings)
@@ -83,10 +86,39 @@ def plan_run(store: Store, strategy: type[Strategy], settings: RunSettings) -> R
 
 
 def question_of(settings: RunSettings) -> Question:
-    """Return what a run asks of a store."""
-    return Question(
-        "trades", settings.feed, settings.exchange, settings.symbols, settings.from_ns, settings.to_ns
-    )
+    """Return what a run asks of a store: all days with rows that it sees in its range of time."""
+    lag_ns = settings.feed_latency_ns or 0
+    from_ns, to_ns = (None if ns is None else ns - lag_ns for ns in (settings.from_ns, settings.to_ns))
+    return Question("trades", settings.feed, settings.exchange, settings.symbols, from_ns, to_ns)
+
+
+def _set_clock(stream: Stream, lag_ns: int | None) -> None:
+    """Let an opened stream be read on the local clock, with the lag that was declared for rows without one.
+
+    Raises UsageError where it is needed and missing, or given and contradicts the rows.
+    """
+    days = {part.contents.clock: part.key.day for part in stream.slices if part.contents and _has_rows(part)}
+    stream.lag_ns = lag_ns
+    whose = f"{stream.name}: rows of {stream.feed}/{stream.type}"
+    if len(days) > 1:
+        raise UsageError(
+            f"{whose} have local times on {days['local_ns']} and none on {days['exchange_ns']}, and a run has one"
+            " clock: run such days apart (--from, --to)"
+        )
+    if lag_ns is None and "exchange_ns" in days:
+        raise UsageError(
+            f"{whose} have no local times, so nothing says when a strategy would have seen them; declare how long"
+            ' after its exchange time each arrives: --feed-latency 50ms (in Python feed_latency="50ms")'
+        )
+    if lag_ns is not None and "local_ns" in days:
+        raise UsageError(
+            f"{whose} have local times, which say when each arrived: --feed-latency {format_duration(lag_ns)}"
+            " contradicts them; leave it out"
+        )
+
+
+def _has_rows(part: Slice) -> bool:
+    return part.contents is not None and part.contents.start < part.contents.stop
 
 
 def symbol_record(plan: RunPlan, stream: Stream) -> SymbolRecord:
@@ -107,12 +139,14 @@ def note_ranges(records: list[SymbolRecord], plan: RunPlan, settings: RunSetting
     streams, changes = plan.streams, plan.changes
     first_ns, last_ns = (min(one.first_ns for one in streams), max(one.last_ns for one in streams))
     asked = range_of(first_ns, last_ns, settings)
+    # Days are those of the segments.
+    lag_ns = settings.feed_latency_ns or 0
     for symbol, stream in zip(records, streams, strict=True):
-        bounds = settings.from_ns or asked[0], settings.to_ns or asked[1]
+        bounds = settings.from_ns or asked[0] - lag_ns, settings.to_ns or asked[1] - lag_ns
         symbol.missing_days = missing_days(stream, *bounds)
         if stream.name in changes:
             symbol.missing_book_days = missing_days(changes[stream.name], *bounds)
-        symbol.days = len({part.key.day for part in stream.slices})
+        symbol.days = len({part.key.day for part in stream.slices if part.key.day >= day_of(bounds[0])})
         symbol.range_ns = range_of_symbol(symbol, settings)
     ranges = [symbol.range_ns for symbol in records if symbol.range_ns]
     return (min(one[0] for one in ranges), max(one[1] for one in ranges)) if ranges else asked
@@ -156,8 +190,12 @@ def _changes(
         return {}
     found = {}
     for stream in streams:
-        question = Question(
-            CHANGES, stream.feed, stream.exchange, (stream.symbol,), settings.from_ns, settings.to_ns
+        question = replace(
+            question_of(settings),
+            type=CHANGES,
+            feed=stream.feed,
+            exchange=stream.exchange,
+            symbols=(stream.symbol,),
         )
         try:
             (changes,) = scans.plan(store, question)
@@ -169,6 +207,7 @@ def _changes(
                 f"{strategy.__name__}.on_book: {stream.name} has trades, but no rows of {CHANGES} in that time;"
                 " import them, or name other symbols"
             ) from error
+        _set_clock(changes, settings.feed_latency_ns)
         found[stream.name] = changes
     return found
 

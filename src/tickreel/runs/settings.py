@@ -23,6 +23,7 @@ class RunSettings:
 
     symbols     "BTCUSDT" or "binance:BTCUSDT"; none: all of the store
     latency_ns  one way, to the venue and back
+    feed_latency_ns  how long after its exchange time each row is seen, for rows without a local time alone
     every_ns    distance of equity samples
     uncross     drop levels of a book that on_book would see crossed or locked (docs/BOOKS.md, B5)
     parameters  of the strategy: name -> number
@@ -39,6 +40,7 @@ class RunSettings:
     capital: float = 100_000.0
     fee: float = 0.0004
     latency_ns: int = 0
+    feed_latency_ns: int | None = None
     allow_short: bool = False
     uncross: bool = False
     every_ns: int = NS_PER_DAY
@@ -61,6 +63,8 @@ class RunSettings:
         for name in ("uncross", "jit"):
             if getattr(self, name) not in (True, False):
                 raise UsageError(f"{name} {getattr(self, name)!r}: True or False")
+        if self.feed_latency_ns is not None and not 0 <= self.feed_latency_ns < NS_PER_DAY:
+            raise UsageError(f"feed_latency {self.feed_latency_ns} ns: 0 or more and less than a day")
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"workers {self.workers}: 1 or more")
 
@@ -78,6 +82,7 @@ class RunSettings:
             "capital",
             "fee",
             "latency_ns",
+            "feed_latency_ns",
             "allow_short",
             "uncross",
             "every_ns",
@@ -90,6 +95,7 @@ class RunSettings:
 
 def shown(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return name -> text for people of the settings that run.json keeps."""
+    lag_ns = settings["feed_latency_ns"]
     text = {
         "feed": settings["feed"],
         "exchange": settings["exchange"] or "all",
@@ -99,7 +105,7 @@ def shown(settings: Mapping[str, Any]) -> dict[str, str]:
         "capital": f"{settings['capital']:,.12g} for each symbol",
         "fee": f"{settings['fee']:.12g} of notional",
         "latency": f"{format_duration(settings['latency_ns'])} one way",
-        "clock": "local",
+        "clock": "local" if lag_ns is None else f"exchange + feed latency of {format_duration(lag_ns)}",
         "shorts": "allowed" if settings["allow_short"] else "not allowed",
         "crossed books": "uncrossed" if settings["uncross"] else "kept",
         "equity every": format_duration(settings["every_ns"]),
@@ -110,7 +116,8 @@ def shown(settings: Mapping[str, Any]) -> dict[str, str]:
 
 ARGUMENTS = frozenset({
     "strategy", "store", "out", "parameters", "feed", "exchange", "symbols", "start", "end", "capital", "fee",
-    "latency", "allow_short", "uncross", "every", "periods", "risk_free", "instruments", "workers", "jit",
+    "latency", "feed_latency", "allow_short", "uncross", "every", "periods", "risk_free", "instruments", "workers",
+    "jit",
 })  # fmt: skip
 """The arguments of backtest() and sweep(), which no parameter of a strategy can be called like."""
 
@@ -127,7 +134,8 @@ def settings_of(given: Mapping[str, Any], parameters: Mapping[str, Any]) -> RunS
     found = dict(given)
     for name, field_name, parse in (
         ("start", "from_ns", parse_time), ("end", "to_ns", parse_time),
-        ("latency", "latency_ns", parse_duration), ("every", "every_ns", parse_duration),
+        ("latency", "latency_ns", parse_duration), ("feed_latency", "feed_latency_ns", parse_duration),
+        ("every", "every_ns", parse_duration),
     ):  # fmt: skip
         value = found.pop(name, None)
         if value is not None:
@@ -160,6 +168,7 @@ _IN_PYTHON: dict[str, tuple[str, Callable[[Any], str]]] = {
     "from_ns": ("start", _quoted(format_time)),
     "to_ns": ("end", _quoted(format_time)),
     "latency_ns": ("latency", _quoted(format_duration)),
+    "feed_latency_ns": ("feed_latency", _quoted(format_duration)),
     "every_ns": ("every", _quoted(format_duration)),
 }
 
@@ -265,6 +274,7 @@ _TOML = {
     "capital": ("capital", float),
     "fee": ("fee", float),
     "latency": ("latency_ns", "duration"),
+    "feed_latency": ("feed_latency_ns", "duration"),
     "allow_short": ("allow_short", bool),
     "uncross": ("uncross", bool),
     "every": ("every_ns", "duration"),

@@ -166,7 +166,7 @@ def book_of(task: SymbolTask, store: Store) -> Book | None:
         return None
     book = Book(uncross=task.uncross)
     if task.from_ns is not None:
-        bring_before(book, store, task.changes, task.from_ns)
+        bring_before(book, store, task.changes, task.from_ns - (task.changes.lag_ns or 0))
     return book
 
 

@@ -19,9 +19,12 @@ def extra(module: str) -> Any:
 
 
 def arrow_schema(record_type: str, columns: tuple[str, ...] | None = None) -> Any:
-    """Return the pyarrow.Schema of a record type: exchange and symbol first, times as timestamp[ns, UTC]."""
+    """Return the pyarrow.Schema of a record type: exchange and symbol first, times as timestamp[ns, UTC].
+
+    columns  None: the type's own, without optional ones
+    """
     pa = extra("pyarrow")
-    record = RECORD_TYPES[record_type]
+    record = RECORD_TYPES[record_type].widest
     word = pa.dictionary(pa.int8(), pa.string())
     types = {
         Kind.TIME: pa.timestamp("ns", "UTC"),
@@ -31,14 +34,14 @@ def arrow_schema(record_type: str, columns: tuple[str, ...] | None = None) -> An
         Kind.ENUM: word,
         Kind.TEXT: pa.string(),
     }
-    fields = [(name, types[record.column(name).kind]) for name in columns or record.names]
+    fields = [(name, types[record.column(name).kind]) for name in columns or RECORD_TYPES[record_type].names]
     return pa.schema([("exchange", pa.string()), ("symbol", pa.string()), *fields])
 
 
 def record_batch(block: Block, record_type: str) -> Any:
     """Return a block as a pyarrow.RecordBatch; NaN, empty times and empty texts become null."""
     pa = extra("pyarrow")
-    record = RECORD_TYPES[record_type]
+    record = RECORD_TYPES[record_type].widest
     names = tuple(block.columns)
     arrays = [
         pa.repeat(pa.scalar(value, pa.string()), len(block)) for value in (block.exchange, block.symbol)

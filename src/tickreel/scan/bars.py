@@ -20,7 +20,7 @@ BAR = np.dtype(
         ("trades", "<i8"),
     ]
 )
-"""One bar: [start, start + every) of local time, UTC. Volumes are sums of `amount`, in row order;
+"""One bar: [start, start + every) of time, UTC. Volumes are sums of `amount`, in row order;
 buy_volume counts trades whose buyer was the aggressor; notional is the sum of price x amount."""
 
 COLUMNS = ("local_ns", "side", "price", "amount")
@@ -28,7 +28,7 @@ _BUY = SIDES.index("buy")
 
 
 def bars(blocks: Iterable[Block], every_ns: int) -> Iterator[np.ndarray]:
-    """Yield arrays of BAR for one symbol's trades in order of time; times without trades have no bar.
+    """Yield arrays of BAR for one symbol's trades in order of local time; times without trades have no bar.
 
     The sums are formed in row order, so that the size of the blocks does not change them.
     """

@@ -1,7 +1,7 @@
 """Many streams as one: their rows in one order, batch by batch, in bounded memory.
 
-The order is that of the local clock. Ties go by record type in schema order, exchange, symbol, feed;
-rows of one stream keep their order. It depends on nothing else: not on the order in which streams are
+The order is that of the local clock; rows without one count with their exchange time. Ties go by record type
+in schema order, exchange, symbol, feed; rows of one stream keep their order. It depends on nothing else: not on the order in which streams are
 named, on sizes of blocks or on the memory given.
 """
 
@@ -30,9 +30,9 @@ Columns = dict[str, np.ndarray]
 
 
 class Order(NamedTuple):
-    """The merged rows: local_ns int64[n], stream int32[n], row int64[n], as in `Batch`."""
+    """The merged rows: time_ns int64[n], stream int32[n], row int64[n], as in `Batch`."""
 
-    local_ns: np.ndarray
+    time_ns: np.ndarray
     stream: np.ndarray
     row: np.ndarray
 
@@ -60,14 +60,14 @@ class Batch:
     """Some rows of the merged order.
 
     streams   all streams of the merge, the same in every batch; their places are their numbers
-    local_ns  int64[n], ns UTC, non-decreasing: time of each row
+    time_ns   int64[n], ns UTC, non-decreasing: time of each row
     stream    int32[n]: number of each row's stream
     row       int64[n]: index of each row in `columns[stream]`
     columns   for each stream the columns asked for, with its rows of this batch in its own order
     """
 
     streams: tuple[Stream, ...]
-    local_ns: np.ndarray
+    time_ns: np.ndarray
     stream: np.ndarray
     row: np.ndarray
     columns: list[Columns]
@@ -87,7 +87,7 @@ def merge(
 ) -> Iterator[Batch]:
     """Return the batches of streams merged into one order; see the module for the order.
 
-    columns       record type to names, or to none; a type that is left out has all its columns
+    columns       record type to names, or to none; a type that is left out has its own columns
     budget_bytes  of decoded rows: those being merged, the batch given out and the next one. Beside it
                   there are the block decoded last and the footers of open segments. A stream whose share
                   is less than a block decodes each once for every window of it: slower, with the same
@@ -133,7 +133,7 @@ def _batches(store: Store, asked: _Asked) -> Iterator[Batch]:
 
 
 def _empty(type: str, names: tuple[str, ...]) -> Columns:
-    return {name: np.empty(0, RECORD_TYPES[type].column(name).kind.dtype) for name in names}
+    return {name: np.empty(0, RECORD_TYPES[type].widest.column(name).kind.dtype) for name in names}
 
 
 def _day(
@@ -238,7 +238,7 @@ class _Source:
 
 def _bytes(segment: Segment, name: str, ranges: list[tuple[int, slice]]) -> int:
     """Return the bytes of a value; of a text in the block where it is widest."""
-    kind = segment.record.column(name).kind
+    kind = RECORD_TYPES[segment.record.name].widest.column(name).kind
     if kind is not Kind.TEXT:
         return kind.dtype.itemsize
     place = segment.record.names.index(name)

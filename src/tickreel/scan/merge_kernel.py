@@ -55,7 +55,7 @@ def _write_run(windows, place, limit_ns, order, done):
     at = windows.head[place]
     stop = min(windows.stop[place], at + order.row.shape[0] - done)
     while at < stop and windows.times_ns[at] <= limit_ns:
-        order.local_ns[done] = windows.times_ns[at]
+        order.time_ns[done] = windows.times_ns[at]
         order.stream[done] = windows.number[place]
         order.row[done] = at - windows.first[place]
         done += 1
@@ -76,7 +76,7 @@ def _write_pair(windows, low, high, order, done):
             break
         for _ in range(safe):
             second = times_ns[b] < times_ns[a]
-            order.local_ns[done] = times_ns[b] if second else times_ns[a]
+            order.time_ns[done] = times_ns[b] if second else times_ns[a]
             order.stream[done] = windows.number[high] if second else windows.number[low]
             order.row[done] = b - windows.first[high] if second else a - windows.first[low]
             a += 0 if second else 1

@@ -19,6 +19,7 @@ class Contents:
     """What an open segment says of one symbol: its rows are [start, stop).
 
     first_ns, last_ns, fingerprint  of the whole segment; the fingerprint is that of its footer
+    clock  the column that its rows are ordered by
     """
 
     start: int
@@ -26,10 +27,12 @@ class Contents:
     first_ns: int
     last_ns: int
     fingerprint: int
+    clock: str
 
     @classmethod
     def of(cls, segment: Segment, start: int, stop: int) -> "Contents":
-        return cls(start, stop, segment.footer.first_ns, segment.footer.last_ns, segment.fingerprint)
+        footer = segment.footer
+        return cls(start, stop, footer.first_ns, footer.last_ns, segment.fingerprint, segment.record.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Stream:
     """One symbol's slices in order of time, one a day; together they are read as one sequence of rows.
 
     rows, first_ns, last_ns, fingerprint are of a plan with `opened=True`.
+    lag_ns  rows without a local clock are read as if each had arrived so long after its exchange time;
+            None: as they are, in order of exchange time and with empty local times
     """
 
     feed: str
@@ -52,6 +57,7 @@ class Stream:
     exchange: str
     symbol: str
     slices: list[Slice] = field(default_factory=list)
+    lag_ns: int | None = None
 
     @property
     def name(self) -> str:
@@ -64,13 +70,13 @@ class Stream:
 
     @property
     def first_ns(self) -> int:
-        """First time of the segments, ns UTC."""
-        return min(found.first_ns for found in self._contents())
+        """First time of the segments, ns UTC; with a lag, of arrival."""
+        return min(found.first_ns for found in self._contents()) + (self.lag_ns or 0)
 
     @property
     def last_ns(self) -> int:
-        """Last time of the segments, ns UTC."""
-        return max(found.last_ns for found in self._contents())
+        """Last time of the segments, ns UTC; with a lag, of arrival."""
+        return max(found.last_ns for found in self._contents()) + (self.lag_ns or 0)
 
     @property
     def fingerprint(self) -> str:
@@ -88,7 +94,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a store; what is left out matches all. Times are half-open, ns UTC, local clock.
+    """What is asked of a store; what is left out matches all. Times are half-open, ns UTC, on the clock of the rows.
 
     symbols  "BTCUSDT" or "binance:BTCUSDT"
     """

@@ -33,31 +33,40 @@ class Block:
 
 
 class Piece(NamedTuple):
-    """Some rows of a block of an open segment, not yet decoded."""
+    """Some rows of a block of an open segment, not yet decoded. lag_ns: as that of a Stream."""
 
     segment: Segment
     block: int
     rows: slice
     exchange: str
     symbol: str
+    lag_ns: int | None = None
 
     @property
     def last_ns(self) -> int | None:
         """Time of the last row, where that is known before it is decoded."""
         if len(self.segment.footer.names) > 1 or self.rows.stop != self.segment.rows_of(self.block):
             return None
-        return self.segment.last_times[self.block]
+        return self.segment.last_times[self.block] + (self.lag_ns or 0)
 
-    def read(self, columns: Sequence[str] | None = None) -> Block:
-        """Decode columns (None: all) into fresh arrays."""
-        names = self.segment.record.names if columns is None else columns
-        return Block(self.exchange, self.symbol, self.segment.read_columns(names, self.block, {}, self.rows))
+    def read(self, columns: Sequence[str]) -> Block:
+        """Decode columns into fresh arrays."""
+        found = self.segment.read_columns(columns, self.block, {}, self.rows)
+        if self.lag_ns is not None:
+            self.date(found)
+        return Block(self.exchange, self.symbol, found)
+
+    def date(self, columns: dict[str, np.ndarray]) -> None:
+        """Give the rows, decoded, the times of their arrival where these follow from the lag."""
+        if "local_ns" in columns and not self.segment.record.has_local:
+            times = self.segment.read("exchange_ns", self.block, columns["local_ns"], self.rows)
+            times += self.lag_ns or 0
 
 
 class StreamReader:
     """Reads one stream; buffers are kept from block to block.
 
-    columns  names in the order wanted, one or more; None: all
+    columns  names in the order wanted, one or more; None: the type's own, without optional ones
     reuse    the arrays of a block are overwritten by the next: no allocation, for engines
     """
 
@@ -73,11 +82,12 @@ class StreamReader:
     ) -> None:
         self._store = store
         self._stream = stream
-        self._record = RECORD_TYPES[stream.type]
-        self._columns = check_columns(self._record, columns)
+        self._record = RECORD_TYPES[stream.type].widest
+        self._columns = check_columns(RECORD_TYPES[stream.type], columns)
         if not self._columns:
             raise UsageError("columns is empty: name one or more, or leave it out for all")
-        self._from, self._to = from_ns, to_ns
+        lag_ns = stream.lag_ns or 0
+        self._from, self._to = (None if ns is None else ns - lag_ns for ns in (from_ns, to_ns))
         self._buffers: dict[str, np.ndarray] | None = {} if reuse else None
         self._rows = 0
 
@@ -93,19 +103,22 @@ class StreamReader:
                 continue
             segment = open_slice(self._store, part)
             found = contents(segment, part, self._stream.symbol)
-            exchange, symbol = self._stream.exchange, self._stream.symbol
+            exchange, symbol, lag_ns = self._stream.exchange, self._stream.symbol, self._stream.lag_ns
             for block, rows in row_ranges(segment, found, self._from, self._to):
-                yield Piece(segment, block, rows, exchange, symbol)
+                yield Piece(segment, block, rows, exchange, symbol, lag_ns)
 
     def read(self, piece: Piece, columns: Sequence[str] | None = None) -> Block:
         """Decode some rows; columns: of those that the reader was made for, None: all."""
         names = self._columns if columns is None else columns
         if self._buffers is None:
             return piece.read(names)
-        segment, block, rows, exchange, symbol = piece
+        segment, block, rows, exchange, symbol, lag_ns = piece
         if self._rows < segment.footer.block_rows:
             self._make_buffers(segment.footer.block_rows)
-        return Block(exchange, symbol, segment.read_columns(names, block, self._buffers, rows))
+        found = segment.read_columns(names, block, self._buffers, rows)
+        if lag_ns is not None:
+            piece.date(found)
+        return Block(exchange, symbol, found)
 
     def _make_buffers(self, rows: int) -> None:
         """Make room for blocks of so many rows in each column but texts, whose width differs."""
@@ -155,10 +168,10 @@ def row_ranges(
 
 
 def check_columns(record: RecordType, columns: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of columns to read, all for None; UsageError for one that the record type has not."""
+    """Return the names of columns to read, the type's own for None; UsageError for one that it cannot have."""
     for name in columns or ():
-        if name not in record.names:
-            raise UsageError(f"{record.name} has no column {name!r}; it has {', '.join(record.names)}")
+        if name not in record.widest.places:
+            raise UsageError(f"{record.name} has no column {name!r}; it has {', '.join(record.widest.names)}")
     return record.names if columns is None else tuple(columns)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tickreel.codecs.decimals import Decimals, parse_decimal
 from tickreel.errors import InputError
-from tickreel.schema import Allow, Column, Kind, RecordType
+from tickreel.schema import Allow, Column, Kind, RecordType, clock_of
 from tickreel.sources import csv_kernel as k
 from tickreel.sources.csv_records import Layout, NameTable, RowArrays
 
@@ -86,10 +86,16 @@ class RowBatch:
         assert isinstance(values, np.ndarray)
         return values
 
+    @property
+    def times(self) -> np.ndarray:
+        """What rows are ordered by, and days follow: int64[n], ns UTC."""
+        return self.array(clock_of(self.columns))
+
 
 class CsvParser:
     """Parses one file of one record type, fed with its bytes in order.
 
+    record      the type's own columns; once the header was read, those of the file
     check_name  is called with (exchange, symbol) of every new pair; an InputError from it sets
                 the pair's rows aside
     """
@@ -97,7 +103,6 @@ class CsvParser:
     def __init__(
         self, record: RecordType, source: str, check_name: Callable[[str, str], None] | None = None
     ) -> None:
-        self.record = record
         self.source = source
         self.names: list[tuple[str, str]] = []
         self.lines = 0
@@ -105,10 +110,8 @@ class CsvParser:
         self._bad_names: dict[int, str] = {}
         self._rest = b""
         self._header_seen = False
-        self._fields = [column for column in record.columns if column.csv]
-        self._fields.sort(key=lambda column: record.csv_header.index(column.csv or ""))
-        self._layout = _layout(record, self._fields)
-        self._rows: RowArrays | None = None
+        self._type = record
+        self._take_shape(record)
         self._table = NameTable(
             np.zeros(_NAME_BYTES, np.uint8),
             np.zeros(MAX_NAMES + 1, np.int64),
@@ -120,7 +123,7 @@ class CsvParser:
         """Yield the rows of the whole lines so far; a cut line waits for the next call.
 
         last  no more bytes follow: a last line without a line end may be cut, and is set aside
-        Raises InputError if the first line is not the type's header.
+        Raises InputError if the first line is no header of the type.
         """
         data = self._rest + data
         cut = data.rfind(b"\n") + 1
@@ -158,13 +161,23 @@ class CsvParser:
 
     def _check_header(self, line: bytes) -> None:
         found = line.removesuffix(b"\r")
-        wanted = ",".join(self.record.csv_header)
-        if found != wanted.encode():
-            text = found[:_SAMPLE].decode("utf-8", "replace")
-            raise InputError(
-                f"{self.source}: line 1 is {text!r}, {self.record.name} files begin with {wanted!r};"
-                " name the right record type with --types, or mend the file"
-            )
+        for shape in self._type.shapes:
+            if found == ",".join(shape.csv_header).encode():
+                if shape is not self.record:
+                    self._take_shape(shape)
+                return
+        text = found[:_SAMPLE].decode("utf-8", "replace")
+        raise InputError(
+            f"{self.source}: line 1 is {text!r}, {self._type.name} files begin with {_allowed(self._type)};"
+            " name the right record type with --types, or mend the file"
+        )
+
+    def _take_shape(self, record: RecordType) -> None:
+        self.record = record
+        self._fields = [column for column in record.columns if column.csv]
+        self._fields.sort(key=lambda column: record.csv_header.index(column.csv or ""))
+        self._layout = _layout(record, self._fields)
+        self._rows: RowArrays | None = None
 
     def _room(self, text_bytes: int) -> RowArrays:
         """Return arrays for the rows of so much text, used again for every piece; more rows are more batches."""
@@ -292,6 +305,13 @@ class CsvParser:
 
     def _field(self, column: Column) -> int:
         return self.record.csv_header.index(column.csv or "")
+
+
+def _allowed(record: RecordType) -> str:
+    """Return what a file of a type begins with, for people."""
+    extras = [column.csv or "" for column in record.optional]
+    after = f", or with {' and '.join(extras)} after it" if extras else ""
+    return f"{','.join(record.csv_header)!r}, or that without local_timestamp{after}"
 
 
 def _own(values: np.ndarray, good: "slice | np.ndarray") -> np.ndarray:

@@ -19,15 +19,17 @@ def header(record: RecordType) -> bytes:
     return ",".join(record.csv_header).encode() + b"\n"
 
 
-def csv_lines(segment: Segment, block: int, rows: slice, exchange: str, symbol: str) -> bytes:
-    """Return some rows of a block, all of one symbol, as CSV lines."""
+def csv_lines(
+    segment: Segment, record: RecordType, block: int, rows: slice, exchange: str, symbol: str
+) -> bytes:
+    """Return some rows of a block, all of one symbol, as CSV lines of the shape `record`."""
     from tickreel.sources.csv_text_kernel import place_cells
 
     count = rows.stop - rows.start
     cells = [_constant(f"{exchange},{symbol}", count)]
     columns = sorted(
-        (column for column in segment.record.columns if column.csv),
-        key=lambda column: segment.record.csv_header.index(column.csv or ""),
+        (column for column in record.columns if column.csv),
+        key=lambda column: record.csv_header.index(column.csv or ""),
     )
     for column in columns:
         cells.append(_cells(segment, column.name, column.kind, column.choices, block, rows))
@@ -97,6 +99,8 @@ def _long_number(integer: int, scale: int) -> bytes:
 def _cells(
     segment: Segment, name: str, kind: Kind, choices: tuple[str, ...], block: int, rows: slice
 ) -> np.ndarray:
+    if name not in segment.record.places:
+        return _constant("", rows.stop - rows.start)
     if kind is Kind.DECIMAL:
         integers, scale = segment.integers(name, block)
         return number_texts(integers[rows], scale)

@@ -7,7 +7,7 @@ import numpy as np
 
 from tickreel.codecs import CODECS
 from tickreel.errors import UsageError
-from tickreel.schema import MARKET_TYPES, RECORD_TYPES, Kind
+from tickreel.schema import MARKET_TYPES, RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.names import readings
 from tickreel.units import NS_PER_DAY, format_time
@@ -97,7 +97,7 @@ def _group_of(store: Store, groups: list[SegmentKey], name: str) -> SegmentKey |
 
 
 def describe(store: Store, keys: Iterable[SegmentKey]) -> list[dict[str, Any]]:
-    """Return, per record type, rows, bytes, and per column bytes per row, ratio and codecs.
+    """Return, per record type, rows, bytes, and per column of its segments bytes per row, ratio and codecs.
 
     ratio  bytes in memory (a text counts with its own length) to bytes stored
     """
@@ -111,40 +111,41 @@ class _Sum:
     """Sums over the segments of one record type."""
 
     def __init__(self, type: str) -> None:
-        self._record = RECORD_TYPES[type]
+        self._record = RECORD_TYPES[type].widest
         self._segments = self._rows = self._bytes = self._source_bytes = 0
         columns = len(self._record.columns)
         self._stored = np.zeros(columns, np.int64)
-        self._text = np.zeros(columns, np.int64)
+        self._memory = np.zeros(columns, np.int64)
+        self._found: set[str] = set()
         self._codecs: list[dict[str, int]] = [{} for _ in range(columns)]
 
     def add(self, store: Store, key: SegmentKey) -> None:
         segment = store.open(key)
         chunks, rows = segment.footer.chunks, segment.blocks["rows"].astype(np.int64)
+        places = [self._record.places[name] for name in segment.record.names]
         self._segments += 1
         self._rows += segment.rows
         self._bytes += segment.file_bytes
         self._source_bytes += sum(part.bytes for part in segment.meta.parts)
-        self._stored += chunks["length"].sum(axis=0).astype(np.int64)
-        self._text += (chunks["width"].astype(np.int64) * rows[:, None]).sum(axis=0)
-        for place in range(len(self._record.columns)):
-            for codec, count in zip(chunks["codec"][:, place].tolist(), rows.tolist(), strict=True):
+        self._stored[places] += chunks["length"].sum(axis=0).astype(np.int64)
+        self._memory[places] += (chunks["width"].astype(np.int64) * rows[:, None]).sum(axis=0)
+        self._found.update(segment.record.names)
+        for own, place in enumerate(places):
+            for codec, count in zip(chunks["codec"][:, own].tolist(), rows.tolist(), strict=True):
                 name = CODECS[codec].NAME
                 self._codecs[place][name] = self._codecs[place].get(name, 0) + count
 
     def document(self) -> dict[str, Any]:
         rows = max(self._rows, 1)
         columns = []
-        for place, column in enumerate(self._record.columns):
-            memory = (
-                self._text[place] if column.kind is Kind.TEXT else column.kind.dtype.itemsize * self._rows
-            )
+        for name in filter(self._found.__contains__, self._record.names):
+            place = self._record.places[name]
             stored = int(self._stored[place])
             columns.append(
                 {
-                    "column": column.name, "bytes": stored, "bytes_per_row": stored / rows,
-                    "share": stored / max(self._bytes, 1), "ratio": float(memory) / max(stored, 1),
-                    "codecs": {name: count / rows for name, count in sorted(self._codecs[place].items())},
+                    "column": name, "bytes": stored, "bytes_per_row": stored / rows,
+                    "share": stored / max(self._bytes, 1), "ratio": float(self._memory[place]) / max(stored, 1),
+                    "codecs": {codec: count / rows for codec, count in sorted(self._codecs[place].items())},
                 }
             )  # fmt: skip
         return {

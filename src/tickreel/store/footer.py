@@ -3,6 +3,7 @@
 A run opens thousands of segments, so each check is a few operations on whole tables.
 """
 
+import dataclasses
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from tickreel.store.format import (
     MAX_SYMBOLS,
     SYMBOL,
     Meta,
+    column_table,
 )
 
 _HEAD = struct.Struct("<QqqIIIIII")
@@ -99,53 +101,66 @@ def unpack_footer(data: bytes, data_end: int, name: str) -> Footer:
             f"{head.symbols} symbols and a description of {head.meta_bytes} bytes, {MAX_SYMBOLS} and"
             f" {MAX_META_BYTES} are allowed"
         )
-    meta, record = _read_meta(memoryview(data)[meta_at:], bad)
-    if data[columns_at:blocks_at] != _columns_of(record.name):
-        _refuse_columns(np.frombuffer(data, COLUMN, head.columns, columns_at), record, bad)
+    meta, shape = _read_meta(memoryview(data)[meta_at:], bad)
+    if data[columns_at:blocks_at] != shape.table:
+        shape = _other_shape(np.frombuffer(data, COLUMN, head.columns, columns_at), shape.record, bad)
     blocks = np.frombuffer(data, BLOCK, head.blocks, blocks_at)
     chunks = np.frombuffer(data, CHUNK, head.blocks * head.columns, chunks_at)
     symbols = np.frombuffer(data, SYMBOL, head.symbols, symbols_at)
     _check_rows(blocks, head, bad)
     _check_places(chunks, data_end, bad)
     chunks = chunks.reshape(head.blocks, head.columns)
-    _check_kinds(chunks, record, bad)
+    _check_kinds(chunks, shape, bad)
     names = _read_names(symbols, data[names_at:meta_at], head.rows, bad)
     if len(names) == 1 and (blocks["first_ns"][1:] < blocks["last_ns"][:-1]).any():
         raise bad("times of blocks go backwards")
     return Footer(
-        head.rows, head.first_ns, head.last_ns, head.block_rows, record, blocks, chunks, symbols, names, meta
-    )
+        head.rows, head.first_ns, head.last_ns, head.block_rows, shape.record, blocks, chunks, symbols, names,
+        meta,
+    )  # fmt: skip
 
 
-def _read_meta(data: memoryview, bad: _Bad) -> tuple[Meta, RecordType]:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a footer with these columns is compared with.
+
+    table  its table of columns
+    good   rows of words of chunks that were checked before: segments have few different ones
+    """
+
+    record: RecordType
+    table: bytes
+    good: set[tuple[int, ...]] = dataclasses.field(default_factory=set)
+
+
+@cache
+def _shapes(type_name: str) -> tuple[_Shape, ...]:
+    """Return what footers of a record type may be, its own columns first."""
+    return tuple(_Shape(one, column_table(one).tobytes()) for one in RECORD_TYPES[type_name].shapes)
+
+
+def _read_meta(data: memoryview, bad: _Bad) -> tuple[Meta, _Shape]:
     try:
         meta = msgspec.json.decode(data, type=Meta)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad(f"description: {error}") from None
-    record = RECORD_TYPES.get(meta.type)
-    if record is None:
+    if meta.type not in RECORD_TYPES:
         raise bad(f"unknown record type {meta.type!r}")
-    return meta, record
+    return meta, _shapes(meta.type)[0]
 
 
-@cache
-def _columns_of(type_name: str) -> bytes:
-    """Return the table of columns that a footer of this record type has."""
-    record = RECORD_TYPES[type_name]
-    table = np.zeros(len(record.columns), COLUMN)
-    table["name"] = [column.name.encode() for column in record.columns]
-    table["kind"] = [KIND_CODES[column.kind] for column in record.columns]
-    return table.tobytes()
-
-
-def _refuse_columns(columns: np.ndarray, record: RecordType, bad: _Bad) -> None:
-    """Raise for a table of other columns; bytes that nobody uses may differ."""
-    wanted = [(column.name, KIND_CODES[column.kind]) for column in record.columns]
-    if len(columns) != len(wanted):
-        raise bad(f"{len(columns)} columns where {record.name} has {len(wanted)}")
+def _other_shape(columns: np.ndarray, record: RecordType, bad: _Bad) -> _Shape:
+    """Return the shape with these names and kinds; bytes that nobody uses may differ."""
+    if len(columns) > len(record.widest.columns):
+        raise bad(f"{len(columns)} columns where {record.name} has {len(record.widest.columns)} at most")
     found = list(zip(columns["name"].tolist(), columns["kind"].tolist(), strict=True))
-    if found != [(name.encode(), kind) for name, kind in wanted]:
-        raise bad(f"columns {found} where {record.name} has {wanted}")
+    for shape in _shapes(record.name):
+        if found == [(column.name.encode(), KIND_CODES[column.kind]) for column in shape.record.columns]:
+            return shape
+    wanted = [(column.name, KIND_CODES[column.kind]) for column in record.columns]
+    allowed = ", or these without local_ns" if record.is_market else ""
+    allowed += "".join(f", or with {column.name} after them" for column in record.optional)
+    raise bad(f"columns {found} where {record.name} has {wanted}{allowed}")
 
 
 def _check_rows(blocks: np.ndarray, head: _Head, bad: _Bad) -> None:
@@ -180,18 +195,16 @@ def _check_places(chunks: np.ndarray, data_end: int, bad: _Bad) -> None:
         raise bad("chunks overlap or leave gaps")
 
 
-_good_kinds: dict[str, set[tuple[int, ...]]] = {}
-"""Rows of such words that were checked before, by record type: segments have few different ones."""
 _MOST_GOOD = 10_000
 
 
-def _check_kinds(chunks: np.ndarray, record: RecordType, bad: _Bad) -> None:
-    good = _good_kinds.setdefault(record.name, set())
+def _check_kinds(chunks: np.ndarray, shape: _Shape, bad: _Bad) -> None:
+    record, good = shape.record, shape.good
     words = chunks.view("<u4").reshape(*chunks.shape, _CHUNK_WORDS)
     found = set(map(tuple, words[:, :, _KINDS].tolist()))
     if found <= good:
         return
-    allowed = _allowed(record.name)
+    allowed = _allowed(record)
     columns = np.arange(len(record.columns))
     fits = np.ones(chunks.shape, bool)
     for field, table in allowed.items():
@@ -207,9 +220,9 @@ def _check_kinds(chunks: np.ndarray, record: RecordType, bad: _Bad) -> None:
 
 
 @cache
-def _allowed(type_name: str) -> dict[str, np.ndarray]:
+def _allowed(record: RecordType) -> dict[str, np.ndarray]:
     """Return, for each one-byte field of a chunk, bool[columns, 256]: which bytes may stand there."""
-    columns = RECORD_TYPES[type_name].columns
+    columns = record.columns
     tables = {field: np.zeros((len(columns), 256), bool) for field in ("codec", "scale", "nulls", "width")}
     for place, column in enumerate(columns):
         decimal, text = column.kind is Kind.DECIMAL, column.kind is Kind.TEXT

@@ -103,11 +103,13 @@ class Part(msgspec.Struct, frozen=True):
     bytes: int
     rows: int
     interval: tuple[int, int] | None
-    """[first, last + 1) of local time in ns; None if there are no rows."""
+    """[first, last + 1) of the times that rows are ordered by, in ns; None if there are no rows."""
     lines: int = 0
     """Data lines of the whole source, this segment's and others', set aside or not."""
     set_aside: dict[str, Finding] = {}
     odd: dict[str, Finding] = {}
+    optional: list[str] = []
+    """Optional columns that the source had; none if there are no rows."""
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -199,9 +201,7 @@ def pack_footer(
 
     Raises UsageError if the blocks are so many that no reader would take the footer.
     """
-    columns = np.zeros(len(record.columns), COLUMN)
-    columns["name"] = [column.name.encode() for column in record.columns]
-    columns["kind"] = [KIND_CODES[column.kind] for column in record.columns]
+    columns = column_table(record)
     names = [name.encode() for name, _ in symbols]
     table = np.zeros(len(symbols), SYMBOL)
     table["rows"] = [rows for _, rows in symbols]
@@ -224,6 +224,14 @@ def pack_footer(
             f" {len(footer)} bytes, {MAX_FOOTER_BYTES} are allowed; use larger blocks"
         )
     return footer
+
+
+def column_table(record: RecordType) -> np.ndarray:
+    """Return COLUMN[n]: the footer's table of the columns of a shape."""
+    columns = np.zeros(len(record.columns), COLUMN)
+    columns["name"] = [column.name.encode() for column in record.columns]
+    columns["kind"] = [KIND_CODES[column.kind] for column in record.columns]
+    return columns
 
 
 def _refuse_too_much(meta: Meta, symbols: int, meta_bytes: int) -> None:

@@ -19,7 +19,7 @@ from tickreel.codecs.decimals import (
     from_integers,
 )
 from tickreel.errors import CorruptionError, InputError
-from tickreel.schema import GROUPS, NULL_TIME, Kind
+from tickreel.schema import GROUPS, NULL_TIME, RECORD_TYPES, Kind, RecordType
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.format import (
     AGAIN,
@@ -56,16 +56,17 @@ def merge(
 ) -> int:
     """Write a durable segment of the rows of all parts to `path`; return the rows.
 
-    The parts' intervals must be disjoint. The result depends on the parts alone, not on the order
-    in which they came or on how they lay in their segments.
+    The parts' intervals must be disjoint, and all with rows on one clock. The result depends on the parts
+    alone, not on the order in which they came or on how they lay in their segments: it has the optional
+    columns that one of them has.
     """
     ordered = sorted(sources, key=lambda source: (source.part.interval or (0, 0), source.part.source))
     parts = [source.part for source in ordered]
     meta = Meta(key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, parts)
     symbols = sorted({name for source in ordered for name in source.segment.footer.names}, key=str.encode)
-    readers = [_PartRows(source) for source in ordered]
+    record = _shape_of(key.type, ordered)
+    readers = [_PartRows(source, record) for source in ordered]
     directory = []
-    record = ordered[0].segment.record
     with SegmentWriter(path, record, block_rows=block_rows, optimise=optimise) as writer:
         for symbol in symbols:
             before = writer.rows
@@ -77,6 +78,13 @@ def merge(
         rows = writer.rows
         writer.finish(meta, directory)
     return rows
+
+
+def _shape_of(type: str, sources: list[Source]) -> RecordType:
+    """Return the columns of the rows of some parts; parts without rows have no say."""
+    local = all(source.segment.record.has_local for source in sources if source.part.rows)
+    named = {name for source in sources for name in source.part.optional}
+    return RECORD_TYPES[type].shape(named.intersection(RECORD_TYPES[type].widest.extras), local=local)
 
 
 def verify(segment: Segment) -> Iterator[str]:
@@ -216,6 +224,8 @@ def _wrong_parts(segment: Segment) -> Iterator[str]:
                 yield f"its part {part.source!r} has {count} {name}"
         if segment.record.is_market and (part.interval is None) != (part.rows == 0):
             yield f"its part {part.source!r} has {part.rows} rows and the interval {part.interval}"
+        if unknown := set(part.optional) - set(segment.record.extras):
+            yield f"its part {part.source!r} has {', '.join(sorted(unknown))}, and the segment has not"
         if part.interval and not NULL_TIME <= part.interval[0] < part.interval[1] <= -NULL_TIME:
             yield f"its part {part.source!r} lasts from {part.interval[0]} to {part.interval[1]}"
 
@@ -229,6 +239,9 @@ def _wrong_description(segment: Segment) -> Iterator[str]:
         days = (day_of(footer.first_ns), day_of(footer.last_ns))
         if days != (meta.day, meta.day):
             yield f"it is of {meta.day} and its rows of {days[0]} to {days[1]}"
+    unsaid = set(segment.record.extras).difference(*(part.optional for part in meta.parts))
+    if meta.parts and unsaid:
+        yield f"it has {', '.join(sorted(unsaid))}, and none of its parts has"
     if meta.parts and sum(part.rows for part in meta.parts) != segment.rows:
         yield f"its parts have {sum(part.rows for part in meta.parts)} rows, the segment {segment.rows}"
     intervals = sorted(part.interval for part in meta.parts if part.interval)
@@ -241,8 +254,9 @@ def _wrong_description(segment: Segment) -> Iterator[str]:
 class _PartRows:
     """The rows of a part, symbol by symbol: the last block is kept, for the next symbols lie in it too."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, record: RecordType) -> None:
         self._segment, self._part = source
+        self._names = record.names
         self._block = -1
         self._columns: dict[str, np.ndarray | Decimals] = {}
 
@@ -263,14 +277,15 @@ class _PartRows:
 
     def _read(self, block: int) -> "dict[str, np.ndarray | Decimals]":
         if block != self._block:
-            names = self._segment.record.names
-            self._columns = {name: _stored(self._segment, name, block) for name in names}
+            self._columns = {name: _stored(self._segment, name, block) for name in self._names}
             self._block = block
         return self._columns
 
 
 def _stored(segment: Segment, name: str, block: int) -> "np.ndarray | Decimals":
     """Return a column of a block as the writer wants it, decimals with their digits."""
+    if name not in segment.record.places:
+        return from_integers(np.full(segment.rows_of(block), NULL_MANTISSA), 0)
     if segment.record.column(name).kind is not Kind.DECIMAL:
         return segment.read(name, block)
     integers, scale = segment.integers(name, block)

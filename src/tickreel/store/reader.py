@@ -12,7 +12,7 @@ import numpy as np
 from tickreel.codecs import CODECS, patched
 from tickreel.codecs.decimals import FLOAT_BITS, INVERSES, POWERS
 from tickreel.errors import CorruptionError, disk_error
-from tickreel.schema import Kind, RecordType
+from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType
 from tickreel.store import format as fmt
 from tickreel.store.footer import Footer, unpack_footer
 
@@ -119,6 +119,7 @@ class Segment:
         out   a buffer of that dtype with room for the rows (not for TEXT); what is returned is
               its beginning
         rows  [start, stop) within the block, None: all of them
+        A column that the type may have and this segment has not is empty in every row.
         Raises CorruptionError, ValueError if `out` is too short.
         """
         return self.read_columns((column,), block, {} if out is None else {column: out}, rows)[column]
@@ -131,7 +132,11 @@ class Segment:
         start, count = (0, total) if rows is None else _span(rows, total)
         found = {}
         for name in columns:
-            place = self._places[name]
+            try:
+                place = self._places[name]
+            except KeyError:
+                found[name] = self._absent(name, count, outs.get(name))
+                continue
             kind, chunk = self._kinds[place], self._chunk(place, block)
             out = outs.get(name)
             if kind is Kind.TEXT:
@@ -160,6 +165,13 @@ class Segment:
             integers = self._integers(len(out))
             self._decode(place, block, chunk, total, start, integers)
             to_floats(integers, _POWERS[scale], _INVERSES[scale], chunk[_NULLS] != 0, out)
+
+    def _absent(self, column: str, count: int, out: np.ndarray | None) -> np.ndarray:
+        """Return the cells of a column that is not stored: times, or decimals."""
+        kind = RECORD_TYPES[self.record.name].widest.column(column).kind
+        out = np.empty(count, kind.dtype) if out is None else out[:count]
+        out[:] = NULL_TIME if kind is Kind.TIME else np.nan
+        return out
 
     def landmarks(self, column: str, block: int) -> tuple[int, np.ndarray]:
         """Return (n, values of the rows n, 2n, 3n ... of a column of int64) as far as they are known undecoded."""
