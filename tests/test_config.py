@@ -147,7 +147,7 @@ def test_a_provider_that_is_switched_off_is_refused_by_its_variable(word: str, u
         ("[holysheep.types.trades]\nspan = '1ms'", "span = '1ms': a duration of 1s or more"),
         ("[holysheep.types.trades]\nrow_time = 'min'", "row_time = 'min': 's', 'ms', 'us', 'ns', 'iso' or 'magnitude'"),
         ("[holysheep.types.trades]\npaging = 'cursor'", "[holysheep.types.trades.request] cursor = '': the field of"),
-        ("[holysheep.types.trades.columns]\nqty = 'q'", "qty = 'q': only columns of trades (timestamp, local_timestamp,"),
+        ("[holysheep.types.trades.columns]\nqty = 'q'", "qty = 'q': only columns of trades (exchange, symbol, timestamp,"),
         ("[holysheep.types.trades.columns]\ntimestamp = ''", "timestamp = '': the field with the exchange's time"),
         ("[holysheep.types.trades.optional]\nprice = 'p'", "price = 'p': no column of the type itself"),
         ("[holysheep.types.trades.request]\nto = 'x'", "[holysheep.types.trades.request] 'to' is no key"),

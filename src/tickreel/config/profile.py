@@ -134,7 +134,8 @@ class History(Struct, frozen=True):
     span      longest range of one request
     rows, next  dotted paths into the answer; rows "": the answer is the list
     row_time  of timestamp and local_timestamp; magnitude: 10 digits are s, 13 ms, 16 us, 19 ns, others refused
-    columns   Tardis' CSV column = the row's field; a column without one is empty
+    columns   Tardis' CSV column = the row's field; a column without one is empty, exchange and symbol are those
+              asked for unless a row has others
     optional  column that Tardis' type lacks = the row's field
     words     the row's word of side, is_snapshot or type = Tardis' word; others go on as they are, and are counted
     """
@@ -228,8 +229,8 @@ def _check_history(type: str, history: History, path: tuple[str, ...], origin: O
         raise wrong(path, {}, f"only tables of record types ({', '.join(MARKET_TYPES)})", origin)
     header = RECORD_TYPES[type].csv_header
     for column in history.columns:
-        if column not in header[2:]:
-            allowed = f"only columns of {type} ({', '.join(header[2:])})"
+        if column not in header:
+            allowed = f"only columns of {type} ({', '.join(header)})"
             raise wrong((*path, "columns", column), history.columns[column], allowed, origin)
     if not history.columns.get("timestamp"):
         raise wrong((*path, "columns", "timestamp"), "", "the field with the exchange's time", origin)

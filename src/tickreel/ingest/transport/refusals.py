@@ -1,7 +1,6 @@
 """What a refusal says to a person: who, which address, what the provider said, which key, what to do next; pure."""
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,6 +9,7 @@ from tickreel.config import Key, Profile
 from tickreel.config.keys import looked_for, renewal
 from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError
 from tickreel.ingest.transport.retry import Why
+from tickreel.sources.relay import at_path
 
 _MOST_SAID = 300
 
@@ -56,13 +56,6 @@ def message_of(body: bytes, paths: Iterable[str], key: Key | None) -> str:
         text = "an HTML page"
     hidden = key.hide_in(text) if key else text
     return "".join(letter if letter.isprintable() else " " for letter in hidden)[:_MOST_SAID]
-
-
-def at_path(document: Any, path: str) -> Any:
-    """Return what lies at a dotted path of JSON, None if nothing does; "" is the document."""
-    for name in path.split(".") if path else ():
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
 
 
 def shown_url(url: str) -> str:
