@@ -13,6 +13,7 @@ from tickreel.cli import (
     downloading,
     importing,
     instruments,
+    provider,
     quality,
     reading,
     running,
@@ -59,6 +60,7 @@ for _name, _function in (
 ):
     app.command(_name)(_function)
 app.add_typer(instruments.app, name="instruments")
+app.add_typer(provider.app, name="provider")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,8 +1,8 @@
 """`tickreel download`: days of a provider into the store."""
 
+import re
 import time
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -147,6 +147,9 @@ def report_download(summary: Any, *, quiet: bool) -> None:
         note(f"no order book: {problem}")
 
 
+_NAMED = 5
+"""Symbols that a line about what is missing names."""
+_URL = re.compile(r"https?://[^ ]+")
 _WORDS = {
     "imported": "imported", "there": "there already", "empty": "without rows", "missing": "missing",
     "refused": "refused", "failed": "failed",
@@ -154,10 +157,13 @@ _WORDS = {
 
 
 def _problems(days: list[Any]) -> Iterator[str]:
-    """Yield a line for each symbol and type: which days, and what was said of the first."""
-    days = sorted(days, key=lambda day: (day.file.type, day.file.symbol, day.file.day))
-    for (type_, symbol), found in groupby(days, key=lambda day: (day.file.type, day.file.symbol)):
-        some = list(found)
-        first, last = some[0].file.day, some[-1].file.day
-        when = first if len(some) == 1 else f"{len(some):,} days from {first} to {last}"
-        yield f"{type_} {symbol}, {when}: {some[0].error}"
+    """Yield a line for all days about which the same was said, whatever the address: which, and what of the first."""
+    said: dict[str, list[Any]] = {}
+    for day in days:
+        said.setdefault(_URL.sub("", day.error), []).append(day)
+    for some in said.values():
+        names = list(dict.fromkeys(f"{day.file.type} {day.file.symbol}" for day in some))
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        first, last = (pick(day.file.day for day in some) for pick in (min, max))
+        when = first if first == last else f"{counted(len(some), 'day')} from {first} to {last}"
+        yield f"{', '.join(names[:_NAMED])}{more}, {when}: {some[0].error}"
