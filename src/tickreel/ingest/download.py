@@ -78,7 +78,7 @@ def download(
             waiting = folder.waiting(lacking)
             fetching = Fetching(
                 profile, key, [file for file in lacking if file not in waiting], folder.path,
-                parallel=settings.parallel or profile.limits.parallel,
+                parallel=settings.parallel or profile.limits.parallel, durable=settings.keep_files is not None,
             )  # fmt: skip
             job = DownloadJob(store, settings, folder=folder, fetching=fetching, show=show)
             reports |= job.run(waiting)

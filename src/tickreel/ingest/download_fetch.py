@@ -1,4 +1,4 @@
-"""Many days at a time from a provider to files in a folder, each whole and durable when it has its name."""
+"""Many days at a time from a provider to files in a folder, each whole when it has its name."""
 
 import asyncio
 import os
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tickreel.config import Key, Profile
-from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, TickreelError, disk_error
+from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, disk_error
 from tickreel.ingest import history_files
 from tickreel.ingest.transport import Client, open_client
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import sync_file
 
 PART = ".part"
-MOST_WAITING = 64
-"""Days that may wait for their import: so much a download runs ahead, and leaves lying when it is killed."""
+_AHEAD_BYTES = 2 << 30
+"""What may wait for its import: so far a download runs ahead, and so much it leaves lying when it is killed."""
+_LEAST_BYTES = 1 << 18
+"""A day counts for as much at least: small ones are not to wait by the ten thousand."""
 
 FetchDay = Callable[[Client, DayFile, Path], Awaitable[int]]
 FETCHERS: dict[str, FetchDay] = {"tardis": history_files.fetch_day}
@@ -35,17 +37,17 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A day that did not come; asked: whether it was asked for at all."""
+    """A day that did not come, or was not asked for."""
 
     file: DayFile
-    error: TickreelError
-    asked: bool = True
+    error: NetworkError
 
 
 class Fetching:
     """Fetches days; used by one thread with a loop, whose results another takes from `results`.
 
-    results  Arrived or Lost of every day, then None; it holds at most some: then fetching waits
+    durable  files are to outlive a power cut
+    results  Arrived or Lost of every day, then None; where many bytes wait, no other day is begun
     bytes    that came so far
     """
 
@@ -57,6 +59,7 @@ class Fetching:
         path_of: Callable[[DayFile], Path],
         *,
         parallel: int,
+        durable: bool = False,
     ) -> None:
         self.results: queue.SimpleQueue[Arrived | Lost | None] = queue.SimpleQueue()
         self.bytes = 0
@@ -65,28 +68,37 @@ class Fetching:
         self._files = deque(files)
         self._path_of = path_of
         self._parallel = parallel
-        self._stopped: TickreelError | None = None
+        self._durable = durable
+        self._waiting_bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._stopped: QuotaError | None = None
         self._refused: RefusedError | None = None
 
     async def run(self) -> None:
         """Fetch all; what goes wrong with one day is that day's result."""
-        self._room = asyncio.Semaphore(MOST_WAITING)
         self._loop = asyncio.get_running_loop()
         try:
             async with open_client(self._profile, self._key) as client:
                 await self._leave_out(client)
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._parallel, len(self._files))):
-                        group.create_task(self._work(client))
+                        group.create_task(self._work(client, group))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
             self.results.put(None)
 
-    def taken(self, count: int) -> None:
-        """Say, from any thread, that so many results have been dealt with."""
-        for _ in range(count):
-            self._loop.call_soon_threadsafe(self._room.release)
+    def taken(self, results: Sequence[Arrived | Lost]) -> None:
+        """Say, from another thread, that some results have been dealt with."""
+        self._loop.call_soon_threadsafe(self._make_room, -sum(_weight(result) for result in results))
+
+    def _make_room(self, change: int) -> None:
+        self._waiting_bytes += change
+        if self._waiting_bytes < _AHEAD_BYTES:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def _leave_out(self, client: Client) -> None:
         """Take out the days that the provider says it does not have."""
@@ -96,54 +108,74 @@ class Fetching:
         for _ in range(len(self._files) if there else 0):
             file = self._files.popleft()
             if why := there.refuses(file) if there else "":
-                await self._give(
-                    Lost(file, MissingError(f"{self._profile.name} has no {file}: {why}"), asked=False)
-                )
+                self._give(Lost(file, MissingError(f"{self._profile.name} has no {file}: {why}")))
             else:
                 self._files.append(file)
 
-    async def _work(self, client: Client) -> None:
-        while self._files:
+    async def _work(self, client: Client, group: asyncio.TaskGroup) -> None:
+        while await self._room.wait() and self._files:
             file = self._files.popleft()
-            error = self._known_answer(file)
-            await self._give(Lost(file, error, asked=False) if error else await self._fetch(client, file))
+            try:
+                if error := self._known_answer(file):
+                    raise error
+                part = self._part_of(file)
+                size = await FETCHERS[self._profile.kind](client, file, part)
+            except NetworkError as error:
+                self._learn(error)
+                self._give(Lost(file, error))
+            else:
+                self.bytes += size
+                arrived = Arrived(file, self._path_of(file), size)
+                if self._durable:
+                    # The disk is waited for while the next day is on its way.
+                    group.create_task(self._keep(part, arrived))
+                else:
+                    self._name(part, arrived)
 
-    def _known_answer(self, file: DayFile) -> TickreelError | None:
+    async def _keep(self, part: Path, arrived: Arrived) -> None:
+        await asyncio.to_thread(_make_durable, part)
+        self._name(part, arrived)
+
+    def _name(self, part: Path, arrived: Arrived) -> None:
+        try:
+            os.rename(part, arrived.path)
+        except OSError as error:
+            raise disk_error(error, f"writing {arrived.path}") from error
+        self._give(arrived)
+
+    def _part_of(self, file: DayFile) -> Path:
+        path = self._path_of(file)
+        return path.with_name(path.name + PART)
+
+    def _learn(self, error: NetworkError) -> None:
+        """Keep what an error says of days that were not asked for yet."""
+        if isinstance(error, RefusedError):
+            self._refused = error
+        if isinstance(error, QuotaError):
+            self._stopped = error
+
+    def _known_answer(self, file: DayFile) -> NetworkError | None:
         """Return what would be answered, where that is known without asking."""
         if self._stopped:
             return self._stopped
         # Without a key only the first day of a month is free, and the first refusal has said so.
         return self._refused if self._key is None and not file.day.endswith("-01") else None
 
-    async def _fetch(self, client: Client, file: DayFile) -> Arrived | Lost:
-        path = self._path_of(file)
-        part = path.with_name(path.name + PART)
-        try:
-            count = await FETCHERS[self._profile.kind](client, file, part)
-            await asyncio.to_thread(_make_durable, part, path)
-        except NetworkError as error:
-            part.unlink(missing_ok=True)
-            if isinstance(error, RefusedError):
-                self._refused = error
-            if isinstance(error, QuotaError):
-                self._stopped = error
-            return Lost(file, error)
-        self.bytes += count
-        return Arrived(file, path, count)
-
-    async def _give(self, result: Arrived | Lost) -> None:
-        await self._room.acquire()
+    def _give(self, result: Arrived | Lost) -> None:
+        self._make_room(_weight(result))
         self.results.put(result)
 
 
-def _make_durable(part: Path, path: Path) -> None:
-    """Give a fetched file its name once its bytes are on the disk: an empty one would pass for a day without rows."""
+def _weight(result: Arrived | Lost) -> int:
+    return max(result.bytes, _LEAST_BYTES) if isinstance(result, Arrived) else 0
+
+
+def _make_durable(path: Path) -> None:
     try:
-        fd = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            sync_file(fd, str(part))
-        finally:
-            os.close(fd)
-        os.rename(part, path)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise disk_error(error, f"writing {path}") from error
+        raise disk_error(error, f"opening {path}") from error
+    try:
+        sync_file(fd, str(path))
+    finally:
+        os.close(fd)

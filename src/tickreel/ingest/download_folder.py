@@ -1,14 +1,14 @@
 """Where fetched files lie until they are imported, and the lock of who fetches them."""
 
-import contextlib
 import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tickreel.errors import LockedError, disk_error
+from tickreel.errors import InputError, LockedError, ReadError, disk_error
 from tickreel.ingest.download_fetch import PART
 from tickreel.ingest.download_plan import is_covered
+from tickreel.ingest.files import TextFile
 from tickreel.sources.tardis_http import DayFile
 from tickreel.sources.tardis_names import read_name
 from tickreel.store import disk
@@ -21,7 +21,8 @@ _LOCK = ".lock"
 class Folder:
     """The folder of one provider's downloads in a store, used as `with`: one download at a time has it.
 
-    A file has its name here once it is whole, so what a killed download leaves is imported by the next.
+    A file has its name here once it is whole, so what a killed download leaves is imported by the next. After a
+    power cut it may be empty or torn all the same, so it is looked at again.
     keep  the user's folder in which files lie and stay instead
     """
 
@@ -61,11 +62,8 @@ class Folder:
 
     def waiting(self, files: Sequence[DayFile]) -> dict[DayFile, int]:
         """Return those of some days whose files are there, with their bytes."""
-        found = {}
-        for file in files:
-            with contextlib.suppress(FileNotFoundError):
-                found[file] = self.path(file).stat().st_size
-        return found
+        sizes = {file: _whole_bytes(self.path(file)) for file in files}
+        return {file: size for file, size in sizes.items() if size}
 
     def done_with(self, file: DayFile) -> None:
         """Remove a day's file, unless the user keeps it."""
@@ -84,3 +82,14 @@ class Folder:
                 )
             ):
                 path.unlink(missing_ok=True)
+
+
+def _whole_bytes(path: Path) -> int:
+    """Return the size of a file that is there and unpacks to its end, else 0: then it is fetched anew."""
+    text = TextFile(path)
+    try:
+        for _ in text.pieces():
+            pass
+    except (InputError, ReadError):
+        return 0
+    return text.file_bytes

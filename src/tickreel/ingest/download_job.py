@@ -118,7 +118,7 @@ class DownloadJob:
             while batch := self._next_batch():
                 self._note_lost([lost for lost in batch if isinstance(lost, Lost)])
                 self._import(executor, [arrived for arrived in batch if isinstance(arrived, Arrived)])
-                self._fetching.taken(len(batch))
+                self._fetching.taken(batch)
             fetched.result()
         if self._keys:
             with self._writing() as writing:

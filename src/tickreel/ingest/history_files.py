@@ -70,5 +70,8 @@ def open_new(path: Path) -> Iterator[int]:
         raise disk_error(error, f"creating {path}") from error
     try:
         yield fd
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(fd)
