@@ -431,6 +431,23 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "download": [
             ("--exchange", "binance-futures", "--symbols", "BTCUSDT,NOUSDT", *day, "--store", folder / "got")
         ],
+        "raw": [
+            (
+                "--exchange",
+                "binance",
+                "--channels",
+                "trade",
+                "--symbols",
+                "btcusdt",
+                *span,
+                "--cache",
+                folder / "cache",
+            )
+            for span in (
+                ("--from", "2024-01-02", "--to", "2024-01-02T00:03"),
+                ("--from", "2200-01-02", "--to", "2200-01-02T00:01"),
+            )
+        ],
         "provider list": [()],
         "provider show": [("holysheep",)],
         "provider test": [("tardis",)],
@@ -484,7 +501,7 @@ def test_json_keys_are_the_documented_ones(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as stack:
-        if command.split()[0] in ("download", "provider"):
+        if command.split()[0] in ("download", "raw", "provider"):
             server = stack.enter_context(ProviderServer([market_files]))
             for name, value in {
                 **server.environment,

@@ -70,11 +70,7 @@ def wanted(days: int = 12, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"), fi
 def get(
     server: ProviderServer, store: Path, asked: Wanted, key: str = KEY, config: str = "", **settings: Any
 ) -> DownloadSummary:
-    environment = {**server.environment, "TARDIS_API_KEY": key, "XDG_CONFIG_HOME": "/nowhere"}
-    if config:
-        path = store.with_suffix(".toml")
-        path.write_text(config)
-        environment["TICKREEL_CONFIG"] = str(path)
+    environment = {**server.hurried(store.parent, config), "TARDIS_API_KEY": key}
     settings = {"workers": 1, **settings}
     return download(Store(store), asked, DownloadSettings(**settings), environment=environment)
 
@@ -240,7 +236,7 @@ def test_a_day_that_stays_broken_leaves_nothing(server: ProviderServer, tmp_path
     for day, fault in zip(DAYS, BROKEN, strict=True):
         if fault is not BROKEN[-2]:
             server.fail(f"{day.replace('-', '/')}/BTCUSDT", fault, times=9)
-    config = "[tardis.limits]\ntries = 2\n"
+    config = "tries = 2\n"
     summary = get(server, tmp_path / "a", wanted(12, ("BTCUSDT",)), config=config)
     assert counted(summary) == {"imported": 1, "failed": 11}
     assert [key.day for key in Store(tmp_path / "a").find()] == [DAYS[10]]
@@ -354,7 +350,7 @@ def test_an_answer_about_exchanges_says_when_a_symbol_began_and_ended() -> None:
         ({"symbols": ("A\n",)}, "control character"),
         ({"from_ns": START_NS + 1}, "days are downloaded as a whole; give a midnight"),
         ({"to_ns": START_NS}, "later than --from"),
-        ({"to_ns": START_NS + 2_000_000 * DAY_NS // 10}, ""),
+        ({"to_ns": START_NS + 10_000 * DAY_NS}, ""),
     ],
 )
 def test_what_cannot_be_asked_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -369,7 +365,7 @@ def test_what_cannot_be_asked_is_refused(change: dict[str, Any], message: str, t
         with pytest.raises(UsageError, match=re.escape(message)):
             Wanted(**(fields | change)).files()
     else:
-        assert len(Wanted(**(fields | change)).files()) == 200_000
+        assert len(Wanted(**(fields | change)).files()) == 10_000
 
 
 def test_symbols_stay_within_their_folder(tmp_path: Path) -> None:
@@ -442,7 +438,7 @@ def test_what_was_imported_when_its_download_was_killed_is_tidied_away(
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(3, id="few"), pytest.param(500 if SOAK else 50, id="many", marks=pytest.mark.long)]
+    "kills", [pytest.param(2, id="few"), pytest.param(500 if SOAK else 50, id="many", marks=pytest.mark.long)]
 )
 def test_killed_again_and_again_it_ends_with_the_bytes_of_a_quiet_download(
     kills: int, server: ProviderServer, place: Path

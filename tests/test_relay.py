@@ -3,6 +3,7 @@
 import json
 import math
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,9 @@ from tickreel.sources.tardis_http import DayFile
 DAY = 1_704_067_200_000  # ms of 2024-01-01
 
 
-def profile(tmp_path: Path | None = None, text: str = "") -> Profile:
-    environment = {"XDG_CONFIG_HOME": "/nowhere"}
-    if tmp_path:
-        (tmp_path / "p.toml").write_text(text)
-        environment = {"TICKREEL_CONFIG": str(tmp_path / "p.toml")}
-    return load_profile("holysheep", environment=environment).profile
+@cache
+def profile() -> Profile:
+    return load_profile("holysheep", environment={"XDG_CONFIG_HOME": "/nowhere"}).profile
 
 
 def history(**fields: Any) -> Profile:
@@ -114,6 +112,7 @@ def test_a_row_of_the_guide_becomes_a_line_of_tardis_without_a_local_time() -> N
     assert with_local.header.startswith(b"exchange,symbol,timestamp,local_timestamp,id")
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**17), 10**17))
 def test_a_number_reads_back_as_the_number_that_json_gave(value: float) -> None:
     document = msgspec.json.decode(json.dumps({"trades": [GUIDE | {"price": value}]}))
@@ -218,7 +217,7 @@ def collect(relay: Relay, server: Server, from_ms: int, to_ms: int) -> list[byte
     return [row.line for row in found]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=60),
     most=st.integers(1, 12),

@@ -89,6 +89,13 @@ class ProviderServer:
         """What makes all providers this server."""
         return {"TARDIS_BASE_URL": self.url, "HOLYSHEEP_BASE_URL": self.url}
 
+    def hurried(self, folder: Path, more: str = "") -> dict[str, str]:
+        """Return `environment` with waits of a fiftieth between tries; more: lines of [tardis.limits]."""
+        path = folder / "providers.toml"
+        names = ("tardis-machine", "holysheep", "tardis")
+        path.write_text("".join(f"[{name}.limits]\nbackoff_first_s = 0.02\n" for name in names) + more)
+        return {**self.environment, "TICKREEL_CONFIG": str(path)}
+
     def fail(self, path: str, *faults: Fault, times: int = 1) -> None:
         """Give the next requests whose path matches a pattern these faults, one each."""
         self._faults.append((re.compile(path), deque(faults * times)))

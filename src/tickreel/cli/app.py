@@ -15,6 +15,7 @@ from tickreel.cli import (
     instruments,
     provider,
     quality,
+    raw,
     reading,
     running,
     sweeping,
@@ -28,6 +29,7 @@ INTERRUPTED = 130
 _AGAIN = {
     "import": "what was reported done is kept, run the same command again to go on",
     "download": "what has come is kept, run the same command again to go on",
+    "raw": "what has come is kept, run the same command again to go on",
 }
 """What an interrupted command leaves, where it is not nothing."""
 
@@ -45,6 +47,7 @@ for _name, _function in (
     ("demo", demo.demo),
     ("import", importing.import_),
     ("download", downloading.download),
+    ("raw", raw.raw),
     ("run", running.run),
     ("sweep", sweeping.sweep),
     ("ls", reading.ls),

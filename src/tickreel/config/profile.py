@@ -73,7 +73,7 @@ class Limits(Struct, frozen=True):
     calls_per_minute  of all workers together; 0: no limit known
     answer_s   until the first byte of an answer; total_s: of an answer that is read into memory
     least_bytes_per_s  an answer of any size that comes slower, over 30 s, is given up and asked for again
-    tries      in a row for one answer, waiting 1, 2, 4 ... 60 s between them
+    tries      in a row for one answer; between them backoff_first_s, twice that ... at most backoff_most_s
     """
 
     calls_per_minute: CountOrNone = 0
@@ -83,6 +83,8 @@ class Limits(Struct, frozen=True):
     total_s: Seconds = 120.0
     least_bytes_per_s: CountOrNone = 1_000
     tries: Count = 8
+    backoff_first_s: Seconds = 1.0
+    backoff_most_s: Seconds = 60.0
 
 
 class Stream(Struct, frozen=True):

@@ -46,6 +46,8 @@ class Client:
         self._sleep = sleep
         self._chance = chance
         self._succeeded = 0
+        limits = profile.limits
+        self._patience = retry.Patience(limits.tries, limits.backoff_first_s, limits.backoff_most_s)
 
     def request(
         self, url: str, *, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None
@@ -133,7 +135,7 @@ class Client:
             body = b""
         told = retry.retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
         step = retry.after_status(
-            answer.status, body, told, failures, tries=self.profile.limits.tries, chance=self._chance()
+            answer.status, body, told, failures, patience=self._patience, chance=self._chance()
         )
         if isinstance(step, retry.Again):
             return step
@@ -145,7 +147,7 @@ class Client:
 
     def _after_break(self, request: Request, broken: Broken, failures: int) -> retry.Again:
         step = retry.after_break(
-            failures, tries=self.profile.limits.tries, chance=self._chance(), lasting=broken.lasting
+            failures, patience=self._patience, chance=self._chance(), lasting=broken.lasting
         )
         if isinstance(step, retry.Again):
             return step

@@ -40,6 +40,15 @@ class GiveUp:
     why: Why
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often one answer is tried for, and how long is waited between."""
+
+    tries: int = 8
+    first_s: float = 1.0
+    most_s: float = MOST_WAIT_S
+
+
 def backoff_s(failures: int, chance: float, *, first_s: float = 1.0, most_s: float = MOST_WAIT_S) -> float:
     """Return the wait after so many failures in a row: first, twice that ... most, of which half is chance.
 
@@ -50,7 +59,7 @@ def backoff_s(failures: int, chance: float, *, first_s: float = 1.0, most_s: flo
 
 
 def after_status(
-    status: int, body: bytes, retry_after: float | None, failures: int, *, tries: int, chance: float
+    status: int, body: bytes, retry_after: float | None, failures: int, *, patience: Patience, chance: float
 ) -> Again | GiveUp:
     """Return what to do about a status that is no success.
 
@@ -63,27 +72,33 @@ def after_status(
     if status == 404:
         return GiveUp(Why.MISSING)
     if status == 429:
-        return _after_too_many(retry_after, failures, tries=tries, chance=chance)
+        return _after_too_many(retry_after, failures, patience=patience, chance=chance)
     if status in (408, 425) or status >= 500 or (status == 400 and _SPURIOUS in body):
-        return after_break(failures, tries=tries, chance=chance, lasting=False)
+        return after_break(failures, patience=patience, chance=chance, lasting=False)
     return GiveUp(Why.WRONG)
 
 
-def after_break(failures: int, *, tries: int, chance: float, lasting: bool) -> Again | GiveUp:
+def after_break(failures: int, *, patience: Patience, chance: float, lasting: bool) -> Again | GiveUp:
     """Return what to do about a connection or an answer that broke."""
-    if lasting or failures >= tries:
+    if lasting or failures >= patience.tries:
         return GiveUp(Why.TRIES)
-    return Again(backoff_s(failures, chance))
+    return Again(_wait_s(failures, chance, patience))
 
 
-def _after_too_many(retry_after: float | None, failures: int, *, tries: int, chance: float) -> Again | GiveUp:
+def _after_too_many(
+    retry_after: float | None, failures: int, *, patience: Patience, chance: float
+) -> Again | GiveUp:
     if retry_after is not None and retry_after > EXHAUSTED_S:
         return GiveUp(Why.EXHAUSTED)
-    if failures >= tries:
+    if failures >= patience.tries:
         return GiveUp(Why.TRIES)
     if not retry_after or retry_after < 0:
-        return Again(backoff_s(failures, chance), shared=True)
+        return Again(_wait_s(failures, chance, patience), shared=True)
     return Again(min(MOST_WAIT_S, retry_after + chance), shared=True)
+
+
+def _wait_s(failures: int, chance: float, patience: Patience) -> float:
+    return backoff_s(failures, chance, first_s=patience.first_s, most_s=patience.most_s)
 
 
 def retry_after_s(text: str | None, date: str | None, now: datetime | None = None) -> float | None:
