@@ -391,6 +391,12 @@ def test_a_provider_that_is_off_or_of_another_kind_is_refused(server: ProviderSe
         get(server, tmp_path / "a", asked, memory_bytes=1 << 20)
 
 
+def test_a_limit_of_memory_takes_fewer_workers() -> None:
+    sizes = (500 << 20, 1 << 30, 2 << 30, None)
+    assert [DownloadSettings(memory_bytes=size, workers=4).workers_within() for size in sizes] == [1, 2, 4, 4]
+    assert DownloadSettings(memory_bytes=64 << 30).workers_within() == DownloadSettings().workers_within()
+
+
 def test_one_download_of_a_provider_at_a_time(server: ProviderServer, tmp_path: Path) -> None:
     store = Store(tmp_path / "a")
     with Folder(store, "tardis", None), pytest.raises(LockedError, match="another download from tardis"):

@@ -24,9 +24,9 @@ from tickreel.units import human_bytes
 
 _TICK_S = 0.2
 _WAIT_FOR_LOCK_S = 600.0
-_BASE_BYTES = 192 << 20
+_BASE_BYTES = 128 << 20
 _WORKER_BYTES = 320 << 20
-"""What an import takes whatever its files are like: this process, and each worker."""
+"""What an import takes: this process, and each worker at most (a day of options of 10 GB)."""
 
 
 @dataclass(frozen=True, slots=True)
