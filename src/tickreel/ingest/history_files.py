@@ -20,10 +20,9 @@ _ALWAYS_FINE_BYTES = 256 << 20
 
 async def availability(client: Client, exchange: str) -> Availability | None:
     """Return what the provider says of its days, None where it does not answer: then each day is just asked for."""
+    request = client.request(api_url(client.profile.base_url, "exchanges", exchange))
     try:
-        return read_availability(
-            await client.json(client.request(api_url(client.profile.base_url, "exchanges", exchange)))
-        )
+        return read_availability(await client.json(request, tries=2))
     except NetworkError:
         return None
 

@@ -4,8 +4,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from tickreel.config import Key, Profile
 from tickreel.errors import UsageError
 from tickreel.ingest.history_relay import request_of
@@ -46,20 +44,19 @@ def check_provider(profile: Profile, key: Key | None) -> Checked:
     machine  its health check
     relay    one second of trades
     """
-    # Whoever asks whether there is an answer does not want to wait for one.
-    limits = msgspec.structs.replace(profile.limits, tries=_TRIES)
     with Background() as network:
-        return network.run(_check(msgspec.structs.replace(profile, limits=limits), key))
+        return network.run(_check(profile, key))
 
 
 async def _check(profile: Profile, key: Key | None) -> Checked:
     async with open_client(profile, key) as client:
         request = _smallest(client)
-        answer = await client.json(request)
+        # Whoever asks whether there is an answer does not want to wait long for one.
+        answer = await client.json(request, tries=_TRIES)
         took = []
         for _ in range(REQUESTS):
             begun = time.perf_counter()
-            await client.json(request)
+            await client.json(request, tries=_TRIES)
             took.append(time.perf_counter() - begun)
     told = isinstance(answer, list) and request.url.endswith("api-key-info")
     access = [_access(row) for row in answer if isinstance(row, dict)] if told else None

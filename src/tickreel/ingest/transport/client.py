@@ -46,8 +46,6 @@ class Client:
         self._sleep = sleep
         self._chance = chance
         self._succeeded = 0
-        limits = profile.limits
-        self._patience = retry.Patience(limits.tries, limits.backoff_first_s, limits.backoff_most_s)
 
     def request(
         self, url: str, *, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None
@@ -66,8 +64,10 @@ class Client:
         rule = self.profile.key
         return Request(url, method, asked, self.profile.headers, packed, self.key, rule.header, rule.scheme)
 
-    async def json(self, request: Request, *, most_bytes: int = MOST_TEXT_BYTES) -> Any:
-        """Return the JSON that is answered."""
+    async def json(
+        self, request: Request, *, most_bytes: int = MOST_TEXT_BYTES, tries: int | None = None
+    ) -> Any:
+        """Return the JSON that is answered; tries: at most, if fewer than the profile says are enough."""
 
         async def take(answer: Answer) -> Any:
             found = await self._whole(answer, most_bytes)
@@ -76,13 +76,17 @@ class Client:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise Broken(f"what it answered is no JSON ({error})") from None
 
-        return await self.fetch(request, take)
+        return await self.fetch(request, take, tries=tries)
 
-    async def fetch(self, request: Request, take: Callable[[Answer], Awaitable[T]]) -> T:
+    async def fetch(
+        self, request: Request, take: Callable[[Answer], Awaitable[T]], *, tries: int | None = None
+    ) -> T:
         """Return what `take` makes of a good answer; it is called anew for every try, and may raise Broken.
 
         Raises NetworkError, or the class of it that tells what to do: RefusedError, MissingError, QuotaError.
         """
+        limits = self.profile.limits
+        patience = retry.Patience(tries or limits.tries, limits.backoff_first_s, limits.backoff_most_s)
         failures, before = 0, self._succeeded
         while True:
             await self._limiter.turn()
@@ -95,9 +99,9 @@ class Client:
                     if answer.status == 429 and self._succeeded > before:
                         # It is no failure to be told to wait while others are served.
                         failures, before = 0, self._succeeded
-                    wait = await self._after_status(request, answer, failures + 1)
+                    wait = await self._after_status(request, answer, failures + 1, patience)
             except Broken as broken:
-                wait = self._after_break(request, broken, failures + 1)
+                wait = self._after_break(request, broken, failures + 1, patience)
             failures += 1
             if wait.shared:
                 self._limiter.pause(wait.wait_s)
@@ -128,14 +132,16 @@ class Client:
         except TimeoutError:
             raise Broken(f"the answer did not end within {limits.total_s:g} s") from None
 
-    async def _after_status(self, request: Request, answer: Answer, failures: int) -> retry.Again:
+    async def _after_status(
+        self, request: Request, answer: Answer, failures: int, patience: retry.Patience
+    ) -> retry.Again:
         try:
             body = await self._whole(answer, _MOST_SAID_BYTES)
         except Broken:
             body = b""
         told = retry.retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
         step = retry.after_status(
-            answer.status, body, told, failures, patience=self._patience, chance=self._chance()
+            answer.status, body, told, failures, patience=patience, chance=self._chance()
         )
         if isinstance(step, retry.Again):
             return step
@@ -145,10 +151,10 @@ class Client:
             profile=self.profile, key=self.key, url=request.url, wait_s=told,
         )  # fmt: skip
 
-    def _after_break(self, request: Request, broken: Broken, failures: int) -> retry.Again:
-        step = retry.after_break(
-            failures, patience=self._patience, chance=self._chance(), lasting=broken.lasting
-        )
+    def _after_break(
+        self, request: Request, broken: Broken, failures: int, patience: retry.Patience
+    ) -> retry.Again:
+        step = retry.after_break(failures, patience=patience, chance=self._chance(), lasting=broken.lasting)
         if isinstance(step, retry.Again):
             return step
         times = f" at {failures} tries" if failures > 1 else ""

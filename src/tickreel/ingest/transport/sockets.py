@@ -54,7 +54,7 @@ class Sockets:
                     # What is not read to its end is not drained: it may be of any size.
                     if not response.content.at_eof():
                         response.close()
-        except aiohttp.ClientSSLError as error:
+        except aiohttp.ClientConnectorCertificateError as error:
             raise Broken(f"no safe connection ({_said(error)})", lasting=True) from None
         except aiohttp.InvalidURL:
             raise Broken("its address cannot be asked", lasting=True) from None
