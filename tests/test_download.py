@@ -18,12 +18,15 @@ import pytest
 from import_forks import Forks
 from import_sample import SOAK, contents, dataset, put, stored, trade, trades
 from provider_server import KEY, ProviderServer, faults
+from tickreel.config import find_key, load_profile
 from tickreel.errors import LockedError, NetworkError, TickreelError, UsageError
 from tickreel.ingest.download import DownloadSummary, download
+from tickreel.ingest.download_fetch import Fetching
 from tickreel.ingest.download_folder import Folder
 from tickreel.ingest.download_job import DownloadSettings
 from tickreel.ingest.download_plan import Wanted, is_covered
 from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.transport import Background
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
 from tickreel.store.catalog import Store
 from tickreel.units import day_of, parse_time
@@ -104,6 +107,27 @@ def test_days_come_in_parallel_and_are_what_an_import_of_the_files_makes(
         == "tardis://binance/trades/2024/01/01/BTCUSDT.csv.gz"
     )
     assert not list((tmp_path / "a" / ".downloads" / "tardis").glob("*.gz*"))
+
+
+def test_many_small_days_take_little_more_than_the_latency(
+    server: ProviderServer, files: Path, tmp_path: Path
+) -> None:
+    """The bench has the figure; this is the shape, with time for a busy machine: 20 at a time, none waits for another."""
+    server.latency_s = 0.1
+    profile = load_profile("tardis", environment=server.environment).profile
+    days = [
+        DayFile("binance", "trades", symbol, day)
+        for _ in range(5) for symbol in ("BTCUSDT", "ETHUSDT") for day in DAYS
+    ]  # fmt: skip
+    named = {id(file): tmp_path / f"{number}.csv.gz" for number, file in enumerate(days)}
+    fetching = Fetching(profile, find_key(profile, KEY), days, lambda file: named[id(file)], parallel=20)
+    begun = time.monotonic()
+    with Background() as network:
+        network.run(fetching.run())
+    took = time.monotonic() - begun
+    assert len(list(tmp_path.glob("*.csv.gz"))) == len(days)
+    assert server.most_at_once == 20
+    assert took < 1.3 * server.latency_s * (1 + len(days) / 20) + 2
 
 
 def test_tardis_own_client_gets_the_same_rows(server: ProviderServer, tmp_path: Path) -> None:
