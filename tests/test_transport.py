@@ -189,6 +189,31 @@ def test_who_waits_while_others_are_served_does_not_fail() -> None:
     asyncio.run(everybody())
 
 
+def test_while_a_provider_is_away_the_others_do_not_try_as_often() -> None:
+    answers = {"/a": Broken("refused"), "/b": Broken("refused"), "/c": answer(), "/d": Broken("refused")}
+    asked: list[str] = []
+
+    def function(request: Request) -> Answer:
+        path = request.url.removeprefix(URL)
+        asked.append(path)
+        if isinstance(answers[path], Exception):
+            raise answers[path]
+        return answers[path]
+
+    asking = client(function, tries=5)
+
+    async def one(path: str) -> None:
+        with contextlib.suppress(NetworkError):
+            await asking.json(asking.request(URL + path))
+
+    async def all_of_them() -> None:
+        for path in answers:
+            await one(path)
+
+    asyncio.run(all_of_them())
+    assert [asked.count(path) for path in answers] == [5, 2, 1, 5]
+
+
 # The limiter
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from tickreel.ingest.transport.wire import Answer, Broken, Request, Send, is_loc
 
 T = TypeVar("T")
 _MOST_SAID_BYTES = 1 << 16
+_TRIES_WHEN_AWAY = 2
 
 
 class Client:
@@ -46,6 +48,7 @@ class Client:
         self._sleep = sleep
         self._chance = chance
         self._succeeded = 0
+        self._away_since = -1
 
     def request(
         self, url: str, *, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None
@@ -141,10 +144,11 @@ class Client:
             body = b""
         told = retry.retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date"))
         step = retry.after_status(
-            answer.status, body, told, failures, patience=patience, chance=self._chance()
+            answer.status, body, told, failures, patience=self._shortened(patience), chance=self._chance()
         )
         if isinstance(step, retry.Again):
             return step
+        self._note(step)
         said = message_of(body, self.profile.errors, self.key)
         raise refusal(
             step.why, answer.status, said,
@@ -154,12 +158,25 @@ class Client:
     def _after_break(
         self, request: Request, broken: Broken, failures: int, patience: retry.Patience
     ) -> retry.Again:
-        step = retry.after_break(failures, patience=patience, chance=self._chance(), lasting=broken.lasting)
+        step = retry.after_break(
+            failures, patience=self._shortened(patience), chance=self._chance(), lasting=broken.lasting
+        )
         if isinstance(step, retry.Again):
             return step
+        self._note(step)
         times = f" at {failures} tries" if failures > 1 else ""
         said = self.key.hide_in(str(broken)) if self.key else str(broken)
         raise NetworkError(f"{self.profile.name}: {shown_url(request.url)}: {said}{times}") from None
+
+    def _note(self, step: retry.GiveUp) -> None:
+        if step.why is retry.Why.TRIES:
+            self._away_since = self._succeeded
+
+    def _shortened(self, patience: retry.Patience) -> retry.Patience:
+        """Return fewer tries while nobody was served since somebody gave up: the provider, or the network, is away."""
+        if self._away_since < self._succeeded:
+            return patience
+        return replace(patience, tries=min(patience.tries, _TRIES_WHEN_AWAY))
 
 
 @contextlib.asynccontextmanager
