@@ -14,6 +14,7 @@ publish    staged segments to segments of the store: new, merged, replaced or re
 instruments   Tardis' and the user's instruments into the store
 transport  the only client sockets
 importer   many files to a store: plan, work, publish, report
+feeds      Tardis' raw feeds into a folder; provider_check: the smallest real request
 history_files  a day from Tardis' CSV files; history_relay: from a relay
 download   days of a provider into the store; download_plan: which; download_fetch: to files, in a thread with a loop;
            download_folder: where they lie; download_job: to the importer, batch by batch; download_show: what it tells
