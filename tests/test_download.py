@@ -6,6 +6,8 @@ import os
 import random
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from import_forks import Forks
+from import_forks import ENVIRONMENT, Forks
 from import_sample import SOAK, contents, dataset, put, stored, trade, trades
 from provider_server import KEY, ProviderServer, faults
 from tickreel.config import find_key, load_profile
@@ -29,6 +31,8 @@ from tickreel.ingest.importer import ImportSettings, import_files
 from tickreel.ingest.transport import Background
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
 from tickreel.store.catalog import Store
+from tickreel.synth.files import write_day
+from tickreel.synth.market import SyntheticMarket
 from tickreel.units import day_of, parse_time
 
 START_NS = parse_time("2024-01-01")
@@ -419,6 +423,33 @@ def test_a_limit_of_memory_takes_fewer_workers() -> None:
     sizes = (500 << 20, 1 << 30, 2 << 30, None)
     assert [DownloadSettings(memory_bytes=size, workers=4).workers_within() for size in sizes] == [1, 2, 4, 4]
     assert DownloadSettings(memory_bytes=64 << 30).workers_within() == DownloadSettings().workers_within()
+
+
+@pytest.mark.long
+def test_a_large_day_stays_within_the_limit_of_memory(tmp_path: Path) -> None:
+    market = SyntheticMarket(seed=3, symbols=("BTCUSDT",), scale=200)
+    packed = write_day(market, "BTCUSDT", DAYS[0], tmp_path / "f").stat().st_size
+    words = [
+        "download",
+        "--exchange",
+        "binance-futures",
+        "--symbols",
+        "BTCUSDT",
+        "--from",
+        DAYS[0],
+        "--to",
+        DAYS[1],
+    ]
+    words += ["--memory-limit", "480MiB", "--store", str(tmp_path / "tape"), "--quiet"]
+    with ProviderServer([tmp_path / "f"]) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tickreel", *words], env=ENVIRONMENT | server.environment
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert packed > 30 << 20
+    assert used.ru_maxrss < 480 << 10
 
 
 def test_one_download_of_a_provider_at_a_time(server: ProviderServer, tmp_path: Path) -> None:
