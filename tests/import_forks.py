@@ -80,11 +80,11 @@ def main() -> None:
 class Forks:
     """That process as a test sees it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self._folder = folder
         self._process = subprocess.Popen(
             [sys.executable, __file__],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT | environment,
         )  # fmt: skip
         os.mkfifo(folder / "gate")
         self._gate = os.open(folder / "gate", os.O_RDWR)

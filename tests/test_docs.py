@@ -18,6 +18,7 @@ import pytest
 import typer
 
 import tickreel
+from provider_server import KEY, ProviderServer
 from tickreel import errors
 from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
@@ -438,6 +439,29 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "instruments show": [("BTCUSDT", "--store", store), ("--store", store)],
         "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],
         "warm": [()],
+        "download": [
+            ("--exchange", "binance-futures", "--symbols", "BTCUSDT,NOUSDT", *day, "--store", folder / "got")
+        ],
+        "raw": [
+            (
+                "--exchange",
+                "binance",
+                "--channels",
+                "trade",
+                "--symbols",
+                "btcusdt",
+                *span,
+                "--cache",
+                folder / "cache",
+            )
+            for span in (
+                ("--from", "2024-01-02", "--to", "2024-01-02T00:03"),
+                ("--from", "2200-01-02", "--to", "2200-01-02T00:01"),
+            )
+        ],
+        "provider list": [()],
+        "provider show": [("holysheep",)],
+        "provider test": [("tardis",)],
         "failure": [],
     }
     found = []
@@ -487,7 +511,16 @@ def test_json_keys_are_the_documented_ones(
     command: str, market_files: Path, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    rows, made = key_rows()[command], documents(command, market_files, tmp_path)
+    with contextlib.ExitStack() as stack:
+        if command.split()[0] in ("download", "raw", "provider"):
+            server = stack.enter_context(ProviderServer([market_files]))
+            for name, value in {
+                **server.environment,
+                "TARDIS_API_KEY": KEY,
+                "XDG_CONFIG_HOME": "none",
+            }.items():
+                monkeypatch.setenv(name, value)
+        rows, made = key_rows()[command], documents(command, market_files, tmp_path)
     for path, keys in rows.items():
         nodes = documents_at(made, path)
         assert nodes, (command, path)

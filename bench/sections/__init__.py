@@ -10,6 +10,7 @@ from types import ModuleType
 
 from bench.sections import (
     books,
+    download,
     importing,
     level2,
     memory,
@@ -34,4 +35,5 @@ SECTIONS: dict[str, ModuleType] = {
     "books": books,
     "memory": memory,
     "startup": startup,
+    "download": download,
 }

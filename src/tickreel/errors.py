@@ -5,6 +5,9 @@
     ├── InputError          a file that was given is not what it must be: mend it       exit 3
     │   └── StrategyError   the strategy does not compile or load: mend the line named  exit 3
     ├── NetworkError        a provider or a key failed                                  exit 4
+    │   ├── RefusedError        the key, or what its plan may read: renew it, ask for less
+    │   ├── MissingError        the provider has no such thing: go on without
+    │   └── QuotaError          the quota is used up: ask for nothing more until it is renewed
     ├── DiskError           no room, no permission, a failing disk: mend it, run again  exit 5
     │   └── ReadError           one file that was given cannot be read: mend that one       exit 5
     └── FailedError         the thing asked for does not hold                           exit 1
@@ -39,6 +42,18 @@ class StrategyError(InputError):
 
 class NetworkError(TickreelError):
     exit_code = 4
+
+
+class RefusedError(NetworkError):
+    pass
+
+
+class MissingError(NetworkError):
+    pass
+
+
+class QuotaError(NetworkError):
+    pass
 
 
 class DiskError(TickreelError):

@@ -128,6 +128,29 @@ def format_time(ns: int) -> str:
     return f"{base}.{digits[:keep]}Z"
 
 
+_SIZES = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+}
+_SIZE = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))?\s*([a-zA-Z]*)")
+
+
+def parse_bytes(text: str, name: str = "size") -> int:
+    """Return the bytes of "2GiB", "1.5GB", "512MB" (B KB MB GB KiB MiB GiB)."""
+    match = _SIZE.fullmatch(text.strip())
+    if not match or match.group(3).upper() not in _SIZES:
+        raise UsageError(f"{name}: {text!r} is not a size; write 512MB, 1.5GB or 2GiB")
+    whole, fraction, unit = match.groups()
+    scale = 10 ** len(fraction or "")
+    return int(whole + (fraction or "")) * _SIZES[unit.upper()] // scale
+
+
 def day_of(ns: int) -> str:
     """Return the UTC day of a time as "YYYY-MM-DD"."""
     return (_EPOCH + timedelta(days=ns // NS_PER_DAY)).isoformat()

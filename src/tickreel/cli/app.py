@@ -7,12 +7,30 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import book, demo, importing, instruments, quality, reading, running, sweeping, upkeep, warm
+from tickreel.cli import (
+    book,
+    demo,
+    downloading,
+    importing,
+    instruments,
+    provider,
+    quality,
+    raw,
+    reading,
+    running,
+    sweeping,
+    upkeep,
+    warm,
+)
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
 INTERRUPTED = 130
-_AGAIN = {"import": "what was reported done is kept, run the same command again to go on"}
+_AGAIN = {
+    "import": "what was reported done is kept, run the same command again to go on",
+    "download": "what has come is kept, run the same command again to go on",
+    "raw": "what has come is kept, run the same command again to go on",
+}
 """What an interrupted command leaves, where it is not nothing."""
 
 _Complaint: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -28,6 +46,8 @@ app = typer.Typer(
 for _name, _function in (
     ("demo", demo.demo),
     ("import", importing.import_),
+    ("download", downloading.download),
+    ("raw", raw.raw),
     ("run", running.run),
     ("sweep", sweeping.sweep),
     ("ls", reading.ls),
@@ -43,6 +63,7 @@ for _name, _function in (
 ):
     app.command(_name)(_function)
 app.add_typer(instruments.app, name="instruments")
+app.add_typer(provider.app, name="provider")
 
 
 @app.callback(invoke_without_command=True)

@@ -21,11 +21,14 @@ def demo(
         Path | None,
         typer.Option("--files", help="Folder of your own Tardis trade files.", show_default=False),
     ] = None,
+    real: Annotated[
+        bool, typer.Option("--real", help="Download a day of real trades that is free, without a key.")
+    ] = False,
     store: Annotated[
         str | None,
         typer.Option(
             "--store",
-            help="Folder of the store [made up: a temporary one; --files: as everywhere].",
+            help="Folder of the store [made up: a temporary one; else as everywhere].",
             show_default=False,
         ),
     ] = None,
@@ -48,7 +51,8 @@ def demo(
     """Turn trade files into a report of a run: the main job.
 
     The market is made up, and its store removed at the end unless --store names one; nothing of it gets into
-    the usual store. With --files the files are your own: they go into the usual store, and stay there.
+    the usual store. With --files the files are your own, with --real they come from Tardis.dev: they go into the usual
+    store, and stay there.
     """
     from tickreel.cli.importing import ImportProgress, report_import
     from tickreel.cli.running import report_run, run_strategy
@@ -61,8 +65,12 @@ def demo(
 
     show = not (json or quiet)
     check_out(out)
-    if files is not None and (seed, scale) != (None, None):
-        raise UsageError("--seed and --scale are of the made-up market; leave them or --files out")
+    if (files is not None or real) and (seed, scale) != (None, None):
+        raise UsageError("--seed and --scale are of the made-up market; leave them or --files and --real out")
+    if files is not None and real:
+        raise UsageError("--files are your own, --real downloads others; leave one of them out")
+    if real:
+        return _real_demo(store_path(store), out, workers=workers, json=json, show=show)
     seed, scale = 1 if seed is None else seed, 1.0 if scale is None else scale
     work = Path(tempfile.mkdtemp(prefix="tickreel-demo-"))
     try:
@@ -94,6 +102,28 @@ def demo(
         return 1 if result.failed or summary.failed else 0
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _real_demo(store: str, out: Path | None, *, workers: int | None, json: bool, show: bool) -> int:
+    """Run over a day of real trades."""
+    from tickreel.cli.fetching import REAL_DAY, REAL_EXCHANGE, REAL_SYMBOLS, fetch
+    from tickreel.cli.running import report_run, run_strategy
+    from tickreel.runs.settings import RunSettings
+    from tickreel.store.catalog import Store
+    from tickreel.units import NS_PER_DAY, parse_time
+
+    start = parse_time(REAL_DAY)
+    fetch(
+        Store(store), "tardis", REAL_EXCHANGE, REAL_SYMBOLS, types=("trades",),
+        from_ns=start, to_ns=start + NS_PER_DAY, workers=workers, show=show,
+    )  # fmt: skip
+    settings = RunSettings(
+        feed="tardis", exchange=REAL_EXCHANGE, symbols=REAL_SYMBOLS, workers=workers, capital=100_000.0, fee=0.0004,
+        from_ns=start, to_ns=start + NS_PER_DAY, every_ns=NS_PER_DAY // 48,
+    )  # fmt: skip
+    result = run_strategy("momentum", store, settings, out=out, show=show)
+    report_run(result, json=json, quiet=not show)
+    return 1 if result.failed else 0
 
 
 def synth(

@@ -1,6 +1,7 @@
 """`tickreel import`: files into the store."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,16 +89,8 @@ def import_document(summary: Any) -> dict[str, Any]:
         row: dict[str, Any] = {"path": report.path, "state": report.state}
         if report.result and report.state != "skipped":
             result = report.result
-            row |= {
-                "lines": result.lines, "rows": result.rows, "clock": "local" if result.local else "exchange",
-                "set_aside": {kind: finding.count for kind, finding in result.set_aside.items()},
-                "odd": {kind: finding.count for kind, finding in result.odd.items()},
-                "examples": {
-                    kind: finding.examples for kind, finding in {**result.set_aside, **result.odd}.items()
-                },
-                "rejects": report.rejects or None,
-                "segments": list(report.segments),
-            }  # fmt: skip
+            row |= {"lines": result.lines, "rows": result.rows, "clock": "local" if result.local else "exchange"}
+            row |= findings_document(report)
         if report.error:
             row |= {"error": report.error, "error_type": report.error_type}
         files.append(row)
@@ -110,6 +103,18 @@ def import_document(summary: Any) -> dict[str, Any]:
         "store": summary.store, "feed": summary.feed, "totals": totals,
         "passed_over": summary.passed_over, "books": summary.books, "files": files, "exit_code": summary.exit_code,
     }  # fmt: skip
+
+
+def findings_document(report: Any) -> dict[str, Any]:
+    """Return what was found in a file: set aside and odd, with examples, and where it went."""
+    result = report.result
+    return {
+        "set_aside": {kind: finding.count for kind, finding in result.set_aside.items()},
+        "odd": {kind: finding.count for kind, finding in result.odd.items()},
+        "examples": {kind: finding.examples for kind, finding in {**result.set_aside, **result.odd}.items()},
+        "rejects": report.rejects or None,
+        "segments": list(report.segments),
+    }
 
 
 def report_import(summary: Any, *, quiet: bool) -> None:
@@ -130,7 +135,7 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         if empty:
             note(f"files without rows: {len(empty):,}, e.g. {empty[0].path}")
         _note_clock(summary)
-        _print_findings(summary)
+        print_findings(summary.files)
     for report in summary.files:
         if report.result and report.result.lines and not report.result.rows and report.state != "skipped":
             note(f"{report.path}: none of its {report.result.lines:,} rows could be kept")
@@ -157,9 +162,10 @@ def _named(path: Path) -> str:
     return path.name if path.name.count("_") >= 3 else "/".join(path.parts[-6:])
 
 
-def _print_findings(summary: Any) -> None:
+def print_findings(reports: Sequence[Any]) -> None:
+    """Print what is odd or set aside in files, and where the rows set aside are."""
     totals: dict[tuple[str, str], list[Any]] = {}
-    for report in summary.files:
+    for report in reports:
         if report.result is None or report.state == "failed":
             continue
         for what, findings in (("set aside", report.result.set_aside), ("kept, odd", report.result.odd)):
@@ -180,6 +186,6 @@ def _print_findings(summary: Any) -> None:
             ("first", "left"),
         ]
         print_table(columns, rows)
-    for report in summary.files:
+    for report in reports:
         if report.rejects:
             note(f"rows set aside are in {report.rejects}")

@@ -109,9 +109,10 @@ class Bars:
         if self._progress is not None:
             self._bars[name] = self._progress.add_task(name, total=total or 1, unit=unit)
 
-    def at(self, name: str, done: float) -> None:
+    def at(self, name: str, done: float, *, unit: str | None = None) -> None:
         if name in self._bars:
-            self._progress.update(self._bars[name], completed=done)
+            more = {} if unit is None else {"unit": unit}
+            self._progress.update(self._bars[name], completed=done, **more)
 
     def end(self, name: str) -> None:
         if name in self._bars:

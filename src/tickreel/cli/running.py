@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tickreel.cli.fetching import fetch_for_run
 from tickreel.cli.options import (
     CapitalOption,
     ConfigOption,
@@ -65,6 +66,9 @@ def run(
     instruments: InstrumentsOption = None,
     workers: WorkersOption = None,
     out: OutOption = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Download first what the store lacks; the feed is the provider.")
+    ] = False,
     no_jit: NoJitOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -76,13 +80,10 @@ def run(
         "uncross": uncross, "every": every, "periods": periods, "risk_free": risk_free,
         "instruments": instruments, "workers": workers, "jit": False if no_jit else None,
     })  # fmt: skip
-    result = run_strategy(
-        the_strategy(strategy, named),
-        store_path(store or stored),
-        settings,
-        out=out,
-        show=not (json or quiet),
-    )
+    chosen, place, show = the_strategy(strategy, named), store_path(store or stored), not (json or quiet)
+    if fetch:
+        fetch_for_run(chosen, place, settings, show=show)
+    result = run_strategy(chosen, place, settings, out=out, show=show)
     report_run(result, json=json, quiet=quiet)
     return 1 if result.failed else 0
 

@@ -1,6 +1,7 @@
 """Ingest: files of a provider into sealed segments, every row accounted for.
 
 files      opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
+gunzip     unpacks gzip as its bytes come
 zstd_frames  cuts zstd data into pieces of bounded text
 plan       paths, folders and globs to a list of files with their record types
 order      rows that are in a segment's order already
@@ -11,5 +12,10 @@ stage      one file to staged segments: the task of a worker
 places     which segments hold the rows of a path
 publish    staged segments to segments of the store: new, merged, replaced or refused
 instruments   Tardis' and the user's instruments into the store
+transport  the only client sockets
 importer   many files to a store: plan, work, publish, report
+feeds      Tardis' raw feeds into a folder; provider_check: the smallest real request
+history_files  a day from Tardis' CSV files; history_relay: from a relay
+download   days of a provider into the store; download_plan: which; download_fetch: to files, in a thread with a loop;
+           download_folder: where they lie; download_job: to the importer, batch by batch; download_show: what it tells
 """

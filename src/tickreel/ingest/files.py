@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tickreel.errors import InputError, read_error
+from tickreel.ingest.gunzip import Damaged, Gunzip
 from tickreel.ingest.zstd_frames import steps
 
 _TEXT_BYTES = 1 << 20
 _RAW_BYTES = 1 << 17
 """Smaller pieces are more calls a row, larger ones leave the cache between unpacking and parsing."""
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class _HashedFile:
@@ -67,30 +67,13 @@ class TextFile:
             raise read_error(error, self.path) from error
 
     def _gunzip(self, file: _HashedFile) -> Iterator[bytes]:
-        from isal import igzip_lib
-
-        unpack, begun, raw = None, False, file.read(_RAW_BYTES)
+        unpack = Gunzip()
         try:
-            while raw:
-                if unpack is None:
-                    if raw[:2] != _GZIP_MAGIC[: len(raw)]:
-                        raise self._no_gzip(file, begun)
-                    unpack, begun = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), True
-                while not unpack.eof and (raw or not unpack.needs_input):
-                    if text := unpack.decompress(raw, _TEXT_BYTES):
-                        yield text
-                    raw = b""
-                if unpack.eof:
-                    # Zeros between and after members are padding.
-                    raw, unpack = unpack.unused_data.lstrip(b"\0"), None
-                while not raw and (more := file.read(_RAW_BYTES)):
-                    raw = more.lstrip(b"\0") if unpack is None else more
-                while unpack and not raw and (text := unpack.decompress(b"", _TEXT_BYTES)):
-                    yield text
-            if unpack and not unpack.eof:
-                raise self._damaged("gzip", file, EOFError("it ends in its middle"))
-        except igzip_lib.error as error:  # type: ignore[misc]
-            raise self._damaged("gzip", file, error) from None
+            while raw := file.read(_RAW_BYTES):
+                yield from unpack.feed(raw)
+            yield from unpack.end()
+        except Damaged as error:
+            raise self._damaged(str(error), file) from None
 
     def _unzstd(self, file: _HashedFile) -> Iterator[bytes]:
         import zstandard
@@ -106,19 +89,12 @@ class TextFile:
                     if frame.eof:
                         frame = unpack.decompressobj()
             if begun:
-                raise self._damaged("zstd", file, EOFError("it ends in its middle"))
+                raise self._damaged("cut zstd (it ends in its middle)", file)
         except zstandard.ZstdError as error:
-            raise self._damaged("zstd", file, error) from None
+            raise self._damaged(f"damaged zstd ({error})", file) from None
 
-    def _no_gzip(self, file: _HashedFile, begun: bool) -> InputError:
-        what = "other bytes follow the end of its gzip" if begun else "is no gzip, as its name says"
+    def _damaged(self, what: str, file: _HashedFile) -> InputError:
         return InputError(f"{self.path}: {what}, within its first {file.bytes} bytes; fetch it again")
-
-    def _damaged(self, kind: str, file: _HashedFile, error: Exception) -> InputError:
-        what = "cut" if isinstance(error, EOFError) else "damaged"
-        return InputError(
-            f"{self.path}: {what} {kind} within its first {file.bytes} bytes ({error}); fetch it again"
-        )
 
 
 def open_source(path: Path) -> io.FileIO:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tickreel.codecs.choice import Purpose
-from tickreel.compute import Numbers, Outcome, Task, make_executor
+from tickreel.compute import Executor, Numbers, Outcome, Task, make_executor
 from tickreel.errors import DiskError, FailedError, ReadError, TickreelError
 from tickreel.ingest.books import keep_books
 from tickreel.ingest.plan import PlannedFile, plan_files
@@ -97,19 +97,33 @@ def import_files(
         on_plan([planned.path for planned in plan.files])
     summary = ImportSummary(str(store.root), settings.feed, passed_over=plan.passed_over)
     with store.writing() as writing:
-        job = _Import(writing, settings, on_progress or (lambda path, numbers: None))
-        with closing(job.run(plan.files)) as reports:
-            summary.files.extend(reports)
+        with make_executor(settings.workers) as executor:
+            if len(plan.files) > 1:
+                warm(executor)
+            job = Import(writing, settings, executor, on_progress or (lambda path, numbers: None))
+            with closing(job.run(plan.files)) as reports:
+                summary.files.extend(reports)
         keys = job.keys_of(plan.files, summary.files)
         summary.books = keep_books(writing, keys, workers=settings.workers, on_progress=on_books)
     return summary
 
 
-class _Import:
+def warm(executor: Executor) -> None:
+    """Compile, or load, what workers need in one of them, before many do the same at once."""
+    if executor.workers > 1:
+        for warmed in executor.run([Task("warm-up", "tickreel.ingest.warm:warm_up", {})]):
+            if not warmed.ok:
+                raise warmed.as_error()
+
+
+class Import:
     """One import while the store's lock is held."""
 
-    def __init__(self, store: WritingStore, settings: ImportSettings, on_progress: OnProgress) -> None:
+    def __init__(
+        self, store: WritingStore, settings: ImportSettings, executor: Executor, on_progress: OnProgress
+    ) -> None:
         self._store = store
+        self._executor = executor
         self._settings = settings
         self._publisher = Publisher(
             store, settings.feed, replace=settings.replace,
@@ -124,24 +138,19 @@ class _Import:
         paths = {task.id: str(planned.path) for task, planned in zip(tasks, files, strict=True)}
         waiting: dict[str, Outcome] = {}
         following = 0
-        with make_executor(self._settings.workers) as executor:
-            if executor.workers > 1 and len(tasks) > 1:
-                for warmed in executor.run([Task("warm-up", "tickreel.ingest.warm:warm_up", {})]):
-                    if not warmed.ok:
-                        raise warmed.as_error()
-            outcomes = executor.run(
-                tasks, in_order=True, on_progress=lambda id, numbers: self._on_progress(paths[id], numbers)
-            )
-            for outcome in outcomes:
-                waiting[outcome.task_id] = outcome
-                while following < len(tasks) and tasks[following].id in waiting:
-                    done = waiting.pop(tasks[following].id)
-                    report = self._report(following, files[following], done)
-                    if report.state != "failed":
-                        self._name_primary()
-                    self._on_progress(report.path, {"done": 1})
-                    following += 1
-                    yield report
+        outcomes = self._executor.run(
+            tasks, in_order=True, on_progress=lambda id, numbers: self._on_progress(paths[id], numbers)
+        )
+        for outcome in outcomes:
+            waiting[outcome.task_id] = outcome
+            while following < len(tasks) and tasks[following].id in waiting:
+                done = waiting.pop(tasks[following].id)
+                report = self._report(following, files[following], done)
+                if report.state != "failed":
+                    self._name_primary()
+                self._on_progress(report.path, {"done": 1})
+                following += 1
+                yield report
 
     def keys_of(self, files: list[PlannedFile], reports: list[FileReport]) -> Iterator[SegmentKey]:
         """Yield what the files are about: by their names, and by the rows that were found in them."""
@@ -165,18 +174,18 @@ class _Import:
         self._has_primary = True
 
     def _tasks(self, files: list[PlannedFile]) -> list[Task]:
-        paths = {str(planned.path) for planned in files}
+        sources = {planned.source for planned in files}
         return [
             _refusal(number, planned.problem)
             if planned.problem
-            else self._task(number, planned, known=self._known(planned, paths))
+            else self._task(number, planned, known=self._known(planned, sources))
             for number, planned in enumerate(files)
         ]
 
-    def _known(self, planned: PlannedFile, paths: set[str]) -> list[str]:
+    def _known(self, planned: PlannedFile, sources: set[str]) -> list[str]:
         try:
             # What another path of this import brought may go before this file's turn.
-            return self._publisher.known(planned.type, str(planned.path), without=paths)
+            return self._publisher.known(planned.type, planned.source, without=sources)
         except FailedError:
             # What is wrong there is said when the file is to be published.
             return []
@@ -194,6 +203,7 @@ class _Import:
             staging=str(self._store.staging / str(number)),
             block_rows=self._settings.block_rows,
             optimise=self._settings.optimise,
+            source=planned.lasting,
         )
         arguments = msgspec.to_builtins(task)
         return Task(str(number), "tickreel.ingest.stage:stage_file", arguments)
@@ -204,7 +214,7 @@ class _Import:
         try:
             result = self._result(outcome)
             if result.skipped:
-                if self._publisher.skip(planned.type, path, result.sha256):
+                if self._publisher.skip(planned.type, planned.source, result.sha256):
                     return FileReport(path, "skipped", result)
                 result = self._result(self._again(number, planned))
             done = self._publisher.publish(planned.type, result)

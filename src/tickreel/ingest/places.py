@@ -60,7 +60,7 @@ class Places:
 
     def find(self, type: str, source: str) -> Place | None:
         """Return the record of a path, or None if it has none."""
-        return read_place(self._store, self._path(type, source))
+        return find_place(self._store, self._feed, type, source)
 
     def keep(self, place: Place) -> None:
         """Write a record durably, unless it is there."""
@@ -92,8 +92,7 @@ class Places:
         return self._store.root / self._feed / FOLDER
 
     def _path(self, type: str, source: str) -> Path:
-        name = hashlib.sha256(f"{type}\n{source}".encode()).hexdigest()[:32]
-        return self._store.root / safe_path([self._feed, FOLDER, f"{name}.json"])
+        return _path(self._store, self._feed, type, source)
 
     def _make_again(self) -> None:
         """Write the records anew from what the segments say, all of them or none."""
@@ -108,6 +107,16 @@ class Places:
                 place = Place(source, type, max(keys.values()), sorted(keys))
                 disk.write_file(made / self._path(type, source).name, _packed(place), self._store.staging)
         disk.publish([(made, self._folder)])
+
+
+def find_place(store: Store, feed: str, type: str, source: str) -> Place | None:
+    """Return the record of a path in a feed, or None if it has none."""
+    return read_place(store, _path(store, feed, type, source))
+
+
+def _path(store: Store, feed: str, type: str, source: str) -> Path:
+    name = hashlib.sha256(f"{type}\n{source}".encode()).hexdigest()[:32]
+    return store.root / safe_path([feed, FOLDER, f"{name}.json"])
 
 
 def read_place(store: Store, path: Path) -> Place | None:

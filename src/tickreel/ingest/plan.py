@@ -18,6 +18,7 @@ class PlannedFile:
     """One file to import; `name` is what its path says, if it follows a convention.
 
     path     absolute, links among its folders followed: the same file has one path
+    lasting  name of what the file holds, if its path does not last
     problem  why it cannot be imported, if that is known; the path is then only for people
     """
 
@@ -25,6 +26,12 @@ class PlannedFile:
     type: str
     name: FileName | None
     problem: InputError | ReadError | None = None
+    lasting: str = ""
+
+    @property
+    def source(self) -> str:
+        """What the store calls it."""
+        return self.lasting or str(self.path)
 
 
 @dataclass(slots=True)

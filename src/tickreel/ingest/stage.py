@@ -47,6 +47,7 @@ class FileTask(msgspec.Struct, frozen=True):
     expected    [exchange, symbol as in file names, day] that the path says, or None
     known       sha256 of the parts that the target segment has already
     staging     folder of this task, not yet there
+    source      lasting name of what the file holds, if its path does not last
     """
 
     path: str
@@ -59,6 +60,7 @@ class FileTask(msgspec.Struct, frozen=True):
     staging: str
     block_rows: int = BLOCK_ROWS
     optimise: Purpose = "balanced"
+    source: str = ""
 
 
 class Staged(msgspec.Struct, frozen=True):
@@ -81,6 +83,7 @@ class Staged(msgspec.Struct, frozen=True):
 class FileResult(msgspec.Struct):
     """What became of a file: lines = rows + set_aside's counts, always.
 
+    path      the file's, or its lasting name
     local     whether the rows carry local times; without, days and order are those of exchange time
     segments  the one that the file's name says, if any, is the last
     """
@@ -130,7 +133,7 @@ def _skipped(task: FileTask) -> FileResult | None:
     if not task.known:
         return None
     sha256 = file_sha256(Path(task.path))
-    return FileResult(task.path, sha256, 0, skipped=True) if sha256 in task.known else None
+    return FileResult(task.source or task.path, sha256, 0, skipped=True) if sha256 in task.known else None
 
 
 class FileStage:
@@ -146,7 +149,7 @@ class FileStage:
 
     def _begin(self) -> None:
         self._text = TextFile(Path(self.task.path))
-        self._parser = CsvParser(self.record, self.task.path, _usable_names)
+        self._parser = CsvParser(self.record, self._source, _usable_names)
         self._aside = Tally()
         self._odd = Tally()
         self._odd_of_segments = Tally()
@@ -265,7 +268,7 @@ class FileStage:
         for kind, finding in found.items():
             self._odd_of_segments.add(kind, finding.count, finding.examples)
         part = Part(
-            source=self.task.path,
+            source=self._source,
             sha256=self._text.sha256,
             bytes=self._text.file_bytes,
             rows=segment.writer.rows,
@@ -278,6 +281,10 @@ class FileStage:
         staged = segment.finish(part)
         self._writers.discard(segment.writer)
         return staged
+
+    @property
+    def _source(self) -> str:
+        return self.task.source or self.task.path
 
     def _batches(self) -> Iterator[RowBatch]:
         """Parse the file; count, and set aside, what cannot be right."""
@@ -349,7 +356,7 @@ class FileStage:
             staged = [self._finish(self._open(exchange, symbol, number, number=0))]
         staged.sort(key=lambda segment: self._is_expected(segment.key))
         return FileResult(
-            task.path, text.sha256, text.file_bytes,
+            self._source, text.sha256, text.file_bytes,
             lines=self._parser.lines, rows=self._rows, local=self._parser.record.has_local or not self._rows,
             segments=staged,
             set_aside=self._aside.findings(),

@@ -1,0 +1,73 @@
+"""`tickreel raw`: Tardis' raw feeds into a folder that its official clients share."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tickreel.cli.options import JsonOption, QuietOption, split_list
+from tickreel.cli.output import note, print_json, progress_bars
+from tickreel.units import counted, format_time, human_bytes, parse_time
+
+_SHOWN = 5
+
+
+def raw(
+    exchange: Annotated[str, typer.Option("--exchange", help="As Tardis calls it, e.g. binance-futures.")],
+    channels: Annotated[
+        str, typer.Option("--channels", help="Of the exchange's own feed, e.g. trade,depth.")
+    ],
+    start: Annotated[str, typer.Option("--from", help="First minute, UTC.")],
+    to: Annotated[str, typer.Option("--to", help="First minute not taken any more, UTC.")],
+    symbols: Annotated[
+        str | None,
+        typer.Option("--symbols", help="As on that feed, e.g. btcusdt [all].", show_default=False),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Folder [TMP/.tardis-cache, as Tardis' clients].", show_default=False),
+    ] = None,
+    provider: Annotated[str, typer.Option("--provider", help="Who is asked.")] = "tardis",
+    parallel: Annotated[
+        int | None,
+        typer.Option("--parallel", min=1, max=200, help="Requests at a time [20].", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Fetch raw messages, minute by minute. Minutes that the folder has are not asked for.
+
+    They stay as the exchange sent them: nothing of them gets into a store yet.
+    """
+    from tickreel.ingest.feeds import download_feeds
+    from tickreel.sources.tardis_feeds import MINUTE_NS, Feed
+
+    feed = Feed(exchange, split_list(channels, "--channels"), split_list(symbols))
+    place = cache or Path(tempfile.gettempdir()) / ".tardis-cache"
+    from_ns, to_ns = parse_time(start, "--from"), parse_time(to, "--to")
+    with progress_bars(not (json or quiet)) as bars:
+        bars.begin("raw", max(1, (to_ns - from_ns) // MINUTE_NS), unit="minutes")
+        summary = download_feeds(
+            place, feed, from_ns, to_ns, provider=provider, parallel=parallel,
+            on_progress=lambda minutes, count: bars.at("raw", minutes, unit=human_bytes(count)),
+        )  # fmt: skip
+    failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in summary.failed]
+    if json:
+        print_json({
+            "folder": str(summary.folder), "filters": feed.filters, "minutes": summary.minutes,
+            "there": summary.there, "fetched": summary.fetched, "bytes": summary.bytes,
+            "failed": [{"from": at, "minutes": minutes, "error": said} for at, minutes, said in failed],
+            "exit_code": summary.exit_code,
+        })  # fmt: skip
+        return summary.exit_code
+    if not quiet:
+        note(
+            f"{counted(summary.minutes, 'minute')}: {summary.there:,} there already, {summary.fetched:,} fetched,"
+            f" {human_bytes(summary.bytes)}; in {summary.folder}"
+        )
+    for at, minutes, said in failed[:_SHOWN]:
+        note(f"failed: {counted(minutes, 'minute')} from {at}: {said}")
+    if len(failed) > _SHOWN:
+        note(f"failed: {len(failed) - _SHOWN:,} more")
+    return summary.exit_code
