@@ -388,6 +388,8 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     odd.write_text(ODD)
     if command == "quality":
         odd_store(odd, store)
+    if command in ("switch", "rollback"):
+        two_feeds(odd, store)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)
@@ -402,6 +404,8 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "stats": [("--store", store)],
         "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
+        "switch": [("tardis", "--store", store), ("second", "--store", store)],
+        "rollback": [("--store", store)],
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
         "import": [(files, *folder.glob("*.csv*"), "--store", store)],
         "run": [
@@ -450,6 +454,13 @@ def odd_store(odd: Path, store: Path) -> None:
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
+
+
+def two_feeds(file: Path, store: Path) -> None:
+    """Import a file as a second feed, and make that primary and back."""
+    for words in (("import", file, "--feed", "second"), ("switch", "second"), ("switch", "tardis")):
+        with quiet_call(*words, "--store", store) as (code, _):
+            assert code in (0, 1)
 
 
 def key_rows() -> dict[str, dict[str, list[str]]]:

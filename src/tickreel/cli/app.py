@@ -7,7 +7,19 @@ from typing import Any
 import typer
 
 from tickreel import __version__
-from tickreel.cli import book, demo, importing, instruments, quality, reading, running, sweeping, upkeep, warm
+from tickreel.cli import (
+    book,
+    demo,
+    importing,
+    instruments,
+    quality,
+    reading,
+    running,
+    sweeping,
+    switching,
+    upkeep,
+    warm,
+)
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
@@ -38,6 +50,8 @@ for _name, _function in (
     ("quality", quality.quality),
     ("check", upkeep.check),
     ("rm", upkeep.rm),
+    ("switch", switching.switch),
+    ("rollback", switching.rollback),
     ("synth", demo.synth),
     ("warm", warm.warm),
 ):

@@ -5,6 +5,7 @@
     reader    Segment: columns and blocks out, checksums verified on first read
     catalog   Store: finds segments; WritingStore: publishes and removes them under one lock
     kept     KeptStore: segments stay open for who asks for many short times
+    primary   the feed that is read by default: switch, roll back, history
     names     symbols and exchanges as safe folder names
     disk      whole writes, durable renames, no links followed
     instruments  what contracts are: text files under a checksum
