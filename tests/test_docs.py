@@ -388,7 +388,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     odd.write_text(ODD)
     if command == "quality":
         odd_store(odd, store)
-    if command in ("switch", "rollback"):
+    if command in ("compare", "switch", "rollback"):
         two_feeds(odd, store)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
@@ -404,6 +404,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "stats": [("--store", store)],
         "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
+        "compare": [("tardis", "second", "--store", store, *plain[1:])],
         "switch": [("tardis", "--store", store), ("second", "--store", store)],
         "rollback": [("--store", store)],
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
@@ -457,8 +458,12 @@ def odd_store(odd: Path, store: Path) -> None:
 
 
 def two_feeds(file: Path, store: Path) -> None:
-    """Import a file as a second feed, and make that primary and back."""
-    for words in (("import", file, "--feed", "second"), ("switch", "second"), ("switch", "tardis")):
+    """Import a file as a second feed, with another price as the first; make the second primary and back."""
+    other = file.with_name("other") / file.name
+    other.parent.mkdir()
+    other.write_text(ODD.replace("buy,10", "buy,11"))
+    imports = (("import", file, "--feed", "second"), ("import", other))
+    for words in (*imports, ("switch", "second"), ("switch", "tardis")):
         with quiet_call(*words, "--store", store) as (code, _):
             assert code in (0, 1)
 

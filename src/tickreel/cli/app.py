@@ -9,6 +9,7 @@ import typer
 from tickreel import __version__
 from tickreel.cli import (
     book,
+    comparing,
     demo,
     importing,
     instruments,
@@ -50,6 +51,7 @@ for _name, _function in (
     ("quality", quality.quality),
     ("check", upkeep.check),
     ("rm", upkeep.rm),
+    ("compare", comparing.compare),
     ("switch", switching.switch),
     ("rollback", switching.rollback),
     ("synth", demo.synth),
