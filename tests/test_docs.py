@@ -388,7 +388,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     odd.write_text(ODD)
     if command == "quality":
         odd_store(odd, store)
-    if command in ("compare", "switch", "rollback"):
+    if command in ("compare", "watch", "switch", "rollback"):
         two_feeds(odd, store)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
@@ -405,6 +405,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
         "compare": [("tardis", "second", "--store", store, *plain[1:])],
+        "watch": [("tardis", "second", "--store", store, "--from", "2024-01-05", "--for", 0, "--window", 0)],
         "switch": [("tardis", "--store", store), ("second", "--store", store)],
         "rollback": [("--store", store)],
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],

@@ -20,12 +20,16 @@ from tickreel.cli import (
     switching,
     upkeep,
     warm,
+    watching,
 )
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
 
 INTERRUPTED = 130
-_AGAIN = {"import": "what was reported done is kept, run the same command again to go on"}
+_AGAIN = {
+    "import": "what was reported done is kept, run the same command again to go on",
+    "watch": "run the same command again: with --log it goes on where it was",
+}
 """What an interrupted command leaves, where it is not nothing."""
 
 _Complaint: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -52,6 +56,7 @@ for _name, _function in (
     ("check", upkeep.check),
     ("rm", upkeep.rm),
     ("compare", comparing.compare),
+    ("watch", watching.watch),
     ("switch", switching.switch),
     ("rollback", switching.rollback),
     ("synth", demo.synth),

@@ -27,6 +27,7 @@
     compare_kernel which rows are partners, what is missing, extra, different, late
     waiting_kernel rows that wait for their partner
     compare_limits how much two feeds may differ
+    compare_watch  two feeds compared again and again, with a log
     compare_view   a comparison as the plain data that `report` shows
 
 Memory does not grow with the rows, and neither block size nor the number of workers changes a figure.

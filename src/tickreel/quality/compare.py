@@ -89,9 +89,9 @@ def compare(
     Raises UsageError for wrong words, and where neither feed holds anything of what is asked; CorruptionError,
     and FailedError if a segment is replaced meanwhile.
     """
-    _check(asked)
-    stores = Store.existing(asked.a.store), Store.existing(asked.b.store)
-    pairs = [(name, found, _days_of(found, asked)) for name, found in sorted(_streams(stores, asked).items())]
+    stores = stores_of(asked)
+    streams = streams_of(stores, asked)
+    pairs = [(name, found, _days_of(found, asked)) for name, found in sorted(streams.items())]
     both = {(name, day): found for name, found, days in pairs for day in sorted(days[0] & days[1])}
     if not any(one or other for _, _, (one, other) in pairs):
         raise UsageError(f"neither {asked.a.text} nor {asked.b.text} has a day in that range of time")
@@ -106,22 +106,25 @@ def compare(
                 yield Day(name, day, "ab"[side], _rows_on(stores[side], found[side], day))  # type: ignore[arg-type]
 
 
-def _check(asked: Asked) -> None:
+def stores_of(asked: Asked) -> tuple[Store, Store]:
+    """Return the stores of A and of B. Raises UsageError for wrong words."""
     for type in asked.types:
         if type not in MARKET_TYPES:
             raise UsageError(f"--types {type}: no record type; known are {', '.join(MARKET_TYPES)}")
     if asked.from_ns is not None and asked.to_ns is not None and asked.from_ns >= asked.to_ns:
         raise UsageError("--from must be before --to: the range is half-open")
-    if (asked.a.store, asked.a.name) == (asked.b.store, asked.b.name):
+    one, other = Store.existing(asked.a.store), Store.existing(asked.b.store)
+    if (one.root, asked.a.name) == (other.root, asked.b.name):
         raise UsageError(
             f"{asked.a.text} and {asked.b.text} are one feed: name two, or another store with FEED@STORE"
         )
+    return one, other
 
 
 _Pair = tuple[Stream | None, Stream | None]
 
 
-def _streams(stores: tuple[Store, Store], asked: Asked) -> dict[StreamName, _Pair]:
+def streams_of(stores: tuple[Store, Store], asked: Asked) -> dict[StreamName, _Pair]:
     """Return the streams of both feeds, with the days around the range; None for what one of them has not."""
     found: dict[StreamName, list[Stream | None]] = {}
     errors = []
