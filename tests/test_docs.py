@@ -393,6 +393,9 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)
+    if command == "manifest":  # so that there is a gap
+        with quiet_call("rm", "--store", store, *day):
+            pass
     calls: dict[str, list[tuple[object, ...]]] = {
         "ls": [("--store", store), ("--store", store, "--days")],
         "show": [
@@ -404,6 +407,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "stats": [("--store", store)],
         "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
+        "manifest": [("--store", store)],
         "compare": [("tardis", "second", "--store", store, *plain[1:])],
         "watch": [("tardis", "second", "--store", store, "--from", "2024-01-05", "--for", 0, "--window", 0)],
         "switch": [("tardis", "--store", store), ("second", "--store", store)],

@@ -10,6 +10,7 @@
     disk      whole writes, durable renames, no links followed
     instruments  what contracts are: text files under a checksum
     maintain  verify and merge
+    holdings  what a store holds, between which times
     describe  which segments are meant, and where their bytes are
 
 A segment is never changed: it is replaced as a whole, while readers go on with the old one.
