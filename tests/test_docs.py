@@ -435,6 +435,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "demo": [("--files", files, "--out", folder / "c")],
         "instruments import": [(ROOT / "examples" / "instruments.toml", "--store", folder / "other")],
         "instruments show": [("BTCUSDT", "--store", store), ("--store", store)],
+        "cost": [("--trades", "1e9"), ("--from-store", "--store", store)],
         "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],
         "warm": [()],
         "failure": [],

@@ -10,6 +10,7 @@ from tickreel import __version__
 from tickreel.cli import (
     book,
     comparing,
+    cost,
     demo,
     importing,
     instruments,
@@ -61,6 +62,7 @@ for _name, _function in (
     ("watch", watching.watch),
     ("switch", switching.switch),
     ("rollback", switching.rollback),
+    ("cost", cost.cost),
     ("synth", demo.synth),
     ("warm", warm.warm),
 ):
