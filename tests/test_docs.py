@@ -61,6 +61,9 @@ SHORTER = {
     "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04": (
         "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04 --scale 0.05"
     ),
+    "tickreel watch second tardis --for 48h --log watch.jsonl": (
+        "tickreel watch second tardis --for 0 --log watch.jsonl --from 2024-01-01"
+    ),
 }
 """Lines of shell blocks that the tests run in another form."""
 
@@ -290,7 +293,9 @@ def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md", "docs/MIGRATE.md"]
+)
 def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
     folder, environment = workshop
     if name == "README.md":  # begins with nothing
@@ -312,7 +317,7 @@ def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
 def test_the_shorter_lines_are_lines_of_the_documents() -> None:
     lines = [
         line
-        for name in ("README.md", "docs/OPERATIONS.md")
+        for name in ("README.md", "docs/OPERATIONS.md", "docs/MIGRATE.md")
         for _, c in blocks(name, "sh")
         for line in c.splitlines()
     ]
