@@ -17,8 +17,8 @@ from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_MS, NS_PER_S
 
-MOST_WAITING = 1 << 20
-"""Rows of each feed that wait for their partner at most: some 250 MB for both, where all of them do."""
+MOST_WAITING = 1 << 19
+"""Rows of each feed that wait for their partner at most: some 225 MB for both, where so many do."""
 MOST_WINDOW_NS = 3_600 * NS_PER_S
 """Longest window and tolerance of time."""
 _ROOM = 1 << 10
