@@ -62,6 +62,9 @@ SHORTER = {
     "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04": (
         "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04 --scale 0.05"
     ),
+    "tickreel watch second tardis --for 48h --log watch.jsonl": (
+        "tickreel watch second tardis --for 0 --log watch.jsonl --from 2024-01-01"
+    ),
 }
 """Lines of shell blocks that the tests run in another form."""
 
@@ -292,7 +295,9 @@ def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md", "docs/MIGRATE.md"]
+)
 def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
     folder, environment = workshop
     if name == "README.md":  # begins with nothing
@@ -314,7 +319,7 @@ def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
 def test_the_shorter_lines_are_lines_of_the_documents() -> None:
     lines = [
         line
-        for name in ("README.md", "docs/OPERATIONS.md")
+        for name in ("README.md", "docs/OPERATIONS.md", "docs/MIGRATE.md")
         for _, c in blocks(name, "sh")
         for line in c.splitlines()
     ]
@@ -399,9 +404,14 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     odd.write_text(ODD)
     if command == "quality":
         odd_store(odd, store)
+    if command in ("compare", "watch", "switch", "rollback"):
+        two_feeds(odd, store)
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)
+    if command == "manifest":  # so that there is a gap
+        with quiet_call("rm", "--store", store, *day):
+            pass
     calls: dict[str, list[tuple[object, ...]]] = {
         "ls": [("--store", store), ("--store", store, "--days")],
         "show": [
@@ -414,6 +424,11 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "stats": [("--store", store)],
         "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
+        "manifest": [("--store", store)],
+        "compare": [("tardis", "second", "--store", store, *plain[1:])],
+        "watch": [("tardis", "second", "--store", store, "--from", "2024-01-05", "--for", 0, "--window", 0)],
+        "switch": [("tardis", "--store", store), ("second", "--store", store)],
+        "rollback": [("--store", store)],
         "rm": [("--store", store, *day, "--dry-run"), ("--store", store, *day)],
         "import": [(files, *folder.glob("*.csv*"), "--store", store)],
         "run": [
@@ -437,6 +452,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "demo": [("--files", files, "--out", folder / "c")],
         "instruments import": [(ROOT / "examples" / "instruments.toml", "--store", folder / "other")],
         "instruments show": [("BTCUSDT", "--store", store), ("--store", store)],
+        "cost": [("--trades", "1e9"), ("--from-store", "--store", store)],
         "synth": [(folder / "made", "--symbols", "BTCUSDT", "--to", "2024-01-02", "--scale", 0.05)],
         "warm": [()],
         "download": [
@@ -485,6 +501,17 @@ def odd_store(odd: Path, store: Path) -> None:
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
+
+
+def two_feeds(file: Path, store: Path) -> None:
+    """Import a file as a second feed, with another price as the first; make the second primary and back."""
+    other = file.with_name("other") / file.name
+    other.parent.mkdir()
+    other.write_text(ODD.replace("buy,10", "buy,11"))
+    imports = (("import", file, "--feed", "second"), ("import", other))
+    for words in (*imports, ("switch", "second"), ("switch", "tardis")):
+        with quiet_call(*words, "--store", store) as (code, _):
+            assert code in (0, 1)
 
 
 def key_rows() -> dict[str, dict[str, list[str]]]:

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from bench.sections import (
     books,
+    compare,
     download,
     importing,
     level2,
@@ -29,6 +30,7 @@ SECTIONS: dict[str, ModuleType] = {
     "query": query,
     "import": importing,
     "merge": merge,
+    "compare": compare,
     "momentum": momentum,
     "sweep": sweep,
     "level2": level2,

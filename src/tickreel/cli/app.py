@@ -9,18 +9,23 @@ import typer
 from tickreel import __version__
 from tickreel.cli import (
     book,
+    comparing,
+    cost,
     demo,
     downloading,
     importing,
     instruments,
+    manifest,
     provider,
     quality,
     raw,
     reading,
     running,
     sweeping,
+    switching,
     upkeep,
     warm,
+    watching,
 )
 from tickreel.cli.output import error_document, note_error
 from tickreel.errors import TickreelError, disk_error
@@ -30,6 +35,7 @@ _AGAIN = {
     "import": "what was reported done is kept, run the same command again to go on",
     "download": "what has come is kept, run the same command again to go on",
     "raw": "what has come is kept, run the same command again to go on",
+    "watch": "run the same command again: with --log it goes on where it was",
 }
 """What an interrupted command leaves, where it is not nothing."""
 
@@ -58,6 +64,12 @@ for _name, _function in (
     ("quality", quality.quality),
     ("check", upkeep.check),
     ("rm", upkeep.rm),
+    ("manifest", manifest.manifest),
+    ("compare", comparing.compare),
+    ("watch", watching.watch),
+    ("switch", switching.switch),
+    ("rollback", switching.rollback),
+    ("cost", cost.cost),
     ("synth", demo.synth),
     ("warm", warm.warm),
 ):

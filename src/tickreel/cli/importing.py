@@ -89,7 +89,11 @@ def import_document(summary: Any) -> dict[str, Any]:
         row: dict[str, Any] = {"path": report.path, "state": report.state}
         if report.result and report.state != "skipped":
             result = report.result
-            row |= {"lines": result.lines, "rows": result.rows, "clock": "local" if result.local else "exchange"}
+            row |= {
+                "lines": result.lines,
+                "rows": result.rows,
+                "clock": "local" if result.local else "exchange",
+            }
             row |= findings_document(report)
         if report.error:
             row |= {"error": report.error, "error_type": report.error_type}

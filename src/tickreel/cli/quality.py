@@ -20,7 +20,7 @@ from tickreel.cli.options import (
     time_option,
 )
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
-from tickreel.errors import UsageError, disk_error
+from tickreel.cli.pages import check_target, put_page
 
 
 def quality(
@@ -69,7 +69,7 @@ def quality(
         time_option(to, "--to"), None if gap is None else parse_duration(gap, "--gap"),
     )  # fmt: skip
     if out:
-        _check_target(out)
+        check_target(out, "--out", "quality.html")
     with progress_bars(not (json or quiet)) as bars:
         chosen, streams = survey(
             place, asked, workers=workers,
@@ -104,30 +104,4 @@ def _write_page(out: Path, found: Any) -> None:
         version=__version__,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    _put(out, page)
-
-
-def _check_target(out: Path) -> None:
-    """Raise an error if no file can be put at `out`: before hours of measuring, not after."""
-    if out.is_dir():
-        raise UsageError(f"--out {out}: is a folder; name a file, e.g. {out / 'quality.html'}")
-    partial = _partial(out)
-    try:
-        partial.touch()
-        partial.unlink()
-    except OSError as error:
-        raise disk_error(error, f"writing {out}") from error
-
-
-def _put(out: Path, page: str) -> None:
-    partial = _partial(out)
-    try:
-        partial.write_text(page, "utf-8")
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise disk_error(error, f"writing {out}") from error
-
-
-def _partial(out: Path) -> Path:
-    return out.with_name(f".{out.name}.partial")
+    put_page(out, page)

@@ -67,12 +67,13 @@ def ls(
     place = Store.existing(store_path(store))
     rows = listing(place, feed=feed, type=type, exchange=exchange, symbols=split_list(symbols), days=days)
     damaged = [problem for row in rows for problem in row["damaged"]]
+    primary = place.primary()
     if json:
-        print_json({"store": str(place.root), "primary": place.primary(), "entries": rows})
+        print_json({"store": str(place.root), "primary": primary, "entries": rows})
         return 1 if damaged else 0
     table = [
         (
-            row["feed"] + ("*" if row["feed"] == place.primary() else ""), row["type"], row["exchange"],
+            row["feed"] + ("*" if row["feed"] == primary else ""), row["type"], row["exchange"],
             row["symbol"], row["from"], row["to"], f"{row['days']:,}", f"{row['rows']:,}",
             human_bytes(row["bytes"]), _flags(row),
         )
@@ -107,7 +108,7 @@ def show(
 ) -> None:
     """Print rows. csv is Tardis' own: its header, microseconds, shortest decimals."""
     from tickreel.cli import rows as write
-    from tickreel.scan.plan import Question
+    from tickreel.scan.plan import Question, choose_feed
     from tickreel.store.catalog import Store
 
     types = tuple(dict.fromkeys(split_list(type, "--type")))
@@ -117,6 +118,8 @@ def show(
     if limit is None:
         limit = TABLE_ROWS if chosen is Format.TABLE and not json else 0
     place = Store.existing(store_path(store))
+    # Once for all types: the primary feed may be switched meanwhile.
+    feed = choose_feed(place, feed)
     question = Question(
         types[0], feed, exchange, split_list(symbol), time_option(start, "--from"), time_option(to, "--to")
     )

@@ -18,12 +18,13 @@ def warm(workers: WorkersOption = None, json: JsonOption = False, quiet: QuietOp
     from tickreel.compute import Task, make_executor
 
     began = time.perf_counter()
-    names = ("engine", "imports", "reading", "quality", "market")
+    names = ("engine", "imports", "reading", "quality", "comparing", "market")
     functions = (
         "tickreel.cli.warm:engine",
         "tickreel.ingest.warm:warm_up",
         "tickreel.cli.warm:reading",
         "tickreel.quality.warm:warm_up",
+        "tickreel.quality.compare_warm:warm_up",
         "tickreel.cli.warm:market",
     )
     tasks = [Task(name, function, {}) for name, function in zip(names, functions, strict=True)]

@@ -22,10 +22,15 @@ def decode(data: memoryview, out: np.ndarray) -> None:
     from tickreel.codecs.text_kernel import format_numbers
 
     numbers = np.empty(len(out), np.int64)
-    pco.decode(data, numbers)
+    decode_numbers(data, numbers)
     if not format_numbers(numbers, _letters(out)):
         digits = min(out.dtype.itemsize, MAX_DIGITS)
         raise CorruptionError(f"number_text: a number is negative or longer than {digits} digits")
+
+
+def decode_numbers(data: memoryview, out: np.ndarray) -> None:
+    """Fill `out`, int64[n], with the numbers themselves."""
+    pco.decode(data, out)
 
 
 def to_numbers(values: np.ndarray) -> np.ndarray | None:

@@ -11,7 +11,7 @@
     meter          Meter: rows of one symbol and day in, figures out, block after block
     watch_kernel   order books built row by row, looked at after every message
     watch          Watch: the same with room that grows
-    words          how a verdict words durations, times of day and shares
+    words          how a verdict words times of day and shares of rows
     rule           what a rule is; the rules: `rules_times`, `rules_ids`, `rules_content`
     verdicts       figures to sentences with a severity, worst first
     groups         of a group's symbols the worst of each rule
@@ -19,6 +19,16 @@
     asked          the question, and which streams it names
     survey         what is there, what is missing, all of it measured on all cores
     view           a survey as the plain data that `report` shows
+
+    compare        two feeds: which symbols and days both hold, compared on all cores
+    compare_day    one symbol and day of two feeds; the task of a worker
+    compare_rows   a feed's rows in few and equal columns; `ids_key_kernel`: ids as numbers
+    compare_terms  what the kernels are given and give back
+    compare_kernel which rows are partners, what is missing, extra, different, late
+    waiting_kernel rows that wait for their partner
+    compare_limits how much two feeds may differ
+    compare_watch  two feeds compared again and again, with a log
+    compare_view   a comparison as the plain data that `report` shows
 
 Memory does not grow with the rows, and neither block size nor the number of workers changes a figure.
 What each figure and rule means is in docs/QUALITY.md.

@@ -9,7 +9,7 @@ from tickreel.quality.contents import Columns, contents, kept_places
 from tickreel.quality.figures import PERCENTILES, Figures, Place
 from tickreel.quality.gaps import LEAST_GAP_NS, gap_figures
 from tickreel.quality.offsets import ends_ns, percentile_ns
-from tickreel.quality.words import spoken_ns
+from tickreel.report.words import spoken_ns
 from tickreel.schema import RecordType
 from tickreel.units import NS_PER_DAY
 

@@ -50,7 +50,7 @@ class SameRows:
         for name in self._segment.record.names:
             if left == 0:
                 break
-            mix_column(_words(self._with_tail(name, block, before, kept)), alive, hashes)
+            mix_column(words_of(self._with_tail(name, block, before, kept)), alive, hashes)
             left = keep_equal(hashes, alive, again, np.empty(1 << int(2 * left).bit_length(), np.int32))
         return again
 
@@ -83,7 +83,7 @@ class SameRows:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def _words(values: np.ndarray) -> np.ndarray:
+def words_of(values: np.ndarray) -> np.ndarray:
     """Return the bits of values as uint64[n, width]; empty cells (NaN) equal each other."""
     if values.dtype.kind == "S":
         values = values.astype(f"S{max(8, -(-values.dtype.itemsize // 8) * 8)}")

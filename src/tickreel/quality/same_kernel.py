@@ -13,7 +13,7 @@ _FIFTEEN, _THIRTEEN = np.uint64(15), np.uint64(13)
 
 
 @inlined
-def _mixed(hashed, word):
+def mixed(hashed, word):
     """Return a hash of a hash and a word; different words give different hashes.
 
     In halves, whose products fit 64 bits: plain Python, too, multiplies without overflow.
@@ -39,7 +39,7 @@ def begin_runs(local_ns, begins, before, most, hashes, alive):
         again = row > 0 and not begins[row] and local_ns[row] == local_ns[row - 1]
         if row > 0 and not again:
             start, place = row, 0
-        hashes[row] = _mixed(np.uint64(0), np.uint64(start))
+        hashes[row] = mixed(np.uint64(0), np.uint64(start))
         alive[row] = again and place < most
         count += alive[row]
         if alive[row] and not alive[row - 1] and place == 1:
@@ -55,7 +55,7 @@ def mix_column(words, alive, hashes):
     for row in range(words.shape[0]):
         if alive[row]:
             for place in range(words.shape[1]):
-                hashes[row] = _mixed(hashes[row], words[row, place])
+                hashes[row] = mixed(hashes[row], words[row, place])
 
 
 @inlined

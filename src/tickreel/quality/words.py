@@ -1,33 +1,14 @@
-"""How a verdict words durations, times of day and shares."""
+"""How a verdict words times of day and shares of rows."""
 
 from tickreel.quality.figures import Figures
 from tickreel.report.figures import counted
-from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, format_time
+from tickreel.report.words import percent
+from tickreel.units import format_time
 
 
 def clock_text(ns: int) -> str:
     """Return the time of day, UTC, to the second: "11:43:12"."""
     return format_time(ns)[11:19]
-
-
-def spoken_ns(ns: int | float) -> str:
-    """Return a duration for people, to four digits: 314.7 s, 134 ms, 5.25 h."""
-    size = abs(ns)
-    for unit, below, scale in (
-        ("us", NS_PER_MS, 1_000), ("ms", NS_PER_S, NS_PER_MS), ("s", 600 * NS_PER_S, NS_PER_S),
-        ("min", 7_200 * NS_PER_S, 60 * NS_PER_S), ("h", 2 * NS_PER_DAY, 3_600 * NS_PER_S),
-    ):  # fmt: skip
-        if size < below:
-            return f"{ns / scale:.4g} {unit}"
-    return f"{ns / NS_PER_DAY:.4g} days"
-
-
-def percent(count: float, whole: float) -> str:
-    """Return a share as text that says 100 % or 0 % only where it is exactly that."""
-    share = 100 * count / whole
-    if 99.95 <= share < 100:
-        return "over 99.9 %"
-    return "under 0.01 %" if 0 < share < 0.01 else f"{share:.3g} %"
 
 
 def of_rows(figures: Figures, name: str) -> str:

@@ -69,7 +69,7 @@ class Store:
         except FileNotFoundError:
             return None
         try:
-            feed = os.read(fd, 100).decode("ascii", "replace").strip()
+            feed = os.read(fd, 100).decode("ascii", "replace").partition("\n")[0].strip()
         except OSError as error:
             raise disk_error(error, f"reading {self.root / PRIMARY}") from error
         finally:

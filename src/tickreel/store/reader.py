@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tickreel.codecs import CODECS, patched
+from tickreel.codecs import CODECS, number_text, patched
 from tickreel.codecs.decimals import FLOAT_BITS, INVERSES, POWERS
 from tickreel.errors import CorruptionError, disk_error
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType
@@ -194,6 +194,24 @@ class Segment:
         out = integers.view(np.float64) if scale == FLOAT_BITS else integers
         self._decode(place, block, chunk, total, start, out)
         return integers, scale
+
+    def numbers(
+        self, column: str, block: int, out: np.ndarray, rows: slice | None = None
+    ) -> np.ndarray | None:
+        """Return int64[n] of texts that are kept as whole numbers: no text is made; None for another block.
+
+        out, rows  as for `read`, but `out` int64 with room for all rows of the block
+        """
+        place, total = self._places[column], self.rows_of(block)
+        chunk = self._chunk(place, block)
+        if chunk[_CODEC] != number_text.ID:
+            return None
+        start, count = (0, total) if rows is None else _span(rows, total)
+        try:
+            number_text.decode_numbers(self._bytes(place, block, chunk), out[:total])
+        except CorruptionError as error:
+            raise CorruptionError(f"{self._where(place, block)}: {error}; {fmt.AGAIN}") from None
+        return out[start : start + count]
 
     def release(self) -> None:
         """Let go of the buffer that decoding keeps; the next read makes another."""

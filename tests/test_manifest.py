@@ -1,0 +1,75 @@
+"""`tickreel manifest`: what a store holds, and between which times."""
+
+from pathlib import Path
+
+from import_sample import DAY_US, START_US, dataset, put, take, trade, trades
+from test_cli import call, document
+from tickreel.store.catalog import Store
+from tickreel.store.holdings import holdings
+
+DAY_NS = START_US * 1_000
+
+
+def us(time_ns: int) -> int:
+    return (time_ns - DAY_NS) // 1_000
+
+
+def spans(entry: dict, name: str) -> list[tuple[int, int]]:
+    return [(us(span["from_ns"]), us(span["to_ns"])) for span in entry[name]]
+
+
+def test_days_that_follow_each_other_are_one_interval(place: Path) -> None:
+    for day, name in ((0, "2024-01-01"), (1, "2024-01-02"), (4, "2024-01-05")):
+        put(dataset(place / "data", name), trades(*(trade(DAY_US * day + second) for second in (7, 9))))
+    take(place / "tape", place / "data")
+    (entry,) = holdings(Store(place / "tape"))
+    assert (entry["days"], entry["rows"], entry["from"], entry["to"]) == (3, 6, "2024-01-01", "2024-01-05")
+    assert spans(entry, "intervals") == [(7, DAY_US + 9), (4 * DAY_US + 7, 4 * DAY_US + 9)]
+    assert spans(entry, "gaps") == [(DAY_US + 9, 4 * DAY_US + 7)]
+    assert entry["bytes"] == sum(path.stat().st_size for path in (place / "tape").rglob("*.reel"))
+
+
+def test_files_that_make_up_a_day_have_an_interval_each(place: Path) -> None:
+    for number, start in enumerate((10, 500, 90)):
+        put(dataset(place / str(number)), trades(trade(start), trade(start + 5)))
+        take(place / "tape", place / str(number))
+    (entry,) = holdings(Store(place / "tape"))
+    assert spans(entry, "intervals") == [(10, 15), (90, 95), (500, 505)]
+    assert spans(entry, "gaps") == [(15, 90), (95, 500)]
+
+
+def test_a_file_without_rows_covers_its_day(place: Path) -> None:
+    put(dataset(place / "data", "2024-01-01"), trades(trade(5)))
+    put(dataset(place / "data", "2024-01-02"), trades())
+    put(dataset(place / "data", "2024-01-03"), trades(trade(2 * DAY_US + 5)))
+    take(place / "tape", place / "data")
+    (entry,) = holdings(Store(place / "tape"))
+    assert entry["days"] == 3
+    assert spans(entry, "intervals") == [(5, 2 * DAY_US + 5)]
+
+
+def test_feeds_and_groups_have_entries_of_their_own(place: Path) -> None:
+    put(dataset(place / "data", symbol="SPOT"), trades(*(trade(n, symbol=f"S{n}") for n in range(4))))
+    put(dataset(place / "data"), trades(trade(1)))
+    for feed in ("tardis", "holysheep"):
+        take(place / "tape", place / "data", feed=feed)
+    found = [(e["feed"], e["symbol"], e["group"], e["symbols"]) for e in holdings(Store(place / "tape"))]
+    assert found == [
+        (feed, symbol, group, symbols)
+        for feed in ("holysheep", "tardis")
+        for symbol, group, symbols in (("BTCUSDT", False, 1), ("SPOT", True, 4))
+    ]
+
+
+def test_damage_is_told_and_ends_nothing(place: Path, capfd) -> None:
+    put(dataset(place / "data"), trades(trade(1)))
+    put(dataset(place / "data", symbol="ETHUSDT"), trades(trade(1, symbol="ETHUSDT")))
+    take(place / "tape", place / "data")
+    path = next((place / "tape").rglob("BTCUSDT/*.reel"))
+    path.write_bytes(path.read_bytes()[:100])
+    code, found = document(capfd, "manifest", "--store", place / "tape")
+    assert code == 1
+    first, second = found["holdings"]
+    assert (first["days"], first["rows"], len(first["damaged"])) == (1, 0, 1)
+    assert (second["rows"], second["damaged"]) == (1, [])
+    assert call(capfd, "manifest", "--store", place / "nowhere")[0] == 2
