@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -13,9 +14,11 @@ from tickreel.scan.plan import Question, Stream, plan_each
 from tickreel.scan.read import contents, open_slice
 from tickreel.schema import MARKET_TYPES
 from tickreel.store.catalog import Store
+from tickreel.store.kept import KeptStore
 from tickreel.store.names import check_feed
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
+_FIRST_NS, _LAST_NS = day_start("0001-01-01"), day_start("9999-12-31")
 _MOST_DAYS = 16
 """Days of a task at most."""
 
@@ -143,8 +146,9 @@ def streams_of(stores: tuple[Store, Store], asked: Asked) -> dict[StreamName, _P
 
 
 def _questions(feed: Feed, asked: Asked) -> list[Question]:
-    start = None if asked.from_ns is None else asked.from_ns - NS_PER_DAY
-    end = None if asked.to_ns is None else asked.to_ns + NS_PER_DAY
+    # A day more on both sides, as far as there are days.
+    start = None if asked.from_ns is None else max(asked.from_ns - NS_PER_DAY, _FIRST_NS)
+    end = None if asked.to_ns is None else min(asked.to_ns + NS_PER_DAY, _LAST_NS)
     return [
         Question(type, feed.name, asked.exchange, asked.symbols, start, end)
         for type in asked.types or MARKET_TYPES
@@ -244,10 +248,16 @@ def _around(stream: Stream, days: Sequence[str]) -> Stream:
     return replace(stream, slices=[part for part in stream.slices if part.key.day in near])
 
 
+@lru_cache(2)
+def _kept(root: str) -> KeptStore:
+    """Return a store whose segments stay open: a group's is asked for by each of its symbols."""
+    return KeptStore(root)
+
+
 def compare_days(arguments: dict[str, Any], progress: Callable[..., None]) -> list[Any]:
     """Compare some days of one symbol; the task of a worker."""
     work = msgspec.convert(arguments, _Work)
-    stores = Store(work.stores[0]), Store(work.stores[1])
+    stores = _kept(work.stores[0]), _kept(work.stores[1])
     found = []
     for day, span in work.days:
         streams = tuple(_around(stream, [day]) for stream in work.streams)
