@@ -294,6 +294,7 @@ def test_the_latency_is_in_all_that_a_run_leaves(
     assert settings["from_ns"] == MIDNIGHT + 250_000_000
     assert "exchange + feed latency of 250ms" in (tmp_path / "run" / "report.html").read_text("utf-8")
     assert shown(settings | {"feed_latency_ns": None})["clock"] == "local"
+    assert "Clock: exchange + feed latency of 250ms" in RunResult.open(tmp_path / "run")._repr_html_()
     (symbol,) = RunResult.open(tmp_path / "run").record.symbols
     assert (symbol.days, symbol.missing_days) == (1, [])
 

@@ -8,12 +8,11 @@ import msgspec
 import numpy as np
 
 from tickreel.quality.compare_kernel import match
-from tickreel.quality.compare_rows import FeedRows, empty_window
+from tickreel.quality.compare_rows import FeedRows, empty_window, has_local_times
 from tickreel.quality.compare_terms import COUNTS, DONE, FIELDS, NEED_A, NEED_B, NO_ROOM_A, Terms, Window
 from tickreel.quality.times_kernel import HALF, PLACES
 from tickreel.quality.waiting_kernel import ROW, Waiting, make_waiting, move
 from tickreel.scan.plan import Stream
-from tickreel.schema import RECORD_TYPES
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_MS, NS_PER_S
 
@@ -104,7 +103,7 @@ def compare_day(
     streams  of A and of B, with the slices of the day and of those around it: their rows may be partners
     Rows count by their own feed's clock; a pair counts with A's row.
     """
-    local = all("local_ns" in RECORD_TYPES[stream.type].names for stream in streams)
+    local = all(map(has_local_times, stores, streams))
     around = _AROUND * rules.window_ns
     feeds = [
         FeedRows(store, stream, span[0] - around, span[1] + around, by_exchange=not local)

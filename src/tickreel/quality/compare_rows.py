@@ -11,7 +11,7 @@ from tickreel.quality.ids_key_kernel import id_keys
 from tickreel.quality.same import words_of
 from tickreel.quality.same_kernel import mix_column
 from tickreel.scan.plan import Stream
-from tickreel.scan.read import Piece, StreamReader
+from tickreel.scan.read import Piece, StreamReader, open_slice
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind
 from tickreel.store.catalog import Store
 
@@ -69,7 +69,7 @@ class FeedRows:
 
     def _window(self, piece: Piece, *, by_id: bool) -> Window:
         exchange_ns = self._read(piece, "exchange_ns")
-        own_ns = self._read(piece, self._record.time)
+        own_ns = self._read(piece, piece.segment.record.time)
         order_ns = own_ns
         if self._by_exchange:
             order_ns = np.maximum.accumulate(exchange_ns)
@@ -134,6 +134,12 @@ class FeedRows:
             self._buffers[name] = np.zeros(rows, dtype)
         found = self._buffers[name]
         return found[:rows] if name in ("none", "rest") else found
+
+
+def has_local_times(store: Store, stream: Stream) -> bool:
+    """Return whether all rows of a stream have local times; opens its segments."""
+    segments = (open_slice(store, part) for part in stream.slices)
+    return all(segment.record.has_local for segment in segments if segment.rows)
 
 
 def _keys(piece: Piece, name: str, keys: np.ndarray) -> None:

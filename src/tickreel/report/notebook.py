@@ -7,7 +7,7 @@ import numpy as np
 from tickreel.measure import keep_extremes
 from tickreel.report.figures import FORMATS, number
 from tickreel.report.page import text
-from tickreel.report.summary import failed, key_figures, ranked, row_return, time_range
+from tickreel.report.summary import assumed_clock, failed, key_figures, ranked, row_return, time_range
 from tickreel.report.view import PortfolioView, RunView
 from tickreel.units import format_time
 
@@ -33,10 +33,12 @@ _TONES = {"gain": "color:#2e9e5b;", "loss": "color:#d9534f;", "": ""}
 def summary_html(view: RunView) -> str:
     """Return the curve, the headline figures and the best symbols; all names are escaped."""
     source = f"<p><strong>Source: {text(view['source'])}</strong></p>" if view["source"] else ""
+    clock = f"<p>Clock: {text(assumed_clock(view))}</p>" if assumed_clock(view) else ""
     failures = ", ".join(f"{row['symbol']} ({row['exchange']})" for row in failed(view)[:_ROWS])
     return (
         f'<div style="max-width:{_WIDTH}px"><p><strong>{text(view["strategy"])}</strong>, {text(time_range(view))}</p>'
         + source
+        + clock
         + _curve(view["portfolio"])
         + _figures(view)
         + _best(view)

@@ -56,6 +56,12 @@ def time_range(view: Finished) -> str:
     )
 
 
+def assumed_clock(view: Finished) -> str:
+    """Return how the times of arrival were assumed, "" where the rows have their own."""
+    clock = view["settings"].get("clock", "local")
+    return "" if clock == "local" else f"{clock}: the rows have no local times"
+
+
 def speed(view: RunView) -> str:
     """Return "1.2 s, 383,333,333 trades/s, 2 workers"."""
     rate = trades_per_second(view)

@@ -7,6 +7,7 @@ from rich.text import Text
 from tickreel.measure import Performance
 from tickreel.report.figures import FORMATS, number
 from tickreel.report.summary import (
+    assumed_clock,
     failed,
     key_figures,
     last_line,
@@ -49,8 +50,8 @@ def titled(view: RunView | SweepView) -> Table:
     table.add_column(style="dim")
     if view["source"]:
         table.add_row("Source", "", Text(plain(view["source"]), style="bold yellow"))
-    if (clock := view["settings"].get("clock", "local")) != "local":
-        table.add_row("Clock", "", f"{clock}: the rows have no local times")
+    if clock := assumed_clock(view):
+        table.add_row("Clock", "", clock)
     return table
 
 
