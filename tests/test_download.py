@@ -488,6 +488,21 @@ def test_what_came_whole_is_imported_and_not_fetched_again(
     assert not list(waiting.glob("*.gz*"))
 
 
+def test_what_a_power_cut_tore_and_a_link_that_was_planted_are_fetched_anew(
+    server: ProviderServer, files: Path, tmp_path: Path
+) -> None:
+    waiting = tmp_path / "a" / ".downloads" / "tardis"
+    waiting.mkdir(parents=True)
+    names = [waiting / f"binance_trades_{day}_BTCUSDT.csv.gz" for day in DAYS[:3]]
+    names[0].write_bytes(b"")
+    names[1].write_bytes(dataset(files, DAYS[1]).read_bytes()[:-9])
+    names[2].symlink_to(dataset(files, DAYS[2], "ETHUSDT"))
+    summary = get(server, tmp_path / "a", wanted(3, ("BTCUSDT",)))
+    assert [(day.state, day.rows) for day in summary.days] == [("imported", 300)] * 3
+    assert len(fetched(server)) == 3
+    assert dataset(files, DAYS[2], "ETHUSDT").stat().st_size > 100
+
+
 def test_what_was_imported_when_its_download_was_killed_is_tidied_away(
     server: ProviderServer, files: Path, tmp_path: Path
 ) -> None:

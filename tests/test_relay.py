@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from import_sample import dataset, put, trade, trades
-from provider_server import KEY, ProviderServer
+from provider_server import KEY, ProviderServer, faults
 from tickreel.codecs.decimals import parse_decimal
 from tickreel.config import Key, Profile, load_profile
 from tickreel.errors import NetworkError
@@ -278,6 +278,23 @@ def test_rows_whose_time_cannot_be_read_come_once() -> None:
 
 
 # A day from the test server
+
+
+def test_an_error_with_a_good_status_is_told_in_its_own_words_without_the_key(tmp_path: Path) -> None:
+    with ProviderServer([]) as server, Background() as background:
+        server.fail("trades", faults.body(b'{"error": {"message": "no %s here"}}' % KEY.encode()))
+        relay = load_profile(
+            "holysheep", environment={**server.environment, "XDG_CONFIG_HOME": "/nowhere"}
+        ).profile
+
+        async def fetch() -> int:
+            async with open_client(relay, Key(KEY, "x")) as client:
+                file = DayFile("binance", "trades", "BTCUSDT", "2024-01-01")
+                return await history_relay.fetch_day(client, file, tmp_path / "day")
+
+        with pytest.raises(NetworkError, match=r"no list of rows at 'trades'.*; it says: no \[key\] here"):
+            background.run(fetch())
+        assert not (tmp_path / "day").exists()
 
 
 def test_a_day_of_the_relay_is_the_rows_of_its_files(tmp_path: Path) -> None:

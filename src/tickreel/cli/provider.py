@@ -9,7 +9,7 @@ from tickreel.cli.output import note, print_json, print_table
 from tickreel.errors import NetworkError
 
 app = typer.Typer(
-    help="Say who sells data: addresses, keys, limits; try whether they answer.",
+    help="Say who sells data, how they are asked, whether they answer.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

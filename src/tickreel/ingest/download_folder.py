@@ -86,6 +86,8 @@ class Folder:
 
 def _whole_bytes(path: Path) -> int:
     """Return the size of a file that is there and unpacks to its end, else 0: then it is fetched anew."""
+    if path.is_symlink():
+        return 0
     text = TextFile(path)
     try:
         for _ in text.pieces():

@@ -1,12 +1,16 @@
 """A day from a relay: page after page of JSON rows, written as Tardis' CSV text."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from isal import isal_zlib
 
+from tickreel.errors import NetworkError
 from tickreel.ingest.history_files import open_new
 from tickreel.ingest.transport import Client, Request
-from tickreel.sources.relay import Ask, Relay, query_of
+from tickreel.ingest.transport.refusals import message_of
+from tickreel.sources.relay import Ask, Page, Relay, query_of
 from tickreel.sources.relay_paging import Paging
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import write_all
@@ -33,8 +37,17 @@ async def fetch_day(client: Client, file: DayFile, target: Path) -> int:
             count += len(packed)
             if paging.ask is None:
                 return count
-            page = relay.page(await client.json(request_of(client, relay, paging.ask)))
+            page = _page(client, relay, await client.json(request_of(client, relay, paging.ask)))
             text = b"".join(row.line for row in paging.take(page))
+
+
+def _page(client: Client, relay: Relay, document: Any) -> Page:
+    """Return the rows of an answer; an error that came with a good status is told in the relay's own words."""
+    try:
+        return relay.page(document)
+    except NetworkError as error:
+        said = message_of(msgspec.json.encode(document), client.profile.errors, client.key)
+        raise NetworkError(f"{error}; it says: {said}") from None
 
 
 def request_of(client: Client, relay: Relay, ask: Ask) -> Request:
