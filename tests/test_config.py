@@ -149,7 +149,7 @@ def test_a_provider_that_is_switched_off_is_refused_by_its_variable(word: str, u
         ("[holysheep.types.trades]\npaging = 'cursor'", "[holysheep.types.trades.request] cursor = '': the field of"),
         ("[holysheep.types.trades.columns]\nqty = 'q'", "qty = 'q': only columns of trades (exchange, symbol, timestamp,"),
         ("[holysheep.types.trades.columns]\ntimestamp = ''", "timestamp = '': the field with the exchange's time"),
-        ("[holysheep.types.trades.optional]\nprice = 'p'", "price = 'p': no column of the type itself"),
+        ("[holysheep.types.trades.optional]\nprice = 'p'", "price = 'p': only columns that trades may have besides (fee)"),
         ("[holysheep.types.trades.request]\nto = 'x'", "[holysheep.types.trades.request] 'to' is no key"),
         ("[holysheep.exchanges]\nokex = 'okx'", "[holysheep.exchanges] okex = 'okx': a table belongs there"),
         ("[holysheep]\nlike = 'tardis'", "like = 'tardis': holysheep is built in; leave it out"),

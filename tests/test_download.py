@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import tickreel
 from import_forks import ENVIRONMENT, Forks
 from import_sample import SOAK, contents, dataset, put, stored, trade, trades
 from provider_server import KEY, ProviderServer, faults
@@ -469,6 +471,32 @@ def test_a_writer_that_has_the_lock_is_waited_for(server: ProviderServer, tmp_pa
         assert not found
     thread.join(60)
     assert counted(found[0]) == {"imported": 4}
+
+
+# A relay
+
+
+def test_days_of_a_relay_lie_beside_those_of_tardis_and_are_asked_for_once(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    """Its rows have no local time, and a fee."""
+    environment = {**server.hurried(tmp_path), "HOLYSHEEP_API_KEY": KEY}
+    path = Path(environment["TICKREEL_CONFIG"])
+    path.write_text(
+        path.read_text().replace("[holysheep.limits]\n", "[holysheep.limits]\ncalls_per_minute = 0\n")
+    )
+    store, asked = Store(tmp_path / "a"), wanted(2, ("BTCUSDT",))
+    get(server, store.root, asked)
+    summary = download(store, asked, DownloadSettings("holysheep", workers=1), environment=environment)
+    # By the exchange's time, the only one there is, the first trade of each file belongs to the day before.
+    assert [(day.state, day.rows) for day in summary.days] == [("imported", 300), ("imported", 300)]
+    server.seen.clear()
+    summary = download(store, asked, DownloadSettings("holysheep", workers=1), environment=environment)
+    assert (counted(summary), server.seen) == ({"there": 2}, [])
+    tape = tickreel.open_store(store.root, feed="holysheep")
+    blocks = list(tape.scan("BTCUSDT", columns=["exchange_ns", "price", "fee"]))
+    assert sum(len(block["price"]) for block in blocks) == 600
+    assert (np.concatenate([block["fee"] for block in blocks]) > 0.039).all()
 
 
 # Killed

@@ -236,11 +236,11 @@ def _check_history(type: str, history: History, path: tuple[str, ...], origin: O
             raise wrong((*path, "columns", column), history.columns[column], allowed, origin)
     if not history.columns.get("timestamp"):
         raise wrong((*path, "columns", "timestamp"), "", "the field with the exchange's time", origin)
+    extra = [column.csv for column in RECORD_TYPES[type].optional]
     for column in history.optional:
-        if column in header:
-            raise wrong(
-                (*path, "optional", column), history.optional[column], "no column of the type itself", origin
-            )
+        if column not in extra:
+            allowed = f"only columns that {type} may have besides ({', '.join(map(str, extra)) or 'none'})"
+            raise wrong((*path, "optional", column), history.optional[column], allowed, origin)
     for name in ("cursor",) if history.paging == "cursor" else ():
         if not getattr(history.request, name):
             raise wrong(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tickreel.config import Key, Profile
 from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, disk_error
-from tickreel.ingest import history_files
+from tickreel.ingest import history_files, history_relay
 from tickreel.ingest.transport import Client, open_client
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import sync_file
@@ -22,7 +22,7 @@ _LEAST_BYTES = 1 << 18
 """A day counts for as much at least: small ones are not to wait by the ten thousand."""
 
 FetchDay = Callable[[Client, DayFile, Path], Awaitable[int]]
-FETCHERS: dict[str, FetchDay] = {"tardis": history_files.fetch_day}
+FETCHERS: dict[str, FetchDay] = {"tardis": history_files.fetch_day, "relay": history_relay.fetch_day}
 """How a day of a provider's kind is fetched."""
 
 
