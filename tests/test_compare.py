@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tickreel.quality.compare_day import Rules
 from tickreel.quality.compare_limits import Limits, parse_limit
 from tickreel.quality.compare_view import view
 from tickreel.report.compare_html import compare_html
-from tickreel.schema import MARKET_TYPES, RECORD_TYPES
+from tickreel.schema import MARKET_TYPES, RECORD_TYPES, RecordType
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_S, day_start
 
@@ -70,7 +71,7 @@ def test_rows_are_matched_by_id_and_what_differs_is_told(place: Path) -> None:
     ]  # fmt: skip
     totals = one(feeds(place, a=a, b=b), rules={"late_ns": 4_000})
     assert some(totals) == (4, 1, 1, 3, 7)
-    assert totals["fields"] == {"time": 2, "price": 1, "amount": 1, "side": 1}
+    assert totals["fields"] == {"time": 2, "price": 1, "amount": 1, "side": 1, "fee": 0}
     assert (totals["lag_min_ns"], totals["lag_max_ns"]) == (5_000, 5_000)
 
 
@@ -149,6 +150,66 @@ def test_partners_further_apart_than_the_window_are_none(place: Path) -> None:
     )
     assert some(one(store, rules={"window_ns": NS_PER_S, "late_ns": 10 * NS_PER_S})) == (1, 1, 1, 0, 0)
     assert some(one(store, rules={"window_ns": 2 * NS_PER_S, "late_ns": NS_PER_S})) == (2, 0, 0, 0, 1)
+
+
+# Feeds without local times, and with fees
+
+TRADES = RECORD_TYPES["trades"]
+RELAY = TRADES.shape(local=False)
+
+
+def without_local(lines: list[bytes]) -> list[bytes]:
+    """Return lines as a relay has them: without local times."""
+    return [b",".join((*line.split(b",")[:3], *line.split(b",")[4:])) for line in lines]
+
+
+def shaped(folder: Path, **lines: tuple[RecordType, list[bytes]]) -> Store:
+    """Return a store with a feed for each name, of files with those columns."""
+    for name, (shape, rows) in lines.items():
+        put(dataset(folder / name), trades(*rows, shape=shape))
+        assert take(folder / "tape", folder / name, feed=name).exit_code == 0
+    return Store(folder / "tape")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_feed_without_local_times_is_matched_by_the_exchanges(place: Path, swapped: bool) -> None:
+    """Whose rows come a second and more after that: the order is another one, and there are no lags."""
+    early = 2_000_000
+    a = [
+        trade(early + 10**6 * n, id=n, timestamp=START_US + 10**6 * n + 400_000 * (n % 3)) for n in range(60)
+    ]
+    b = without_local(sorted(a, key=lambda line: int(line.split(b",")[2])))[:-3]
+    del b[17]
+    first, second = ("b", "a") if swapped else ("a", "b")
+    totals = one(shaped(place, **{first: (TRADES, a), second: (RELAY, b)}))
+    assert some(totals) == (56, *((0, 4) if swapped else (4, 0)), 0, None)
+    assert totals["lag_p50_ns"] is None
+    assert "no local clock" in totals["lag_none"]
+
+
+def test_two_feeds_without_local_times(place: Path) -> None:
+    lines = without_local([trade(2_000 + n, id="") for n in range(30)])
+    assert some(one(shaped(place, a=(RELAY, lines), b=(RELAY, lines[:-2])))) == (28, 2, 0, 0, None)
+
+
+def test_an_exchange_time_from_the_future_costs_itself(place: Path) -> None:
+    """Of 100 rows a second apart one says that it is of tomorrow: in B, ordered by that, it is another day's."""
+    a = [trade(2_000 + 10**6 * n, id=n) for n in range(100)]
+    a[50] = trade(2_000 + 50 * 10**6, id=50, timestamp=START_US + DAY_US)
+    totals = one(shaped(place, a=(TRADES, a), b=(RELAY, without_local(a))))
+    assert (totals["matched"], totals["missing"]) == (99, 1)
+
+
+def test_fees_count_where_both_feeds_have_them(place: Path) -> None:
+    shape = TRADES.shape(("fee",))
+    a = [trade(n, fee=fee) for n, fee in enumerate(("0.1", "0.2", "", "0.4"))]
+    b = [trade(n, fee=fee) for n, fee in enumerate(("0.1", "0.3", "", ""))]
+    store = shaped(place, a=(shape, a), b=(shape, b), c=(TRADES, [trade(n) for n in range(4)]))
+    totals = one(store)
+    assert some(totals) == (2, 0, 0, 2, 0)
+    assert totals["fields"] == {"time": 0, "price": 0, "amount": 0, "side": 0, "fee": 2}
+    other = replace(asked(store), b=Feed("c", str(store.root), "c"))
+    assert some(dict(view(other, Limits(), compare(other, workers=1))["totals"])) == (4, 0, 0, 0, 0)
 
 
 # Days and ranges
@@ -424,7 +485,7 @@ def test_a_real_day_beside_itself_with_rows_taken_out_and_changed(type: str, pla
     rows = len(lines)
     if type == "trades":
         assert some(totals) == (rows - 400, 200, 200, 200, 0)
-        assert totals["fields"] == {"time": 0, "price": 0, "amount": 200, "side": 0}
+        assert totals["fields"] == {"time": 0, "price": 0, "amount": 200, "side": 0, "fee": 0}
     else:
         assert some(totals) == (rows - 400, 400, 400, 0, 0)
 

@@ -36,13 +36,15 @@ EXAMPLES = 400
 def feeds(draw: st.DrawFn) -> tuple[list[twin.Row], list[twin.Row]]:
     """Return the rows of A, and as those of B the same ones: late, permuted, left out, doubled, altered."""
     with_ids = draw(st.booleans())
-    cells = st.tuples(st.integers(0, 3), st.integers(0, 9), PRICES, AMOUNTS, st.integers(0, 1), IDS)
+    cells = st.tuples(
+        st.integers(0, 3), st.integers(0, 9), PRICES, AMOUNTS, st.sampled_from([0, 0, 1, 256]), IDS
+    )
     a, order = [], 100
     for number, (step, exchange, price, amount, rest, id) in enumerate(draw(st.lists(cells, max_size=24))):
         order += step * step
         a.append(twin.Row(number, order, order, exchange, price, amount, rest, id if with_ids else None))
     changes = st.tuples(
-        st.sampled_from(["keep", "keep", "keep", "drop", "double", "price", "time"]), st.integers(0, 6)
+        st.sampled_from(["keep", "keep", "keep", "drop", "double", "price", "time", "fee"]), st.integers(0, 6)
     )
     lag, b = draw(st.integers(-4, 8)), []
     for row in a:
@@ -52,6 +54,8 @@ def feeds(draw: st.DrawFn) -> tuple[list[twin.Row], list[twin.Row]]:
             moved = replace(moved, price=draw(PRICES))
         if what == "time":
             moved = replace(moved, exchange_ns=moved.exchange_ns + draw(st.integers(-2, 2)))
+        if what == "fee":
+            moved = replace(moved, rest=moved.rest ^ 512)
         b += [moved] * {"drop": 0, "double": 2}.get(what, 1)
     b.sort(key=lambda row: row.own_ns)
     return a, [replace(row, number=number, order_ns=row.own_ns) for number, row in enumerate(b)]
@@ -172,8 +176,14 @@ def test_many_rows_that_wait_get_room_up_to_the_limit() -> None:
 
 
 def test_the_bits_of_differing_fields_are_in_order() -> None:
-    bits = {"time": terms_of.TIME, "price": terms_of.PRICE, "amount": terms_of.AMOUNT, "side": terms_of.REST}
-    assert [bits[name] for name in FIELDS] == [1, 2, 4, 8]
+    bits = {
+        "time": terms_of.TIME,
+        "price": terms_of.PRICE,
+        "amount": terms_of.AMOUNT,
+        "side": terms_of.SIDE,
+        "fee": terms_of.OTHER,
+    }
+    assert [bits[name] for name in FIELDS] == [1, 2, 4, 8, 16]
 
 
 @pytest.mark.long

@@ -61,7 +61,8 @@ def differing(one: Row, other: Row, terms: Terms) -> list[str]:
         "time": abs(one.exchange_ns - other.exchange_ns) <= terms.time_ns,
         "price": like(one.price, other.price, terms.price),
         "amount": like(one.amount, other.amount, terms.amount),
-        "side": one.rest == other.rest,
+        "side": one.rest % 256 == other.rest % 256,
+        "fee": one.rest // 256 == other.rest // 256,
     }
     return [name for name, is_alike in alike.items() if not is_alike]
 

@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 
 from tickreel.quality.compare_kernel import match
-from tickreel.quality.compare_rows import FeedRows, empty_window, has_local_times
+from tickreel.quality.compare_rows import Common, FeedRows, empty_window
 from tickreel.quality.compare_terms import COUNTS, DONE, FIELDS, NEED_A, NEED_B, NO_ROOM_A, Terms, Window
 from tickreel.quality.times_kernel import HALF, PLACES
 from tickreel.quality.waiting_kernel import ROW, Waiting, make_waiting, move
 from tickreel.scan.plan import Stream
+from tickreel.scan.read import open_slice
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_MS, NS_PER_S
 
@@ -103,15 +104,12 @@ def compare_day(
     streams  of A and of B, with the slices of the day and of those around it: their rows may be partners
     Rows count by their own feed's clock; a pair counts with A's row.
     """
-    local = all(map(has_local_times, stores, streams))
-    around = _AROUND * rules.window_ns
-    feeds = [
-        FeedRows(store, stream, span[0] - around, span[1] + around, by_exchange=not local)
-        for store, stream in zip(stores, streams, strict=True)
-    ]
-    by_id = all(feed.has_ids() for feed in feeds)
-    a, b = feeds
-    terms = rules.terms(span, has_lag=local)
+    pairs = list(zip(stores, streams, strict=True))
+    common = Common.of(open_slice(store, part) for store, stream in pairs for part in stream.slices)
+    wide = span[0] - _AROUND * rules.window_ns, span[1] + _AROUND * rules.window_ns
+    a, b = (FeedRows(store, stream, wide, common, rules.window_ns) for store, stream in pairs)
+    by_id = a.has_ids() and b.has_ids()
+    terms = rules.terms(span, has_lag=common.local)
     counts, bins = match_windows(a.windows(by_id=by_id), b.windows(by_id=by_id), terms)
     examples = [
         Example(kind, streams[0].type, streams[0].exchange, streams[0].symbol, day, one, other)
@@ -120,7 +118,7 @@ def compare_day(
     found = {name: int(counts[name]) for name in _COUNTED}
     fields = dict(zip(FIELDS, counts["fields"].tolist(), strict=True))
     return Compared(
-        "id" if by_id else "content", "local" if local else "exchange",
+        "id" if by_id else "content", "local" if common.local else "exchange",
         **found, fields=fields, lags=_lags(counts, bins), examples=examples,
     )  # fmt: skip
 

@@ -13,8 +13,9 @@ from tickreel.quality.compare_terms import (
     NO_ID,
     NO_ROOM_A,
     NO_ROOM_B,
+    OTHER,
     PRICE,
-    REST,
+    SIDE,
     TIME,
 )
 from tickreel.quality.same_kernel import mixed
@@ -36,6 +37,7 @@ _FIELDS = len(FIELDS)
 _BUCKET_MASK = 2**62 - 1
 _MOST_BUCKET = 2.0**61
 _EPSILON = 2.0**-52
+_SIDE_BITS = np.uint64(0xFF)
 
 
 @inlined
@@ -150,8 +152,11 @@ def _differs(terms, one, other):
         differs |= PRICE
     if not _is_like(one["amount"], other["amount"], terms.amount):
         differs |= AMOUNT
-    if one["rest"] != other["rest"]:
-        differs |= REST
+    rests = one["rest"] ^ other["rest"]
+    if rests & _SIDE_BITS != 0:
+        differs |= SIDE
+    if rests & ~_SIDE_BITS != 0:
+        differs |= OTHER
     return differs
 
 

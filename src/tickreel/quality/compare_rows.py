@@ -1,7 +1,8 @@
 """The rows of one feed as a comparison takes them: window after window, in few and equal columns."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from tickreel.quality.ids_key_kernel import id_keys
 from tickreel.quality.same import words_of
 from tickreel.quality.same_kernel import mix_column
 from tickreel.scan.plan import Stream
-from tickreel.scan.read import Piece, StreamReader, open_slice
+from tickreel.scan.read import Piece, StreamReader
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind
 from tickreel.store.catalog import Store
+from tickreel.store.reader import Segment
 
 _LOOKED_AT = 1_000
 """Rows that tell whether a feed has ids."""
@@ -21,18 +23,40 @@ _NEVER_NS = np.iinfo(np.int64).min
 _PRICES = ("price", "amount")
 
 
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the segments of both feeds have in common.
+
+    local   all have local times: rows are ordered by each feed's own, else by the exchange's
+    extras  optional columns that all have: the others are not compared
+    """
+
+    local: bool
+    extras: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, segments: Iterable[Segment]) -> "Common":
+        records = [segment.record for segment in segments if segment.rows]
+        extras = [record.extras for record in records]
+        shared = tuple(name for name in extras[0] if all(name in other for other in extras)) if extras else ()
+        return cls(all(record.has_local for record in records), shared)
+
+
 class FeedRows:
     """Reads a stream of one feed. `number` of a row counts from the first one of the range, 0.
 
-    by_exchange  the order that both feeds share is that of the exchange's clock, else each one's local clock
+    window_ns  by how much, at most, an exchange time ahead of its local time moves the order on
     """
 
-    def __init__(self, store: Store, stream: Stream, from_ns: int, to_ns: int, *, by_exchange: bool) -> None:
-        self._record = RECORD_TYPES[stream.type]
-        self._reader = StreamReader(store, stream, from_ns=from_ns, to_ns=to_ns)
-        self._by_exchange = by_exchange
+    def __init__(
+        self, store: Store, stream: Stream, span: tuple[int, int], common: Common, window_ns: int
+    ) -> None:
+        self._record = RECORD_TYPES[stream.type].shape(common.extras)
+        self._reader = StreamReader(store, stream, from_ns=span[0], to_ns=span[1])
+        self._common, self._window_ns = common, window_ns
         self._named = [column for column in self._record.columns if column.name in _PRICES]
         self._rest = [column for column in self._record.columns if _is_rest(column)]
+        self._has_side = any(column.name == "side" for column in self._rest)
         self._buffers: dict[str, np.ndarray] = {}
         self._pieces: list[Piece] = []
         self._firsts: list[int] = []
@@ -64,17 +88,13 @@ class FeedRows:
         rows = slice(piece.rows.start + at, piece.rows.start + at + 1)
         return {
             column.name: _plain(column, piece.segment.read(column.name, piece.block, rows=rows)[0])
-            for column in self._record.columns
+            for column in piece.segment.record.columns
         }
 
     def _window(self, piece: Piece, *, by_id: bool) -> Window:
         exchange_ns = self._read(piece, "exchange_ns")
-        own_ns = self._read(piece, piece.segment.record.time)
-        order_ns = own_ns
-        if self._by_exchange:
-            order_ns = np.maximum.accumulate(exchange_ns)
-            np.maximum(order_ns, self._last_ns, out=order_ns)
-            self._last_ns = int(order_ns[-1])
+        own_ns = self._read(piece, "local_ns") if piece.segment.record.has_local else exchange_ns
+        order_ns = own_ns if self._common.local else self._ordered(exchange_ns, own_ns)
         numbers = {column.name: self._decimals(piece, column.name) for column in self._named}
         none = self._buffer("none", len(own_ns), np.dtype("<f8"))
         price, amount = (numbers.get(name, none) for name in _PRICES)
@@ -84,6 +104,13 @@ class FeedRows:
             self._rest_of(piece), self._ids(piece, by_id=by_id),
             np.array([self._rows]), np.zeros(1, np.bool_),
         )  # fmt: skip
+
+    def _ordered(self, exchange_ns: np.ndarray, own_ns: np.ndarray) -> np.ndarray:
+        """Return the latest exchange time so far; one from the future must not set the feeds apart for good."""
+        order_ns = np.maximum.accumulate(np.minimum(exchange_ns, own_ns + self._window_ns))
+        np.maximum(order_ns, self._last_ns, out=order_ns)
+        self._last_ns = int(order_ns[-1])
+        return order_ns
 
     def _read(self, piece: Piece, name: str) -> np.ndarray:
         dtype = self._record.column(name).kind.dtype
@@ -95,17 +122,23 @@ class FeedRows:
         return np.add(found, 0.0, out=found)  # -0.0 is 0.0: equal numbers have equal bits
 
     def _rest_of(self, piece: Piece) -> np.ndarray:
-        """Return uint64[n]: a few enumerations side by side, or a hash of all columns."""
+        """Return uint64[n]: a hash of all columns but the side, which has the lowest eight bits."""
         rows = piece.rows.stop - piece.rows.start
         rest = self._buffer("rest", rows, np.dtype("<u8"))
         rest[:] = 0
-        if len(self._rest) <= 8 and all(column.kind is Kind.ENUM for column in self._rest):
-            for column in self._rest:
-                np.left_shift(rest, np.uint64(8), out=rest)
-                np.bitwise_or(rest, self._read(piece, column.name), out=rest)
-            return rest
+        others = [column for column in self._rest if column.name != "side"]
+        if others:
+            self._mix(piece, others, rest)
+        if self._has_side:
+            np.left_shift(rest, np.uint64(8), out=rest)
+            np.bitwise_or(rest, self._read(piece, "side"), out=rest)
+        return rest
+
+    def _mix(self, piece: Piece, columns: list[Column], rest: np.ndarray) -> None:
+        """Hash some columns of a piece into `rest`."""
+        rows = len(rest)
         alive = np.ones(rows, np.bool_)
-        for column in self._rest:
+        for column in columns:
             if column.kind is Kind.TEXT:
                 # Not its bytes: texts are as wide as the widest of their block.
                 values = np.empty(rows, np.uint64)
@@ -115,7 +148,6 @@ class FeedRows:
             else:
                 values = self._read(piece, column.name)
             mix_column(words_of(values), alive, rest)
-        return rest
 
     def _ids(self, piece: Piece, *, by_id: bool) -> np.ndarray:
         rows = piece.rows.stop - piece.rows.start
@@ -134,12 +166,6 @@ class FeedRows:
             self._buffers[name] = np.zeros(rows, dtype)
         found = self._buffers[name]
         return found[:rows] if name in ("none", "rest") else found
-
-
-def has_local_times(store: Store, stream: Stream) -> bool:
-    """Return whether all rows of a stream have local times; opens its segments."""
-    segments = (open_slice(store, part) for part in stream.slices)
-    return all(segment.record.has_local for segment in segments if segment.rows)
 
 
 def _keys(piece: Piece, name: str, keys: np.ndarray) -> None:

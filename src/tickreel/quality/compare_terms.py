@@ -11,8 +11,8 @@ NO_ID = np.uint64(0xFFFFFFFFFFFFFFFF)
 NEVER_NS = 2**63 - 1
 NEED_A, NEED_B, NO_ROOM_A, NO_ROOM_B, DONE = range(5)
 """What `match` stops for: more rows of a feed, more room for its waiting rows, or because all is done."""
-TIME, PRICE, AMOUNT, REST = 1, 2, 4, 8
-FIELDS = ("time", "price", "amount", "side")
+TIME, PRICE, AMOUNT, SIDE, OTHER = 1, 2, 4, 8, 16
+FIELDS = ("time", "price", "amount", "side", "fee")
 """What may differ, in the order of the bits."""
 
 COUNTS = np.dtype(
@@ -48,7 +48,7 @@ class Window(NamedTuple):
     own_ns       int64[n]: the clock that the feed's days follow
     exchange_ns  int64[n]; time_bits the same as uint64
     price, amount float64[n], no -0.0; price_bits, amount_bits the same as uint64
-    rest         uint64[n]: all other content, or a hash of it
+    rest         uint64[n]: the side in the lowest eight bits, above them a hash of all other content
     id           uint64[n]: a number, a hash, or NO_ID
     first        int64[1]: the number of the first row
     is_last      bool[1]: whether no row comes after these
