@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import store_sample as sample
-from import_sample import DAY_US, START_US, TRADES, dataset, put, take, trade, trades
+from import_sample import DAY_US, START_US, dataset, put, take, trade, trades
 from test_cli import call, document
 from test_real_data import FILES, REAL
 from tickreel.errors import CorruptionError, UsageError
@@ -96,28 +96,6 @@ def test_ids_that_are_no_numbers_and_come_out_of_order(place: Path) -> None:
     moved = random.Random(1).sample(range(len(ids)), len(ids))
     b = [later(us, 50 + place - us, id=ids[us]) for place, us in enumerate(moved)]
     assert some(one(feeds(place, a=a, b=b))) == (9, 0, 0, 0, 0)
-
-
-@pytest.mark.parametrize("id", [{}, {"id": ""}])
-def test_a_feed_without_local_times_is_matched_by_exchange_time(place: Path, id: dict[str, Any]) -> None:
-    """In the order of the exchange, and without a lag: nothing is late."""
-    relay = TRADES.shape(["fee"], local=False)
-    times = [100_000 * number + DAY_US for number in range(10)]
-    a = [trade(us, **id) for us in times]
-    b = [trade(us, **id, local_timestamp=None, fee=-1) for us in times if us != times[3]]
-    store = feeds(place, a=a)
-    extra = trade(DAY_US + 150_000, local_timestamp=None, fee="", price=9, **({"id": 7} if not id else id))
-    put(dataset(place / "b"), trades(*b, extra, shape=relay))
-    assert take(store, place / "b", feed="b").exit_code == 0
-    # The first row lies on the day before there, for it happened before midnight.
-    assert [key.day for key in store.find(feed="b")] == ["2024-01-01", "2024-01-02"]
-    totals = one(store)
-    assert some(totals) == (9, 1, 1, 0, None)
-    assert totals["lag_none"] == "one of the feeds has no local clock: rows are matched by the exchange's"
-    (day,) = (day for day in found(store) if day.found)
-    assert day.found.clock == "exchange"
-    (_, b_row), *_ = [(one.a, one.b) for one in day.found.examples if one.kind == "extra"]
-    assert (b_row["price"], b_row["local_ns"]) == (9, None)
 
 
 def test_tolerances(place: Path) -> None:
