@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tickreel.config import find_key, load_profile
 from tickreel.errors import FailedError, UsageError
 from tickreel.ingest.download_fetch import FETCHERS, Fetching
-from tickreel.ingest.download_folder import Folder
+from tickreel.ingest.download_folder import Folder, tidy
 from tickreel.ingest.download_job import DayReport, DownloadJob, DownloadSettings
 from tickreel.ingest.download_plan import Wanted, split_covered
 from tickreel.ingest.download_show import Show
@@ -83,6 +83,8 @@ def download(
             job = DownloadJob(store, settings, folder=folder, fetching=fetching, show=show)
             reports |= job.run(waiting)
             summary.books = job.books
+    else:
+        tidy(store, profile.name)
     summary.days = [reports[file] for file in files]
     summary.seconds = time.monotonic() - begun
     return summary

@@ -1,5 +1,6 @@
 """Where fetched files lie until they are imported, and the lock of who fetches them."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Sequence
@@ -82,6 +83,14 @@ class Folder:
                 )
             ):
                 path.unlink(missing_ok=True)
+
+
+def tidy(store: Store, provider: str) -> None:
+    """Remove what a download left that was killed after its last import, unless another one runs."""
+    folder = store.root / FOLDER / provider
+    if folder.is_dir() and any(path.name != _LOCK for path in folder.iterdir()):
+        with contextlib.suppress(LockedError), Folder(store, provider, None):
+            pass
 
 
 def _whole_bytes(path: Path) -> int:
