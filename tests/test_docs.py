@@ -1,11 +1,13 @@
 """The documents say what is there: names, options, JSON keys, examples and links are compared with the code."""
 
 import contextlib
+import gzip
 import inspect
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +20,7 @@ import pytest
 import typer
 
 import tickreel
+from import_sample import put
 from provider_server import KEY, ProviderServer
 from tickreel import errors
 from tickreel.cli.app import app, run
@@ -55,6 +58,10 @@ def commands() -> dict[str, Any]:
 
 COMMANDS = commands()
 
+WATCH = (
+    "tickreel watch tardis holysheep --symbols BTCUSDT --time-tolerance 1ms --max-missing 0.1% --for 48h"
+    " --log watch.jsonl"
+)
 SHORTER = {
     "make demo": "",  # test_make_has_the_targets
     "make test": "",
@@ -62,9 +69,7 @@ SHORTER = {
     "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04": (
         "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04 --scale 0.05"
     ),
-    "tickreel watch second tardis --for 48h --log watch.jsonl": (
-        "tickreel watch second tardis --for 0 --log watch.jsonl --from 2024-01-01"
-    ),
+    WATCH: f"{WATCH.replace('48h', '0')} --from 2024-01-01",
 }
 """Lines of shell blocks that the tests run in another form."""
 
@@ -294,15 +299,43 @@ def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[st
     yield tmp_path, {**environment, "PATH": path, "PYTHONPATH": str(SOURCE.parent)}
 
 
+@pytest.fixture
+def providers(workshop) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The same, of Binance's spot market, and a server that sells its files and serves them as a relay."""
+    folder, environment = workshop
+    market, spot = (folder / "files").resolve(), folder / "spot"
+    for path in market.rglob("*.csv.gz"):
+        name = path.relative_to(market).as_posix().replace("binance-futures", "binance")
+        put(spot / name, gzip.decompress(path.read_bytes()).replace(b"binance-futures", b"binance"))
+    shutil.rmtree(folder / "tape")
+    with quiet_call("import", spot, "--store", folder / "tape") as (code, _):
+        assert code == 0
+    with ProviderServer([spot]) as server:
+        keys = {"TARDIS_API_KEY": KEY, "HOLYSHEEP_API_KEY": KEY}
+        yield folder, {**environment, **server.hurried(folder), **keys}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md", "docs/MIGRATE.md"]
-)
+def test_the_migration_runs_from_its_first_command_to_its_last(providers) -> None:
+    run_blocks("docs/MIGRATE.md", *providers)
+    folder, _ = providers
+    looks = [json.loads(line) for line in (folder / "watch.jsonl").read_text().splitlines()]
+    assert looks[0]["found"]["matched"] > 1_000
+    assert "Equal within the limits" in (folder / "compare.html").read_text()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["README.md", "docs/OPERATIONS.md", "docs/INSTRUMENTS.md"])
 def test_blocks_run_one_after_the_other(workshop, name: str) -> None:
     folder, environment = workshop
     if name == "README.md":  # begins with nothing
         (folder / "files").unlink()
         (folder / "tape").rename(folder / "elsewhere")
+    run_blocks(name, folder, environment)
+
+
+def run_blocks(name: str, folder: Path, environment: dict[str, str]) -> None:
+    """Run the blocks of a document in a folder; each must end with 0."""
     assert blocks(name, "sh")
     for number, (language, code) in enumerate(blocks(name, "sh", "python")):
         if language == "sh":
@@ -424,7 +457,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         "stats": [("--store", store)],
         "quality": [("--store", store, "--symbols", "BTCUSDT,NOUSDT,SPOT"), ("--store", store)],
         "check": [("--store", store)],
-        "manifest": [("--store", store)],
+        "manifest": [("--store", store, "--provider", "tardis", "--provider", "tardis-machine")],
         "compare": [("tardis", "second", "--store", store, *plain[1:])],
         "watch": [("tardis", "second", "--store", store, "--from", "2024-01-05", "--for", 0, "--window", 0)],
         "switch": [("tardis", "--store", store), ("second", "--store", store)],
@@ -539,7 +572,7 @@ def test_json_keys_are_the_documented_ones(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as stack:
-        if command.split()[0] in ("download", "raw", "provider"):
+        if command.split()[0] in ("download", "raw", "provider", "manifest"):
             server = stack.enter_context(ProviderServer([market_files]))
             for name, value in {
                 **server.environment,

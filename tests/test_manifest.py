@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from import_sample import DAY_US, START_US, dataset, put, take, trade, trades
+from provider_server import KEY, ProviderServer
 from test_cli import call, document
 from tickreel.store.catalog import Store
 from tickreel.store.holdings import holdings
@@ -59,6 +60,43 @@ def test_feeds_and_groups_have_entries_of_their_own(place: Path) -> None:
         for feed in ("holysheep", "tardis")
         for symbol, group, symbols in (("BTCUSDT", False, 1), ("SPOT", True, 4))
     ]
+
+
+def test_what_an_account_may_read_or_why_that_is_not_known(place: Path, monkeypatch, capfd) -> None:
+    put(dataset(place / "data"), trades(trade(1)))
+    take(place / "tape", place / "data")
+    words = ("manifest", "--store", place / "tape")
+
+    def accounts(*providers: str) -> list[dict]:
+        named = [word for name in providers for word in ("--provider", name)]
+        code, found = document(capfd, *words, *named)
+        assert code == 0
+        assert found["holdings"], "the store's part stands whatever the network says"
+        return found["accounts"]
+
+    with ProviderServer([place / "data"]) as server:
+        for name, value in {**server.hurried(place), "TARDIS_API_KEY": KEY, "HOLYSHEEP_API_KEY": KEY}.items():
+            monkeypatch.setenv(name, value)
+        tardis, relay, machine = accounts("tardis", "holysheep", "tardis-machine")
+        assert (tardis["reason"], tardis["key"]) == (None, "environment TARDIS_API_KEY")
+        assert {"exchange", "from", "to", "symbols"} <= tardis["access"][0].keys()
+        assert [one.path for one in server.asked()] == ["/v1/api-key-info"]
+        assert (relay["access"], relay["reason"]) == (None, "it does not say what a key may read")
+        assert machine["reason"] == "it has no accounts"
+        monkeypatch.setenv("TARDIS_API_KEY", "wrong")
+        monkeypatch.setenv("HOLYSHEEP_ENABLED", "false")
+        tardis, relay = accounts("tardis", "holysheep")
+        assert "environment TARDIS_API_KEY" in tardis["reason"]
+        assert "401" in tardis["reason"]
+        assert relay["reason"] == "switched off"
+        monkeypatch.delenv("TARDIS_API_KEY")
+        (tardis,) = accounts("tardis")
+        assert tardis["reason"].startswith("without a key: there is none in the environment (TARDIS_API_KEY)")
+    monkeypatch.setenv("TARDIS_API_KEY", KEY)
+    (tardis,) = accounts("tardis")
+    assert tardis["access"] is None
+    assert "127.0.0.1" in tardis["reason"], "nobody answers there any more"
+    assert call(capfd, *words, "--provider", "nobody")[0] == 2
 
 
 def test_damage_is_told_and_ends_nothing(place: Path, capfd) -> None:

@@ -1,5 +1,6 @@
 """`tickreel watch`: two feeds compared again and again, with an alert when they part."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +35,10 @@ from tickreel.cli.options import (
 )
 from tickreel.cli.output import note, note_error, print_json
 from tickreel.errors import UsageError
-from tickreel.units import NS_PER_S, format_time
+from tickreel.units import NS_PER_S, counted, format_time
+
+_MOST_WAITING = 100
+"""Alerts that wait for a webhook; of more the oldest go: the log has them."""
 
 
 def watch(
@@ -59,6 +63,12 @@ def watch(
         Path | None,
         typer.Option("--log", help="Add a JSON line for each look; go on from the last.", show_default=False),
     ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            "--webhook", help="Post each alert there, as JSON [else TICKREEL_WEBHOOK].", show_default=False
+        ),
+    ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End at the first alert.")] = False,
     window: WindowOption = "10s",
     time_tolerance: TimeToleranceOption = "0",
@@ -78,6 +88,7 @@ def watch(
 
     Killed or interrupted, the same command with --log goes on where it was.
     """
+    from tickreel.ingest.transport.webhook import Webhook
     from tickreel.quality.compare_watch import Watch, append_log, read_log
 
     asked = question(
@@ -85,6 +96,8 @@ def watch(
         (window, time_tolerance, price_tolerance, amount_tolerance, late),
     )  # fmt: skip
     limits = limits_of(max_missing, max_extra, max_different, max_late, max_days)
+    address = webhook or os.environ.get("TICKREEL_WEBHOOK")
+    posts = _Posts(Webhook(address) if address else None)
     every_ns, for_ns, delay_ns = _spans(every, duration, delay)
     looks = read_log(log, asked) if log else []
     watched = Watch(asked, limits, delay_ns=delay_ns, looks=looks, workers=workers)
@@ -99,6 +112,7 @@ def watch(
         alerts += [look] * look.alert
         if not json:
             _print(look, quiet=quiet)
+        posts.send(look)
         if (look.alert and stop) or look.at_ns >= end_ns:
             break
         time.sleep(max(min(look.at_ns + every_ns, end_ns) - time.time_ns(), 0) / NS_PER_S)
@@ -114,6 +128,27 @@ def _spans(every: str, duration: str, delay: str) -> tuple[int, int, int]:
     if every_ns < NS_PER_S // 10:
         raise UsageError(f"--every {every}: at least 100ms")
     return every_ns, parse_duration(duration, "--for"), parse_duration(delay, "--delay")
+
+
+class _Posts:
+    """The alerts that a webhook has not yet taken: each look tries again."""
+
+    def __init__(self, webhook: Any) -> None:
+        self._webhook, self._waiting = webhook, list[bytes]()
+
+    def send(self, look: Any) -> None:
+        import msgspec
+
+        if self._webhook is None:
+            return
+        if look.alert:
+            self._waiting = [*self._waiting[1 - _MOST_WAITING :], msgspec.json.encode(look)]
+        taken, error = self._webhook.post(self._waiting)
+        del self._waiting[:taken]
+        if error:
+            note_error(
+                f"{error}; {counted(len(self._waiting), 'alert')} not delivered, tried again at the next look"
+            )
 
 
 def _print(look: Any, *, quiet: bool) -> None:

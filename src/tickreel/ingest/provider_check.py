@@ -58,9 +58,27 @@ async def _check(profile: Profile, key: Key | None) -> Checked:
             begun = time.perf_counter()
             await client.json(request, tries=_TRIES)
             took.append(time.perf_counter() - begun)
+    return Checked(request.url, tuple(sorted(took)), _told(request, answer))
+
+
+def account_access(profile: Profile, key: Key) -> list[dict[str, Any]] | None:
+    """Return what a key may read, as `Checked.access`, by one request. Raises NetworkError."""
+    if profile.kind != "tardis":
+        return None
+    with Background() as network:
+        return network.run(_account_access(profile, key))
+
+
+async def _account_access(profile: Profile, key: Key) -> list[dict[str, Any]] | None:
+    async with open_client(profile, key) as client:
+        request = _smallest(client)
+        return _told(request, await client.json(request, tries=_TRIES))
+
+
+def _told(request: Request, answer: Any) -> list[dict[str, Any]] | None:
+    """Return what an answer says of a key, None if it is about something else."""
     told = isinstance(answer, list) and request.url.endswith("api-key-info")
-    access = [_access(row) for row in answer if isinstance(row, dict)] if told else None
-    return Checked(request.url, tuple(sorted(took)), access)
+    return [_access(row) for row in answer if isinstance(row, dict)] if told else None
 
 
 def _access(row: dict[str, Any]) -> dict[str, Any]:

@@ -111,12 +111,12 @@ def _page_data(view: CompareView) -> dict[str, Any]:
 
 
 def _line(found: StreamView) -> list[Any]:
-    """Return type, symbol, exchange, days of both, of A, of B, the counts, lags as texts, what matched."""
+    """Return type, symbol, exchange, days of both, of A, of B, rows alone, the counts, lags as texts, what matched."""
     values: Any = found
     lags = [
         NONE if values[name] is None else spoken_ns(values[name]) for name in ("lag_p50_ns", "lag_p99_ns")
     ]
-    days = [values[name] for name in ("days", "days_a", "days_b")]
+    days = [values[name] for name in ("days", "days_a", "days_b")] + [values["alone_a"] + values["alone_b"]]
     counts = [values[name] for name in COLUMNS]
     return [
         values["type"],

@@ -126,7 +126,8 @@ def _days(view: CompareView, told: list[DayView], limit: int) -> Table:
         "Days that are not equal, worst first", limit, len(days), ("day", "type", "symbol", "exchange")
     )
     for day in days[:limit]:
-        held = "A alone" if day["days_a"] else "B alone" if day["days_b"] else "both"
+        alone = f"{'A' if day['days_a'] else 'B'} alone, {day['alone_a'] + day['alone_b']:,} rows"
+        held = "both" if day["days"] else alone
         table.add_row(day["day"], *_named(day), held, *_cells(day)[1:])
     return table
 

@@ -8,6 +8,7 @@ redirects   where a redirect leads, and what goes along; pure
 bodies      bytes of an answer, checked to their end: length, packing, size, speed
 refusals    what a refusal says to a person; pure
 client      a provider's client: asks, waits, asks again, checks, gives up with the right error
+webhook     posts alerts to an address of the user's
 background  a loop in a thread, so that Ctrl-C is answered at once
 """
 

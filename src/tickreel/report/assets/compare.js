@@ -41,9 +41,9 @@ function daysText([both, a, b]) {
   return [grouped(both, 0), ...alone].join(", ");
 }
 
-function heldText([both, a]) {
+function heldText([both, a, , rows]) {
   if (both) return "both";
-  return a ? "A alone" : "B alone";
+  return `${a ? "A" : "B"} alone, ${grouped(rows, 0)} rows`;
 }
 
 function drawLines(name, heads, rows, cells, empty) {
