@@ -200,7 +200,7 @@ def bars(
 
 def _flags(row: dict[str, Any]) -> str:
     """Return what is unusual with an entry of `ls`."""
-    from tickreel.quality.words import spoken_ns
+    from tickreel.report.words import spoken_ns
 
     flags = [f"{len(row['damaged']):,} damaged"] if row["damaged"] else []
     if without := row["days_without_local"]:
