@@ -19,9 +19,10 @@ from tickreel.quality.segments import Measured
 from tickreel.quality.survey import Stream, survey
 from tickreel.quality.verdicts import RULES, join, judge
 from tickreel.quality.view import view
+from tickreel.quality.words import clock_text
 from tickreel.report.quality_html import quality_html
 from tickreel.report.quality_terminal import quality_table
-from tickreel.report.words import clock_text, spoken_ns
+from tickreel.report.words import spoken_ns
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, day_of, day_start
 

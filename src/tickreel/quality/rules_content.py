@@ -2,8 +2,9 @@
 
 from tickreel.quality.figures import Figures
 from tickreel.quality.rule import BAD, NOTE, WARNING, Found, Rule, graded
+from tickreel.quality.words import of_looks, of_rows
 from tickreel.report.figures import counted
-from tickreel.report.words import of_looks, of_rows, percent, spoken_ns
+from tickreel.report.words import percent, spoken_ns
 from tickreel.units import NS_PER_S
 
 ALIKE = 4

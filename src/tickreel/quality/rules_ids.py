@@ -2,8 +2,9 @@
 
 from tickreel.quality.figures import Figures
 from tickreel.quality.rule import NOTE, WARNING, Found, Rule, graded
+from tickreel.quality.words import of_rows
 from tickreel.report.figures import counted
-from tickreel.report.words import of_rows, percent
+from tickreel.report.words import percent
 
 FEW_HOLES = 10
 HOLE_SHARE = 0.01

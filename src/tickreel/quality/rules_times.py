@@ -3,8 +3,9 @@
 from tickreel.quality.figures import Figures
 from tickreel.quality.rule import BAD, NOTE, WARNING, Found, Rule, graded
 from tickreel.quality.rules_ids import count_rows
+from tickreel.quality.words import clock_text, of_rows
 from tickreel.report.figures import counted
-from tickreel.report.words import clock_text, of_rows, percent, spoken_ns
+from tickreel.report.words import percent, spoken_ns
 from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 
 DENSE_SECONDS = 100

@@ -7,8 +7,9 @@ from tickreel.quality.rule import BAD, NOTE, WARNING, Rule, Verdict
 from tickreel.quality.rules_content import CONTENT_RULES
 from tickreel.quality.rules_ids import ID_RULES, count_rows
 from tickreel.quality.rules_times import DENSE_SECONDS, TIME_RULES
+from tickreel.quality.words import clock_text
 from tickreel.report.figures import counted
-from tickreel.report.words import clock_text, spoken_ns
+from tickreel.report.words import spoken_ns
 from tickreel.store.catalog import SegmentKey
 
 RULES: tuple[Rule, ...] = (*TIME_RULES, *ID_RULES, *CONTENT_RULES)
