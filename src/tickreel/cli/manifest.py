@@ -19,7 +19,7 @@ def manifest(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Print as JSON what the store holds: feeds, symbols, days, rows, times covered, gaps.
+    """Print as JSON what the store holds and may read.
 
     Exit 1 if a segment cannot be opened.
     """
