@@ -282,7 +282,9 @@ def test_a_bomb_is_given_up_with_little_read(server: ProviderServer, tmp_path: P
     assert len(fetched(server)) == 1
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b""), gzip.compress(trades())])
+@pytest.mark.parametrize(
+    "data", [b"", gzip.compress(b""), gzip.compress(trades())], ids=["nothing", "an empty gzip", "a header"]
+)
 def test_every_form_of_a_day_without_rows(data: bytes, server: ProviderServer, tmp_path: Path) -> None:
     server.fail("2024/01/01/QUIET", faults.body(data, Content_Type="application/gzip"))
     assert counted(get(server, tmp_path / "a", wanted(1, ("QUIET",)))) == {"empty": 1}

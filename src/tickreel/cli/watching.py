@@ -105,6 +105,7 @@ def watch(
     end_ns = (looks[0].at_ns if looks else time.time_ns()) + for_ns
     count = len(looks)
     while True:
+        begun_s = time.monotonic()
         look = watched.look(time.time_ns())
         if log:
             append_log(log, look)
@@ -115,7 +116,9 @@ def watch(
         posts.send(look)
         if (look.alert and stop) or look.at_ns >= end_ns:
             break
-        time.sleep(max(min(look.at_ns + every_ns, end_ns) - time.time_ns(), 0) / NS_PER_S)
+        # Not by the machine's clock alone: it may be set back.
+        left_s = every_ns / NS_PER_S - (time.monotonic() - begun_s)
+        time.sleep(max(min(left_s, (end_ns - time.time_ns()) / NS_PER_S), 0))
     if json:
         print_json(_document(asked, look, count, alerts))
     return 1 if alerts else 0
