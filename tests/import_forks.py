@@ -4,6 +4,7 @@
 
     {"words": [...], "output": path, "acks": path, "gate": fifo or null}  ->  {"pid": ...}
     {"wait": pid}                                                       ->  {"status": ...} (as os.waitpid gives it)
+    {"warm": [...], "environment": {...}}   runs a command line here and keeps the variables  ->  {}
 
 The child leads a group of its own, writes what it prints to `output`, and the path of every file that the import
 reports done to `acks`, with a call that nothing else uses (writev). It waits at the gate before it begins.
@@ -64,6 +65,7 @@ def main() -> None:
         if "wait" in order:
             answer = {"status": os.waitpid(order["wait"], 0)[1]}
         elif "warm" in order:
+            os.environ.update(order["environment"])
             warm(order["warm"])
             answer = {}
         else:
@@ -91,7 +93,11 @@ class Forks:
         data = folder / "warm"
         put(dataset(data), trades(*[trade(9 - n, symbol=f"S{n % 2}") for n in range(9)], trade(1, price=0)))
         put(dataset(data, symbol="S0"), trades(trade(50, symbol="S0", price="1e-22")))
-        self._ask(warm=["import", str(data), "--store", str(folder / "warmed"), "--workers", "1", "--quiet"])
+        self.warm(["import", str(data), "--store", str(folder / "warmed"), "--workers", "1", "--quiet"])
+
+    def warm(self, words: list[str], **environment: str) -> None:
+        """Run a command line there, so that later ones find its modules loaded, and these variables set."""
+        self._ask(warm=words, environment=environment)
 
     def _ask(self, **order: Any) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -19,10 +19,12 @@ import typer
 
 import tickreel
 from provider_server import KEY, ProviderServer
+from record_sample import FEED, provide
 from tickreel import errors
 from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
 from tickreel.ingest.inspect import ODD_KINDS
+from tickreel.ingest.record_status import METRICS
 from tickreel.instruments import FACTS
 from tickreel.instruments.user_toml import parse_toml
 from tickreel.measure import Performance
@@ -39,7 +41,7 @@ from tickreel.strategies import BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "tickreel"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCE.glob("store/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCE.glob("*/*.md")])
 
 COMMON_OPTIONS = {"--json", "--quiet", "--help"}
 
@@ -59,6 +61,10 @@ SHORTER = {
     "make demo": "",  # test_make_has_the_targets
     "make test": "",
     ". .venv/bin/activate": "",  # the fixture puts tickreel on the path
+    (
+        "tickreel record --provider tardis-machine --exchange binance-futures --symbols BTCUSDT,ETHUSDT"
+        " --types trades --for 10m"
+    ): "tickreel record --provider tardis-machine --exchange binance --symbols BTCUSDT,ETHUSDT --for 1s",
     "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04": (
         "tickreel synth files --symbols BTCUSDT,ETHUSDT --to 2024-01-04 --scale 0.05"
     ),
@@ -179,6 +185,11 @@ def test_every_reason_and_every_kind_of_oddity_has_a_row() -> None:
     assert kinds == list(ODD_KINDS)
 
 
+def test_every_number_of_a_recording_is_in_operations() -> None:
+    rows = [(words(row[0])[0], row[1]) for row in table(section("docs/OPERATIONS.md", "Recording"))]
+    assert rows == [(name, text) for name, (_, text) in METRICS.items()]
+
+
 def test_every_figure_and_rule_of_quality_has_its_row() -> None:
     rows = [
         (words(name)[0], unit, doc, words(of))
@@ -279,9 +290,20 @@ def test_decisions_are_numbered_and_whole() -> None:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, market_files: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def live_server() -> Iterator[ProviderServer]:
+    """The test server, with a live stream."""
+    with ProviderServer() as server:
+        server.machine.run(200)
+        yield server
+
+
+@pytest.fixture
+def workshop(
+    tmp_path: Path, market_files: Path, live_server: ProviderServer, monkeypatch
+) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder with the examples, files and a store; and an environment in which tickreel is a command."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    provide(tmp_path, live_server, monkeypatch)
     (tmp_path / "files").symlink_to(market_files)
     with quiet_call("import", market_files, "--store", tmp_path / "tape") as (code, _):
         assert code == 0
@@ -406,6 +428,9 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         odd_store(odd, store)
     if command in ("compare", "watch", "switch", "rollback"):
         two_feeds(odd, store)
+    if command == "ls":
+        with quiet_call("record", *recording(folder / "live")) as (code, _):
+            assert code == 0
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)
@@ -413,7 +438,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         with quiet_call("rm", "--store", store, *day):
             pass
     calls: dict[str, list[tuple[object, ...]]] = {
-        "ls": [("--store", store), ("--store", store, "--days")],
+        "ls": [("--store", store), ("--store", store, "--days"), ("--store", folder / "live")],
         "show": [
             ("--store", store, "--limit", 3),
             ("--store", store, "--feed", "relay"),
@@ -475,6 +500,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
                 ("--from", "2200-01-02", "--to", "2200-01-02T00:01"),
             )
         ],
+        "record": [recording(folder / "live")],
         "provider list": [()],
         "provider show": [("holysheep",)],
         "provider test": [("tardis",)],
@@ -489,6 +515,12 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
             assert code == document["error"]["exit_code"]
             found.append(document)
     return found
+
+
+def recording(store: Path) -> tuple[object, ...]:
+    """Return the words of a short recording."""
+    asked = ("--provider", FEED, "--exchange", "binance", "--symbols", "BTCUSDT", "--for", "1s")
+    return (*asked, "--workers", 1, "--store", store)
 
 
 def odd_store(odd: Path, store: Path) -> None:
@@ -539,8 +571,10 @@ def test_json_keys_are_the_documented_ones(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as stack:
-        if command.split()[0] in ("download", "raw", "provider"):
+        if command.split()[0] in ("download", "raw", "provider", "record", "ls"):
             server = stack.enter_context(ProviderServer([market_files]))
+            provide(tmp_path, server, monkeypatch)
+            server.machine.run(200)
             for name, value in {
                 **server.environment,
                 "TARDIS_API_KEY": KEY,

@@ -119,10 +119,11 @@ def test_a_book_that_crosses_is_named(place: Path) -> None:
 
 
 def test_every_rule_has_its_oddity() -> None:
-    assert set(ODD) == {rule.name for rule in RULES}
+    # What a recorder missed is in no file: see test_seal.
+    assert {*ODD, "missed"} == {rule.name for rule in RULES}
 
 
-NOWHERE = {"no_local", "sparse", "coverage", "bursts", "thinned", "set_aside", "order", "no_book"}
+NOWHERE = {"missed", "no_local", "sparse", "coverage", "bursts", "thinned", "set_aside", "order", "no_book"}
 """Rules of the day as a whole, or of lines of files."""
 
 

@@ -179,6 +179,8 @@ def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, 
         "parts": 0,
         "lines": 0,
         "set_aside": 0,
+        "missed": 0,
+        "missed_ns": 0,
         "out_of_order": 0,
     }
     if record_type == "incremental_book_L2":

@@ -18,6 +18,7 @@ from bench.sections import (
     merge,
     momentum,
     query,
+    recording,
     scan,
     size,
     startup,
@@ -38,4 +39,5 @@ SECTIONS: dict[str, ModuleType] = {
     "memory": memory,
     "startup": startup,
     "download": download,
+    "record": recording,
 }

@@ -61,6 +61,7 @@ class ProviderServer:
     most_at_once: int = 0
 
     def __post_init__(self) -> None:
+        self.machine = machine.Machine()
         self._faults: list[tuple[re.Pattern[str], deque[Fault]]] = []
         self._calls: deque[float] = deque()
         self._at_once = 0
@@ -74,7 +75,7 @@ class ProviderServer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._run(self._runner.cleanup())
+        self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -126,7 +127,12 @@ class ProviderServer:
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls, backlog=512)
         await site.start()
+        self._pump = asyncio.ensure_future(self.machine.pump())
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+
+    async def _stop(self) -> None:
+        self._pump.cancel()
+        await self._runner.cleanup()
 
     @web.middleware
     async def _before(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -20,6 +20,7 @@ from tickreel.cli import (
     quality,
     raw,
     reading,
+    recording,
     running,
     sweeping,
     switching,
@@ -36,6 +37,7 @@ _AGAIN = {
     "download": "what has come is kept, run the same command again to go on",
     "raw": "what has come is kept, run the same command again to go on",
     "watch": "run the same command again: with --log it goes on where it was",
+    "record": "what came is in the journal, the next recording seals it",
 }
 """What an interrupted command leaves, where it is not nothing."""
 
@@ -54,6 +56,7 @@ for _name, _function in (
     ("import", importing.import_),
     ("download", downloading.download),
     ("raw", raw.raw),
+    ("record", recording.record),
     ("run", running.run),
     ("sweep", sweeping.sweep),
     ("ls", reading.ls),

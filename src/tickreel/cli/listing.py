@@ -3,8 +3,10 @@
 from typing import Any
 
 from tickreel.errors import TickreelError, UsageError
+from tickreel.ingest.journal import journal_days, journal_feeds, journal_folder
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.describe import check_names
+from tickreel.store.gaps import missed
 from tickreel.store.reader import Segment
 
 
@@ -42,6 +44,9 @@ def listing(
             entry["rows"] += rows
             entry["damaged"] += damage
             entry["days_without_local"] += segment is not None and not segment.record.has_local
+            for start, end in missed(segment.meta.parts) if segment else ():
+                entry["gaps"] += 1
+                entry["gaps_ns"] += end - start
             if segment is None:
                 entry["bytes"] += store.path(key).stat().st_size
             else:  # a group's bytes are shared out by rows
@@ -52,6 +57,16 @@ def listing(
             f"{', '.join(missing)}: not in the store; tickreel ls without --symbols lists what is"
         )
     return [entries[name] for name in sorted(entries)]
+
+
+def unsealed(store: Store) -> list[dict[str, Any]]:
+    """Return what lies in journals and is not sealed for good: one entry per feed and day, sorted."""
+    found = []
+    for feed in journal_feeds(store):
+        for day in journal_days(journal_folder(store, feed)):
+            size = sum(path.stat().st_size for path in (journal_folder(store, feed) / day).glob("*.journal"))
+            found.append({"feed": feed, "day": day, "bytes": size})
+    return found
 
 
 def _named(exchange: str, symbol: str) -> set[str]:
@@ -78,6 +93,6 @@ def _entry(key: SegmentKey, symbol: str) -> dict[str, Any]:
     return {
         "feed": key.feed, "type": key.type, "exchange": key.exchange, "symbol": symbol,
         "group": key.symbol if key.grouped else None,
-        "from": key.day, "to": key.day, "days": 0, "days_without_local": 0, "rows": 0, "bytes": 0,
+        "from": key.day, "to": key.day, "days": 0, "days_without_local": 0, "rows": 0, "bytes": 0, "gaps": 0, "gaps_ns": 0,
         "damaged": [],
     }  # fmt: skip

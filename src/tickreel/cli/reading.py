@@ -25,6 +25,7 @@ from tickreel.cli.options import (
 )
 from tickreel.cli.output import note, note_error, print_json, print_json_rows, print_table
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 TABLE_ROWS = 20
 """Rows of a table where no --limit is given."""
@@ -60,7 +61,7 @@ def ls(
     quiet: QuietOption = False,
 ) -> int:
     """List the symbols of the store, with days, rows, bytes."""
-    from tickreel.cli.listing import listing
+    from tickreel.cli.listing import listing, unsealed
     from tickreel.store.catalog import Store
     from tickreel.units import human_bytes
 
@@ -69,7 +70,8 @@ def ls(
     damaged = [problem for row in rows for problem in row["damaged"]]
     primary = place.primary()
     if json:
-        print_json({"store": str(place.root), "primary": primary, "entries": rows})
+        journals = unsealed(place)
+        print_json({"store": str(place.root), "primary": primary, "entries": rows, "unsealed": journals})
         return 1 if damaged else 0
     table = [
         (
@@ -83,6 +85,11 @@ def ls(
     print_table([*left, *((name, "right") for name in ("days", "rows", "size", ""))], table)
     for problem in damaged:
         note_error(problem)
+    for journal in () if quiet else unsealed(place):
+        size = human_bytes(journal["bytes"])
+        note(
+            f"{journal['feed']} {journal['day']} goes on, or is not sealed: {size} in the journal; record seals it"
+        )
     return 1 if damaged else 0
 
 
@@ -193,9 +200,13 @@ def bars(
 
 def _flags(row: dict[str, Any]) -> str:
     """Return what is unusual with an entry of `ls`."""
+    from tickreel.report.words import spoken_ns
+
     flags = [f"{len(row['damaged']):,} damaged"] if row["damaged"] else []
     if without := row["days_without_local"]:
         flags.append("no local times" + (f" on {without:,}" if without < row["days"] else ""))
+    if row["gaps"]:
+        flags.append(f"{counted(row['gaps'], 'gap')} of {spoken_ns(row['gaps_ns'])}")
     return ", ".join(flags)
 
 

@@ -15,6 +15,10 @@ instruments   Tardis' and the user's instruments into the store
 transport  the only client sockets
 importer   many files to a store: plan, work, publish, report
 feeds      Tardis' raw feeds into a folder; provider_check: the smallest real request
+record     live streams into the store; record_plan: which; record_feed: one feed and its days; record_stream: what comes
+           and what is missing; record_fill: gaps from history; record_status: numbers and Prometheus' text
+journal    what lies in a feed's journal (JOURNAL.md); journal_format: its bytes; journal_writer: appends to it
+seal       a day of a journal to segments; seal_rows: to CSV text; overlap: what came twice
 history_files  a day from Tardis' CSV files; history_relay: from a relay
 download   days of a provider into the store; download_plan: which; download_fetch: to files, in a thread with a loop;
            download_folder: where they lie; download_job: to the importer, batch by batch; download_show: what it tells

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import hashlib
 import shutil
 from collections.abc import Iterator
 from itertools import groupby
@@ -27,7 +28,7 @@ from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
 from tickreel.store import names
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
-from tickreel.store.format import BLOCK_ROWS, Finding, Meta, Part
+from tickreel.store.format import BLOCK_ROWS, Finding, Gap, Meta, Part
 from tickreel.store.writer import SegmentWriter
 from tickreel.units import NS_PER_DAY, day_of, day_start, human_bytes
 
@@ -48,6 +49,8 @@ class FileTask(msgspec.Struct, frozen=True):
     known       sha256 of the parts that the target segment has already
     staging     folder of this task, not yet there
     source      lasting name of what the file holds, if its path does not last
+    odd, gaps   what is known of the source besides
+    looked_at   (exchange, symbol, day) of segments that it makes even without a row
     """
 
     path: str
@@ -61,6 +64,9 @@ class FileTask(msgspec.Struct, frozen=True):
     block_rows: int = BLOCK_ROWS
     optimise: Purpose = "balanced"
     source: str = ""
+    odd: dict[str, Finding] = {}
+    gaps: list[Gap] = []
+    looked_at: list[tuple[str, str, str]] = []
 
 
 class Staged(msgspec.Struct, frozen=True):
@@ -152,6 +158,8 @@ class FileStage:
         self._parser = CsvParser(self.record, self._source, _usable_names)
         self._aside = Tally()
         self._odd = Tally()
+        for kind, finding in self.task.odd.items():
+            self._odd.add(kind, finding.count, finding.examples)
         self._odd_of_segments = Tally()
         self._inspector = Inspector(self.record)
         self._rows = 0
@@ -269,7 +277,7 @@ class FileStage:
             self._odd_of_segments.add(kind, finding.count, finding.examples)
         part = Part(
             source=self._source,
-            sha256=self._text.sha256,
+            sha256=self._sha256(),
             bytes=self._text.file_bytes,
             rows=segment.writer.rows,
             interval=segment.interval,
@@ -277,6 +285,7 @@ class FileStage:
             set_aside=self._aside.findings(),
             odd={**self._odd.findings(), **found},
             optional=list(segment.writer.record.extras),
+            gaps=self.task.gaps,
         )
         staged = segment.finish(part)
         self._writers.discard(segment.writer)
@@ -285,6 +294,13 @@ class FileStage:
     @property
     def _source(self) -> str:
         return self.task.source or self.task.path
+
+    def _sha256(self) -> str:
+        """Return the file's hash; with gaps one of both, so that the same rows with other gaps are another part."""
+        if not self.task.gaps:
+            return self._text.sha256
+        gaps = msgspec.json.encode(self.task.gaps)
+        return hashlib.sha256(self._text.sha256.encode() + gaps).hexdigest()
 
     def _batches(self) -> Iterator[RowBatch]:
         """Parse the file; count, and set aside, what cannot be right."""
@@ -354,15 +370,25 @@ class FileStage:
             exchange, symbol, day = task.expected
             number = int(np.datetime64(day, "D").astype(np.int64))
             staged = [self._finish(self._open(exchange, symbol, number, number=0))]
+        staged += self._without_rows({(segment.exchange, segment.symbol, segment.day) for segment in staged})
         staged.sort(key=lambda segment: self._is_expected(segment.key))
         return FileResult(
-            self._source, text.sha256, text.file_bytes,
+            self._source, self._sha256(), text.file_bytes,
             lines=self._parser.lines, rows=self._rows, local=self._parser.record.has_local or not self._rows,
             segments=staged,
             set_aside=self._aside.findings(),
             odd={**self._odd.findings(), **self._odd_of_segments.findings()},
             rejects_file=str(self.folder / _REJECTS) if self._rejects else "",
         )  # fmt: skip
+
+    def _without_rows(self, there: set[tuple[str, str, str]]) -> list[Staged]:
+        """Make the segments of what was looked at and had no row."""
+        made: list[Staged] = []
+        for exchange, symbol, day in self.task.looked_at:
+            if (exchange, symbol, day) not in there:
+                number = int(np.datetime64(day, "D").astype(np.int64))
+                made.append(self._finish(self._open(exchange, symbol, number, number=len(there) + len(made))))
+        return made
 
     def _is_expected(self, key: SegmentKey) -> bool:
         return (key.exchange, key.symbol, key.day) == self.task.expected

@@ -59,6 +59,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure("parts", "files", "files that gave rows to the segment"),
     Figure("lines", "lines", "data lines of those files, also those of other symbols and days"),
     Figure("set_aside", "lines", "lines of those files that import set aside"),
+    Figure("missed", "gaps", "times of which a recorder missed rows that history did not give later"),
+    Figure("missed_ns", "ns", "their length together"),
     Figure("out_of_order", "rows", "rows of those files that import put in order"),
     Figure("id_twice", "rows", "ids that import had seen before", _WITH_IDS),
     Figure("ids_empty", "rows", "rows without an id", _WITH_IDS),
@@ -101,7 +103,7 @@ FIGURES: tuple[Figure, ...] = (
 
 PERCENTILES = {"offset_p1_ns": 1, "offset_p50_ns": 50, "offset_p99_ns": 99}
 OF_ONE_SYMBOL = ("first_id", "highest_id")
-PER_SEGMENT = ("parts", "lines", "set_aside", "out_of_order", "id_twice")
+PER_SEGMENT = ("parts", "lines", "set_aside", "missed", "missed_ns", "out_of_order", "id_twice")
 """Figures of the segment's provenance, known without looking at a row."""
 
 

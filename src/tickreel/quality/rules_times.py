@@ -156,6 +156,14 @@ def _duplicates(f: Figures) -> Found:
     )
 
 
+def _missed(f: Figures) -> Found:
+    if not f.get("missed_ns"):
+        return None
+    severity = graded(f["missed_ns"] / NS_PER_S, warning=60.0, bad=3_600.0)
+    times = "once" if f["missed"] == 1 else f"{f['missed']:,} times"
+    return severity, f"the recorder missed {spoken_ns(f['missed_ns'])}, {times}"
+
+
 TIME_RULES: tuple[Rule, ...] = (
     Rule("no_local", "rows without local times: note, and clock, one_clock, lag, drift and backwards are not judged", _no_local, "rows"),
     Rule(
@@ -196,6 +204,13 @@ TIME_RULES: tuple[Rule, ...] = (
         whole=True,
     ),
     Rule("gaps", "a gap: warning; an hour in gaps: bad", _gaps, "gaps_ns", "gaps", whole=True),
+    Rule(
+        "missed",
+        "a recorder missed rows that history did not give later: note; a minute: warning; an hour: bad",
+        _missed,
+        "missed_ns",
+        whole=True,
+    ),
     Rule("bursts", "half of the trades have the local or the exchange time of the row before: note", _bursts, "same_time"),
     Rule(
         "thinned",

@@ -20,6 +20,7 @@ from tickreel.quality.same import SameRows
 from tickreel.quality.verdicts import judge, placed, worst_first
 from tickreel.quality.watch import Watch
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.gaps import missed
 from tickreel.store.reader import Segment
 from tickreel.units import day_start
 
@@ -195,10 +196,13 @@ def _provenance(segment: Segment) -> Figures:
     def total(kind: str) -> int:
         return sum(part.odd[kind].count for part in parts if kind in part.odd)
 
+    gaps = missed(parts)
     found = {
         "parts": len(parts),
         "lines": sum(part.lines for part in parts),
         "set_aside": sum(finding.count for part in parts for finding in part.set_aside.values()),
+        "missed": len(gaps),
+        "missed_ns": sum(end - start for start, end in gaps),
         "out_of_order": total("out_of_order"),
     }
     return found | ({"id_twice": total("id_twice")} if "id" in segment.record.names else {})

@@ -2,6 +2,8 @@
 
 tardis_names   what a path of a Tardis dataset says about the file
 csv_rows       Tardis' CSV files: bytes to RowBatch, every row accounted for
+machine        tardis-machine's normalised messages: one to the lines of CSV text that it is
+machine_routes how a tardis-machine is asked, and the lines of its answers
 tardis_instruments   Tardis' instruments JSON: bytes to Instrument
 csv_text       rows back to Tardis' CSV text
 tardis_http    addresses of Tardis' HTTP API, and what its answers say of days

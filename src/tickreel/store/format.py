@@ -94,6 +94,15 @@ class Finding(msgspec.Struct, frozen=True):
     examples: list[tuple[int, str]]
 
 
+class Gap(msgspec.Struct, frozen=True):
+    """A time within [from_ns, to_ns) whose rows a recorder missed; filled: history gave them later."""
+
+    from_ns: int
+    to_ns: int
+    reason: str
+    filled: bool = False
+
+
 class Part(msgspec.Struct, frozen=True):
     """Where some rows of a segment came from, and what was found in them."""
 
@@ -110,6 +119,8 @@ class Part(msgspec.Struct, frozen=True):
     odd: dict[str, Finding] = {}
     optional: list[str] = []
     """Optional columns that the source had; none if there are no rows."""
+    gaps: list[Gap] = []
+    """What a recorder knows to have missed of this day, ascending; of files nothing is known."""
 
 
 class Meta(msgspec.Struct, frozen=True):

@@ -228,6 +228,9 @@ def _wrong_parts(segment: Segment) -> Iterator[str]:
             yield f"its part {part.source!r} has {', '.join(sorted(unknown))}, and the segment has not"
         if part.interval and not NULL_TIME <= part.interval[0] < part.interval[1] <= -NULL_TIME:
             yield f"its part {part.source!r} lasts from {part.interval[0]} to {part.interval[1]}"
+        for gap in part.gaps:
+            if gap.from_ns >= gap.to_ns:
+                yield f"its part {part.source!r} has a gap from {gap.from_ns} to {gap.to_ns}"
 
 
 def _wrong_description(segment: Segment) -> Iterator[str]:

@@ -46,7 +46,7 @@ class Sockets:
         try:
             async with self._session.request(
                 request.method, request.url, headers=headers, data=request.body or None,
-                allow_redirects=False, proxy=_proxy(request.url),
+                allow_redirects=False, proxy=proxy_of(request.url),
             ) as response:  # fmt: skip
                 try:
                     yield Answer(response.status, _lowered(response.headers), _pieces(response))
@@ -55,11 +55,11 @@ class Sockets:
                     if not response.content.at_eof():
                         response.close()
         except aiohttp.ClientConnectorCertificateError as error:
-            raise Broken(f"no safe connection ({_said(error)})", lasting=True) from None
+            raise Broken(f"no safe connection ({said(error)})", lasting=True) from None
         except aiohttp.InvalidURL:
             raise Broken("its address cannot be asked", lasting=True) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            raise Broken(_said(error)) from None
+            raise Broken(said(error)) from None
 
 
 async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -67,14 +67,14 @@ async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for piece in response.content.iter_any():
             yield piece
     except (aiohttp.ClientError, OSError) as error:
-        raise Broken(_said(error)) from None
+        raise Broken(said(error)) from None
 
 
 def _lowered(headers: Any) -> dict[str, str]:
     return {name.lower(): text for name, text in headers.items()}
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """Return what failed, in a line, without what was sent."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host} is not known; is there a network?"
@@ -91,9 +91,9 @@ def _said(error: BaseException) -> str:
     return str(told).splitlines()[0][:200]
 
 
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
     """Return the proxy that the environment names for an address; none for this machine's own."""
     parts = urlsplit(url)
     if is_local(url) or proxy_bypass(parts.hostname or ""):
         return None
-    return getproxies().get(parts.scheme)
+    return getproxies().get({"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme))

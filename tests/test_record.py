@@ -1,0 +1,307 @@
+"""Recording a live stream of the test server: every loss of the connection, and what comes of it."""
+
+import errno
+import os
+import random
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from import_sample import SOAK, dataset, put, take, trade, trades
+from provider_server import ProviderServer
+from provider_server.machine import Plan
+from record_sample import FEED, Recording, ids, parts, provide, recording
+from tickreel.errors import DiskError, LockedError
+from tickreel.ingest import record, record_feed
+from tickreel.ingest.seal import seal_day
+from tickreel.store.catalog import Store
+
+SEED = int(os.environ.get("TICKREEL_SEED", "1"))
+DROPS = 1_000 if SOAK else 100
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderServer]:
+    with ProviderServer() as running:
+        provide(tmp_path, running, monkeypatch)
+        # A process for each day, and a second for each look, would take most of the time.
+        monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
+        monkeypatch.setattr(record, "_LOOK_S", 0.05)
+        yield running
+
+
+def heard(running: Recording) -> int:
+    return running.numbers[0].streams[0].messages if running.numbers else 0
+
+
+def test_a_stream_becomes_segments(server: ProviderServer, place: Path) -> None:
+    server.machine.run(500)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 50)
+        summary = running.end()
+    found = ids(place)
+    assert found == list(range(found[0], found[0] + len(found)))
+    assert len(found) == summary.feeds[0].streams[0].messages == summary.sealed[0].rows
+    assert Store(place).primary() == FEED
+    assert server.machine.asked[0]["dataTypes"] == ["trade"]
+    assert [gap.reason for part in parts(place) for gap in part.gaps] == ["recording began"]
+
+
+HARMS = ("abort", "close", "half", "noise", "full")
+
+
+@pytest.mark.long
+def test_forced_drops_lose_nothing_and_bring_nothing_twice(server: ProviderServer, place: Path) -> None:
+    chance = random.Random(SEED)
+    plans = [
+        Plan(chance.randint(0, 20), chance.choice(HARMS), overlap=chance.choice((0, 0, 3)))
+        for _ in range(DROPS)
+    ]
+    server.machine.plan = lambda number: plans[number] if number < DROPS else Plan()
+    server.machine.run(1_000)
+    with recording(place, fill_after_ns=2_000_000_000) as running:
+        running.wait(lambda: server.machine.connections > DROPS, seconds=600)
+        seen = heard(running)
+        running.wait(lambda: heard(running) > seen + 100)
+        server.machine.run(20)
+        running.wait(lambda: running.numbers[0].gaps_waiting == 0, seconds=600)
+        summary = running.end()
+    found = ids(place)
+    assert sorted(found) == list(range(min(found), max(found) + 1))
+    stream, (sealed,) = summary.feeds[0].streams[0], summary.sealed
+    gaps = [gap for part in parts(place) for gap in part.gaps]
+    assert len(gaps) == stream.gaps == sealed.gaps
+    assert [gap.filled for gap in gaps] == [gap.reason != "recording began" for gap in gaps]
+    assert sealed.overlaps > 0
+    # A connection that broke before its first message made no gap of its own.
+    assert DROPS / 2 < stream.gaps <= DROPS + 1
+
+
+@pytest.mark.parametrize("how", [*HARMS, "silence", "dead", "huge", "bomb"])
+def test_each_way_to_lose_a_connection_is_noticed_and_named(
+    server: ProviderServer, place: Path, how: str
+) -> None:
+    server.machine.plan = lambda number: Plan(5, how) if number == 0 else Plan()
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: server.machine.connections > 1 and heard(running) > 20)
+        running.wait(lambda: running.numbers[0].gaps_waiting == 0)
+        running.end()
+    found = ids(place)
+    assert sorted(found) == list(range(min(found), max(found) + 1))
+    (reason,) = {gap.reason for part in parts(place) for gap in part.gaps} - {"recording began"}
+    wanted = {
+        "abort": "lost without a word|broken|reset", "close": "closed by the provider: 1011 the exchange is gone",
+        "half": "lost without a word|broken|reset", "noise": "broken: ", "full": "1008 Too much backpressure",
+        "silence": "no message for 0.6 s", "dead": "no answer to a ping within 0.2 s", "huge": "broken: .*exceeds",
+        "bomb": "broken: .*exceeds",
+    }  # fmt: skip
+    assert re.search(wanted[how], reason), reason
+
+
+def test_a_message_that_is_none_is_set_aside_and_the_stream_goes_on(
+    server: ProviderServer, place: Path
+) -> None:
+    server.machine.plan = lambda number: Plan(5, "text")
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 20)
+        summary = running.end()
+    assert server.machine.connections == 1
+    assert (summary.sealed[0].unreadable, summary.sealed[0].set_aside) == (1, 1)
+    assert "garbage" in Path(summary.sealed[0].rejects[0]).read_text()
+
+
+def test_what_the_machine_lost_itself_is_a_gap(server: ProviderServer, place: Path) -> None:
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 10)
+        server.machine.say({"type": "error", "exchange": "binance", "details": "no route"})
+        server.machine.say(
+            {"type": "disconnect", "exchange": "binance", "localTimestamp": "2024-01-01T00:00:00Z"}
+        )
+        seen = heard(running)
+        running.wait(lambda: heard(running) > seen + 10)
+        summary = running.end()
+    stream = summary.feeds[0].streams[0]
+    assert (stream.errors, stream.last_error, stream.reconnects, server.machine.connections) == (
+        1,
+        "no route",
+        1,
+        1,
+    )
+    assert "the provider lost its own connection" in {
+        gap.reason for part in parts(place) for gap in part.gaps
+    }
+
+
+def test_a_history_that_fails_midway_fills_nothing(server: ProviderServer, place: Path) -> None:
+    server.machine.history_fails = 3
+    server.machine.plan = lambda number: Plan(5, "abort") if number == 0 else Plan()
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 20 and len(server.machine.asked) > 3)
+        summary = running.end()
+    assert (summary.sealed[0].gaps, summary.sealed[0].filled) == (2, 0)
+    found = ids(place)
+    assert len(found) == summary.feeds[0].streams[0].messages
+
+
+def test_a_provider_that_never_comes_is_given_up(
+    server: ProviderServer, place: Path, tmp_path: Path, monkeypatch
+) -> None:
+    provide(tmp_path, server, monkeypatch, tries=5)
+    server.machine.plan = lambda number: Plan(0, "abort")
+    with recording(place) as running:
+        summary = running.result()
+    assert server.machine.connections == 5
+    assert "5 times in a row" in summary.problems[0]
+
+
+def test_a_second_recorder_of_a_feed_is_refused(server: ProviderServer, place: Path) -> None:
+    server.machine.run(100)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 0)
+        with (
+            recording(place) as second,
+            pytest.raises(LockedError, match=f"recorded by process {os.getpid()}"),
+        ):
+            second.result()
+
+
+def test_metrics_are_served_on_loopback(server: ProviderServer, place: Path) -> None:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server.machine.run(300)
+    with recording(place, metrics=port) as running:
+        running.wait(lambda: heard(running) > 20)
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+        running.end()
+    labels = f'{{feed="{FEED}",exchange="binance"}}'
+    assert re.search(rf"^tickreel_record_messages_total{re.escape(labels)} \d+$", text, re.MULTILINE)
+    assert f'tickreel_record_primary{{feed="{FEED}"}} 0' in text
+    assert "tickreel_record_lag_seconds" in text
+
+
+def test_a_restart_notes_the_gap_and_fills_it(server: ProviderServer, place: Path) -> None:
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 20)
+        running.end()
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 20 and running.numbers[0].gaps_filled == 1)
+        running.end()
+    found = ids(place)
+    assert sorted(found) == list(range(min(found), max(found) + 1))
+    gaps = [gap for part in parts(place) for gap in part.gaps]
+    assert [(gap.reason, gap.filled) for gap in gaps] == [
+        ("recording began", False), ("the recorder was not running", True),
+    ]  # fmt: skip
+
+
+def test_the_switch_of_the_primary_feed_is_seen(server: ProviderServer, place: Path) -> None:
+    server.machine.run(100)
+    store = Store(place)
+    with store.writing() as writing:
+        writing.set_primary(FEED)
+    with recording(place) as running:
+        running.wait(lambda: bool(running.numbers) and running.numbers[0].primary)
+        with store.writing() as writing:
+            writing.set_primary("other")
+        running.wait(lambda: not running.numbers[0].primary, seconds=3)
+        running.end()
+
+
+def test_a_stop_closes_the_connection_within_a_second(server: ProviderServer, place: Path) -> None:
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 20)
+        running.stop.set()
+        began_s = time.monotonic()
+        running.wait(lambda: server.machine.open == 0, seconds=20)
+        assert time.monotonic() - began_s < 1
+        running.result()
+
+
+def test_a_stop_does_not_wait_for_a_peer_that_is_gone(server: ProviderServer, place: Path) -> None:
+    server.machine.plan = lambda number: Plan(5, "dead")
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: server.machine.open == 1 and len(server.machine.happened) > 20)
+        running.stop.set()
+        running._thread.join(20)
+        assert running.summary is not None
+
+
+def test_a_slow_disk_holds_the_sender_up_and_drops_nothing(
+    server: ProviderServer, place: Path, monkeypatch
+) -> None:
+    fsync = os.fsync
+
+    def slow(fd: int) -> None:
+        time.sleep(0.05)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    server.machine.run(2_000)
+    with recording(place, most_waiting_bytes=10_000) as running:
+        running.wait(lambda: heard(running) > 500)
+        monkeypatch.undo()
+        summary = running.end()
+    assert summary.feeds[0].streams[0].held > 0
+    found = ids(place)
+    assert found == list(range(found[0], found[0] + len(found)))
+    assert server.machine.connections == 1
+
+
+def test_a_full_disk_ends_it_and_what_is_journalled_stays(server: ProviderServer, place: Path) -> None:
+    server.machine.run(500)
+    write = os.write
+    full = threading.Event()
+
+    def filling(fd: int, data: bytes) -> int:
+        if full.is_set() and len(data) > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", filling)
+        with recording(place) as running:
+            running.wait(lambda: heard(running) > 100)
+            full.set()
+            with pytest.raises(
+                DiskError, match="No space left on device; make room and run the same command again"
+            ):
+                running.result()
+    assert not list(Store(place).find())
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 20 and running.numbers[0].gaps_filled == 1)
+        running.end()
+    found = ids(place)
+    assert sorted(found) == list(range(min(found), max(found) + 1))
+
+
+def test_an_import_goes_on_beside_a_recording(server: ProviderServer, place: Path, tmp_path: Path) -> None:
+    server.machine.run(300)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 10)
+        put(dataset(tmp_path), trades(trade(1)))
+        assert take(Store(place), tmp_path).exit_code == 0
+        with Store(place).writing():
+            seen = heard(running)
+            running.wait(lambda: heard(running) > seen + 50)
+            running.stop.set()
+            # Sealing waits for the writer.
+            time.sleep(0.3)
+            assert running._thread.is_alive()
+        running.result()
+    assert Store(place).feeds() == ["tardis", FEED]

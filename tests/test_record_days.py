@@ -1,0 +1,225 @@
+"""Days of a recording, on a clock of the test: midnight, outages across it, restarts, what history has late or never."""
+
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from import_sample import segment_rows
+from journal_sample import DAY, START, at, trade
+from tickreel.errors import NetworkError, RefusedError
+from tickreel.ingest import record_feed
+from tickreel.ingest.journal import journal_folder
+from tickreel.ingest.record_feed import FeedRecorder, RecordSettings
+from tickreel.ingest.record_plan import plan_feeds
+from tickreel.ingest.seal import seal_day, sealed_days
+from tickreel.store.catalog import Store
+from tickreel.units import NS_PER_DAY, NS_PER_S
+
+NEXT = "2024-03-02"
+MIDNIGHT = START + NS_PER_DAY
+LATE = MIDNIGHT + 601 * NS_PER_S
+"""When a day is over that nothing waits for."""
+
+
+class History:
+    """A `Background` whose answers fail as the test says."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.asked = error, 0
+
+    def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
+        work.close()
+        self.asked += 1
+        future: Future[None] = Future()
+        future.set_exception(self.error)
+        return future
+
+
+class Recorder:
+    """A `FeedRecorder` and its clock."""
+
+    def __init__(
+        self, place: Path, now_ns: int, *, types: tuple[str, ...] = ("trades",), exchange: str = "binance"
+    ) -> None:
+        self.now_ns = now_ns
+        store = Store(place)
+        (feed,) = plan_feeds(["tardis-machine"], exchange, ["BTCUSDT"], types)
+        folder = journal_folder(store, feed.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        settings = RecordSettings(workers=1)
+        self.feed = FeedRecorder(store, feed, folder, settings, now_ns=lambda: self.now_ns)
+        self.stream = self.feed.streams[0]
+        self.history = History(NetworkError("no history yet"))
+        self._number = 0
+
+    def hear(self, *times_ns: int) -> None:
+        """Let trades come; their numbers are the seconds of the day before midnight."""
+        for time_ns in times_ns:
+            self.now_ns = time_ns
+            self.stream.message(trade((time_ns - START) // NS_PER_S, time_ns, exchange=self.stream.exchange))
+        self.feed.commit()
+
+    def look(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        self.feed.commit()
+        self.feed.look(self.history)  # type: ignore[arg-type]
+
+    def end(self) -> None:
+        self.feed.stop()
+        self.feed.seal()
+
+
+@pytest.fixture
+def recorder(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
+    # A process for each day would take most of the time.
+    monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
+    return lambda now_ns, **settings: Recorder(place, now_ns, **settings)
+
+
+def segments(place: Path) -> dict[str, tuple[list[int], list[tuple[int, int, str, bool]]]]:
+    """Return the numbers of the rows, and the gaps, of each day."""
+    store, found = Store(place), {}
+    for key in store.find(type="trades", symbol="BTCUSDT"):
+        (part,) = store.open(key).meta.parts
+        rows = [int(row[3]) for row in segment_rows(store, key)]
+        gaps = [(gap.from_ns, gap.to_ns, gap.reason, gap.filled) for gap in part.gaps]
+        found[key.day] = rows, gaps
+    return found
+
+
+BEGAN = (START, at(1), "recording began", False)
+
+
+def test_a_day_is_sealed_when_nothing_more_of_it_comes(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1), at(2), MIDNIGHT - 1_000)
+    run.hear(MIDNIGHT + 1_000_000, MIDNIGHT + 599 * NS_PER_S)
+    run.now_ns = MIDNIGHT + 599 * NS_PER_S
+    run.stream.message(trade(7, MIDNIGHT - 5_000))
+    run.look(LATE)
+    assert run.feed.journal.days == [DAY, NEXT]
+    # What came late had its ten minutes more.
+    run.look(MIDNIGHT + 1_200 * NS_PER_S)
+    assert run.feed.journal.days == [NEXT]
+    run.end()
+    assert segments(place) == {DAY: ([1, 2, 7, 86_399], [BEGAN]), NEXT: ([86_400, 86_999], [])}
+    assert sealed_days(run.folder) == {DAY}
+    assert [path.name for path in run.folder.iterdir() if path.is_dir()] == [NEXT]
+
+
+def test_an_outage_across_midnight_is_a_gap_of_both_days(recorder: Any, place: Path) -> None:
+    run = recorder(at(0), types=("trades", "incremental_book_L2"))
+    run.hear(at(1))
+    run.stream.lost("cut")
+    run.history.error = RefusedError("401")
+    # History is asked, refuses, and is not asked again.
+    run.look(LATE)
+    run.look(LATE + 600 * NS_PER_S)
+    run.look(LATE + 601 * NS_PER_S)
+    assert (run.history.asked, run.feed.journal.days) == (1, [])
+    run.hear(MIDNIGHT + 2_000 * NS_PER_S)
+    run.end()
+    assert segments(place) == {
+        DAY: ([1], [BEGAN, (at(1), MIDNIGHT, "cut", False)]),
+        NEXT: ([88_400], [(MIDNIGHT, MIDNIGHT + 2_000 * NS_PER_S, "cut", False)]),
+    }
+
+
+def test_a_day_waits_half_a_day_for_its_history(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.stream.lost("cut")
+    run.hear(MIDNIGHT - NS_PER_S, MIDNIGHT + NS_PER_S)
+    for minutes in range(0, 12 * 60, 5):
+        run.look(LATE + minutes * 60 * NS_PER_S)
+        assert DAY in run.feed.journal.days or run.history.asked == 6
+    assert 2 <= run.history.asked <= 6
+    run.look(MIDNIGHT + 12 * 3_600 * NS_PER_S + 1)
+    assert DAY not in run.feed.journal.days
+    run.end()
+    assert segments(place)[DAY][1] == [BEGAN, (at(1), MIDNIGHT - NS_PER_S, "cut", False)]
+
+
+def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1), at(2))
+    run.end()
+    assert segments(place) == {DAY: ([1, 2], [BEGAN])}
+    later = START + 3 * NS_PER_DAY
+    run = recorder(later + 5 * NS_PER_S)
+    run.history.error = RefusedError("401")
+    run.look(later + 6 * NS_PER_S)
+    run.look(later + 700 * NS_PER_S)
+    run.hear(later + 701 * NS_PER_S)
+    run.look(later + 702 * NS_PER_S)
+    run.end()
+    absent = "the recorder was not running"
+    assert segments(place) == {
+        DAY: ([1, 2], [BEGAN, (at(2), MIDNIGHT, absent, False)]),
+        "2024-03-04": ([259_901], [(later, later + 701 * NS_PER_S, absent, False)]),
+    }
+    assert sealed_days(run.folder) == {DAY}
+
+
+def test_a_restart_with_other_streams_ends_those_that_are_gone(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    run = recorder(at(100), exchange="deribit")
+    run.hear(at(101))
+    run.hear(MIDNIGHT + NS_PER_S)
+    run.look(LATE + NS_PER_S)
+    run.end()
+    store = Store(place)
+    gaps = {
+        key.exchange: [(gap.from_ns, gap.to_ns) for gap in store.open(key).meta.parts[0].gaps]
+        for key in store.find(type="trades") if key.day == DAY
+    }  # fmt: skip
+    assert gaps == {"binance": [(START, at(1)), (at(1), MIDNIGHT)], "deribit": [(START, at(101))]}
+
+
+def test_nothing_ever_heard_is_a_day_looked_at_in_vain(recorder: Any, place: Path) -> None:
+    run = recorder(at(10))
+    run.stream.lost("refused")
+    run.now_ns = at(500)
+    run.end()
+    assert segments(place) == {DAY: ([], [(START, at(500), "recording began", False)])}
+
+
+def test_a_stop_within_an_outage_tells_it_and_a_restart_goes_on(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.stream.lost("cut")
+    run.now_ns = at(50)
+    run.end()
+    assert segments(place) == {DAY: ([1], [BEGAN, (at(1), at(50), "cut", False)])}
+    run = recorder(at(60))
+    run.hear(at(70))
+    run.end()
+    absent = (at(50), at(70), "the recorder was not running", False)
+    assert segments(place) == {DAY: ([1, 70], [BEGAN, (at(1), at(50), "cut", False), absent])}
+
+
+def test_a_day_that_cannot_be_sealed_is_told_and_its_journal_kept(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.end()
+    # Rows of the same time from elsewhere, in the same feed.
+    folder = run.folder / DAY
+    run = recorder(at(10))
+    run.hear(at(11))
+    run.feed.journal.close()
+    from import_sample import put, take
+
+    rows = ["exchange,symbol,timestamp,local_timestamp,id,side,price,amount"]
+    rows += [f"binance,BTCUSDT,{at(11) // 1000},{at(11) // 1000},x,buy,1,1", ""]
+    put(place / "f.csv", "\n".join(rows).encode())
+    assert take(Store(place), place / "f.csv", feed="tardis-machine", types=("trades",)).exit_code == 0
+    run.feed.seal()
+    assert "is not sealed, and its journal is kept" in run.feed.troubles[-1]
+    assert folder.exists()
