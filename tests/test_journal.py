@@ -53,7 +53,7 @@ def test_a_message_lies_in_the_day_of_its_local_time_else_of_its_arrival(place: 
 def test_a_closed_day_takes_nothing_more(place: Path) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))
-    journal.close_day(DAY, at_ns=at(2), followed=True)
+    journal.close_day(DAY, at_ns=at(2))
     assert read_state(day(place)).ended == {"binance"}
     journal.message(0, START + NS_PER_DAY, trade(2, at(3)))
     journal.message(0, at(4), trade(3, at(4)))  # the clock was set back

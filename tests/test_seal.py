@@ -280,7 +280,7 @@ def test_what_is_no_row_is_set_aside_with_its_text(place: Path) -> None:
     ):
         journal.message(0, at(1), payload)
     midnight = START + NS_PER_DAY
-    journal.close_day(DAY, at_ns=midnight, followed=True)
+    journal.close_day(DAY, at_ns=midnight)
     journal.message(0, midnight + 1, trade(7, at(7)))
     journal.message(0, midnight + 2, trade(8, midnight))
     journal.close()
@@ -308,6 +308,7 @@ def test_damage_is_told_and_the_rest_is_sealed(place: Path) -> None:
     report = seal(place)
     assert ids(place) == [0, 7, 2]
     assert ["are damaged" in trouble for trouble in report.troubles] == [True]
+    assert part(place).gaps == [Gap(at(0), at(1), "the journal is damaged")]
 
 
 def test_an_import_beside_is_waited_for(place: Path) -> None:

@@ -14,7 +14,7 @@ from tickreel.ingest.books import keep_books
 from tickreel.ingest.plan import PlannedFile, plan_files
 from tickreel.ingest.publish import Publisher
 from tickreel.ingest.stage import FileResult, FileTask, staged_result
-from tickreel.store.catalog import STAGING, SegmentKey, Store, WritingStore
+from tickreel.store.catalog import SegmentKey, Store, WritingStore
 from tickreel.store.format import BLOCK_ROWS
 from tickreel.store.names import check_feed
 
@@ -250,8 +250,8 @@ def _failed(path: str, error: TickreelError, result: FileResult | None = None) -
 
 
 def _is_our_own(path: Path, root: Path) -> bool:
-    """Return whether an import wrote that file: the store may lie in a folder that is imported."""
+    """Return whether the store wrote that file: it may lie in a folder that is imported."""
     if root not in path.parents:
         return False
     first, *others = path.relative_to(root).parts
-    return first == STAGING or others[:-1] == ["rejects"]
+    return first.startswith(".") or others[:-1] == ["rejects"]

@@ -18,7 +18,7 @@ from tickreel.errors import FormatError, LockedError, disk_error
 from tickreel.ingest.journal_format import VERSION, Damage, Kind, Record, Scan
 from tickreel.store import disk, names
 from tickreel.store.catalog import Store
-from tickreel.units import day_of, day_start
+from tickreel.units import NS_PER_DAY, day_of, day_start
 
 FOLDER = ".journal"
 EVENTS = "events.journal"
@@ -95,6 +95,7 @@ class DayState:
     def known_until(self) -> dict[str, int]:
         """Return until when it is known of each exchange what came and what is missing, ns."""
         until = dict(self.last)
+        until |= dict.fromkeys(self.ended, day_start(self.day) + NS_PER_DAY)
         for gap in self.gaps.values():
             until[gap.exchange] = max(gap.to_ns, until.get(gap.exchange, gap.to_ns))
         return until
@@ -144,11 +145,12 @@ def fill_file(folder: Path, gap: int) -> Path:
 
 
 def read_fills(folder: Path) -> dict[Path, list[int]]:
-    """Return a day's files of what history gave, each with the gaps that it is about."""
+    """Return a day's files of what history gave, each with the gaps that it is about: none if its head is damaged."""
     found = {}
     for path in sorted(folder.iterdir()):
         if _FILLS.fullmatch(path.name):
-            found[path] = _begin(path, next(Scan().records(_pieces(path)))).gaps
+            head = next(Scan().records(_pieces(path)), None)
+            found[path] = _begin(path, head).gaps if head and head.kind == Kind.BEGIN else []
     return found
 
 

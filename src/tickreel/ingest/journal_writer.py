@@ -91,27 +91,30 @@ class Journal:
         """Note how a connection ended."""
         name = day_of(at_ns)
         self.open_day(name)
-        self._event(name, Kind.DISCONNECT, stream, self._days[name].numbers[stream], at_ns, reason)
+        day, note = self._days[name], Note(self.streams[stream].exchange, reason)
+        self._append(day, Kind.DISCONNECT, stream, day.numbers[stream], at_ns, note)
 
     def gap(
         self, exchange: str, from_ns: int, to_ns: int, reason: str, *, at_ns: int
     ) -> list[tuple[str, int]]:
         """Note that [from_ns, to_ns) is missing, in each open day that it touches; return (day, number of the gap)."""
         noted = []
-        for name in self.days:
-            first, end = max(from_ns, day_start(name)), min(to_ns, day_start(name) + NS_PER_DAY)
+        with self._lock:
+            days = sorted(self._days.values(), key=lambda day: day.start_ns)
+        for day in days:
+            first, end = max(from_ns, day.start_ns), min(to_ns, day.end_ns)
             if first < end:
-                gaps = self._days[name].state.gaps
-                number = max(gaps, default=0) + 1
-                gaps[number] = GapNote(exchange, first, end, reason)
-                self._append(self._days[name], Kind.GAP, 0, number, at_ns, gaps[number])
-                noted.append((name, number))
+                number = max(day.state.gaps, default=0) + 1
+                day.state.gaps[number] = note = GapNote(exchange, first, end, reason)
+                self._append(day, Kind.GAP, 0, number, at_ns, note)
+                noted.append((day.state.day, number))
         return noted
 
     def settle(self, name: str, gap: int, reason: str, *, at_ns: int) -> None:
-        """Note that a gap of an open day will not be filled."""
-        self._days[name].state.settled[gap] = reason
-        self._event(name, Kind.NO_FILL, 0, gap, at_ns, reason)
+        """Note that a gap will not be filled; of a day that is closed there is nothing more to note."""
+        if day := self._days.get(name):
+            day.state.settled[gap] = reason
+            self._append(day, Kind.NO_FILL, 0, gap, at_ns, Note(day.state.gaps[gap].exchange, reason))
 
     def open_day(self, name: str) -> None:
         """Open a day of which nothing may have come yet."""
@@ -119,13 +122,13 @@ class Journal:
             if name not in self._days:
                 self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
 
-    def close_day(self, name: str, *, at_ns: int, followed: bool) -> None:
-        """End a day, durably. followed: its streams were listened to until it was over."""
+    def close_day(self, name: str, *, at_ns: int) -> None:
+        """End a day, durably: it is known of each of its streams what came until its end, and what is missing."""
         day = self._days[name]
-        for place, stream in enumerate(self.streams) if followed else ():
+        for place, stream in enumerate(self.streams):
             if day.epochs[place]:
                 day.state.ended.add(stream.exchange)
-                self._event(name, Kind.END, place, 0, at_ns, "")
+                self._append(day, Kind.END, place, 0, at_ns, Note(stream.exchange))
         while not day.is_closed:
             self.commit()
             with self._lock:
@@ -202,9 +205,6 @@ class Journal:
         day.epochs[stream], day.numbers[stream] = self._epochs[stream], day.state.connections
         note = Note(self.streams[stream].exchange)
         self._append(day, Kind.CONNECT, stream, day.state.connections, at_ns, note)
-
-    def _event(self, name: str, kind: Kind, stream: int, number: int, at_ns: int, text: str) -> None:
-        self._append(self._days[name], kind, stream, number, at_ns, Note(self.streams[stream].exchange, text))
 
     def _append(
         self, day: "_Day", kind: Kind, stream: int, number: int, at_ns: int, note: GapNote | Note

@@ -196,7 +196,7 @@ class FeedRecorder:
             if now_ns < end_ns + _FILL_PATIENCE_NS:
                 return
             self.fills.drop_day(day, GIVEN_UP, now_ns)
-        self.journal.close_day(day, at_ns=now_ns, followed=True)
+        self.journal.close_day(day, at_ns=now_ns)
         self._to_seal.append(day)
 
     def _look_at_sealing(self) -> None:

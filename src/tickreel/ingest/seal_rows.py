@@ -14,6 +14,7 @@ import msgspec
 
 from tickreel.errors import disk_error
 from tickreel.ingest.journal import (
+    Begin,
     DayState,
     GapNote,
     StreamInfo,
@@ -39,6 +40,9 @@ EVENTS = ("trades", "liquidations")
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
+DAMAGED = "the journal is damaged"
+_DAMAGED_FROM = 1 << 32
+"""Numbers of such gaps, above all that a recorder noted."""
 _TEXT_BYTES = 1 << 20
 _MOST_SHOWN = 1_000
 
@@ -91,6 +95,7 @@ class _Day:
         self._fills = read_fills(folder).items()
         self._first_us = day_start(folder.name) // 1_000
         self._end_us = self._first_us + NS_PER_DAY // 1_000
+        self._before_ns = day_start(folder.name)
         self._files: dict[tuple[str, str], _TextFile] = {}
         self._streams: dict[str, _Stream] = {}
         self._text = DayText(troubles=list(self._state.troubles))
@@ -112,11 +117,22 @@ class _Day:
         return self._finished()
 
     def _records(self, path: Path) -> Iterator[tuple[StreamInfo, Record]]:
-        scan = Scan()
+        scan, found = Scan(), 0
         for begin, record in read_records(path, scan):
+            if len(scan.damage) > found:
+                found = len(scan.damage)
+                self._lose(begin, record.received_ns)
+            self._before_ns = record.received_ns
             if record.kind == Kind.MESSAGE and record.stream < len(begin.streams):
                 yield begin.streams[record.stream], record
         self._text.troubles += [damaged(path, place) for place in scan.damage]
+
+    def _lose(self, begin: Begin, to_ns: int) -> None:
+        """Note as a gap what lay before a message in bytes that are damaged, whichever stream's it was."""
+        for info in begin.streams:
+            gaps = self._stream(info).gaps
+            note = GapNote(info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED)
+            gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
 
     def _count(self) -> None:
         self._text.messages += 1
@@ -136,9 +152,9 @@ class _Day:
     def _insert(self, stream: "_Stream", *, before_ns: int | None) -> None:
         """Put history's rows in where their gaps were, once the rows around have come. before_ns: of the next message."""
         while stream.fills and (before_ns is None or stream.fills[0].end_ns + SLACK_NS < before_ns):
-            fill = stream.fills.pop(0)
+            fill, scan = stream.fills.pop(0), Scan()
             stream.filled.update(fill.gaps)
-            for _, record in read_records(fill.path):
+            for _, record in read_records(fill.path, scan):
                 read = read_message(record.payload)
                 if isinstance(read, Disconnect):
                     # What history lacks itself is not filled.
@@ -147,6 +163,9 @@ class _Day:
                     isinstance(read, Rows) and fill.adds(read) and self._is_of_day(read)
                 ):
                     self._take(stream, fill.source, fill.end_ns, read, record.payload)
+            if scan.damage or scan.whole < fill.path.stat().st_size:
+                self._text.troubles.append(f"{fill.path} is damaged: its gaps count as not filled")
+                stream.filled -= set(fill.gaps)
 
     def _take(self, stream: "_Stream", source: int, at_ns: int, read: Read, raw: bytes) -> None:
         if isinstance(read, Rows):

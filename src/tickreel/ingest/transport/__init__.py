@@ -9,10 +9,10 @@ bodies      bytes of an answer, checked to their end: length, packing, size, spe
 refusals    what a refusal says to a person; pure
 client      a provider's client: asks, waits, asks again, checks, gives up with the right error
 webhook     posts alerts to an address of the user's
-session    when a live stream connects, pings, is dropped, waits and gives up; pure
-streams    follows a live stream through every loss of its connection
+session     when a live stream connects, pings, is dropped, waits and gives up; pure
+streams     follows a live stream through every loss of its connection
 websockets  the one that opens WebSockets
-metrics    numbers for Prometheus, on loopback
+metrics     numbers for Prometheus, on loopback
 background  a loop in a thread, so that Ctrl-C is answered at once
 """
 
