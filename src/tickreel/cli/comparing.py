@@ -71,9 +71,9 @@ def compare(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Compare two feeds row by row; exit 0 if they are equal within the limits, else 1.
+    """Compare two feeds row by row; exit 0 if equal, else 1.
 
-    Rows are matched by id where both feeds have ids, else by time, price, amount and side.
+    Equal is within the limits. Rows are matched by id where both feeds have ids, else by time, price, amount and side.
     """
     from tickreel.quality.compare import compare as compared
     from tickreel.quality.compare_view import view

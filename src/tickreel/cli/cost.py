@@ -62,7 +62,7 @@ def cost(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what each provider costs for a use, what the cheapest saves, and when moving pays."""
+    """Say what each provider costs, and when moving pays."""
     from tickreel.config.bills import Use, bills, per_month
     from tickreel.config.rates import card_text, load_card
 

@@ -88,7 +88,7 @@ class DownloadProgress(Show):
 
     def plan(self, there: int, lacking: int) -> None:
         if lacking:
-            self._bars.begin("download", lacking, unit=f"{lacking:,} days, {there:,} there already")
+            self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
 
     def progress(self, days: int, *, fetched_bytes: int, rows: int) -> None:
         seconds = max(time.monotonic() - self._begun, 0.001)

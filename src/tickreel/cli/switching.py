@@ -44,7 +44,7 @@ def switch(
 
 
 def rollback(store: StoreOption = None, json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Make the feed primary again that was so before the last switch.
+    """Undo the last switch: make the feed before it primary.
 
     Run again, it undoes the switch before that one; it never goes forward to a feed that was left.
     """

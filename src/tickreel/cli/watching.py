@@ -84,9 +84,9 @@ def watch(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Compare what is new in two feeds, look after look; exit 1 if a limit was passed.
+    """Compare what is new in two feeds, look after look.
 
-    Killed or interrupted, the same command with --log goes on where it was.
+    Exit 1 if a limit was passed. Killed or interrupted, the same command with --log goes on where it was.
     """
     from tickreel.ingest.transport.webhook import Webhook
     from tickreel.quality.compare_watch import Watch, append_log, read_log
