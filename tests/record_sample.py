@@ -29,6 +29,7 @@ def provide(folder: Path, server: ProviderServer, monkeypatch: Any, **stream: An
     settings = QUICK | stream
     lines = [f'[{FEED}]\nbase_url = "{server.url}"', f"[{FEED}.stream]", f'url = "{stream_url(server)}"']
     lines += [f"{name} = {value}" for name, value in settings.items()]
+    lines += ["[holysheep.stream]", f'url = "{stream_url(server)}/market"', "[second]", f'like = "{FEED}"']
     path = folder / "providers.toml"
     path.write_text("\n".join(lines) + "\n")
     monkeypatch.setenv("TICKREEL_CONFIG", str(path))
@@ -43,7 +44,8 @@ class Recording:
 
     def __init__(self, store: Path, **settings: Any) -> None:
         given = {"fsync_interval_ns": 20 * NS_PER_MS, "fill_after_ns": 0, "workers": 1} | settings
-        self.feeds = plan_feeds([FEED], "binance", ["BTCUSDT"], given.pop("types", ("trades",)))
+        providers, exchange = given.pop("providers", (FEED,)), given.pop("exchange", "binance")
+        self.feeds = plan_feeds(providers, exchange, ["BTCUSDT"], given.pop("types", ("trades",)))
         self.stop = threading.Event()
         self.numbers: list[FeedNumbers] = []
         self.summary: RecordSummary | None = None
@@ -97,10 +99,10 @@ def recording(store: Path, **settings: Any) -> Iterator[Recording]:
         running._thread.join(120)
 
 
-def ids(store: Path) -> list[int]:
-    """Return the ids of all recorded trades, day after day."""
+def ids(store: Path, feed: str = FEED) -> list[int]:
+    """Return the ids of all recorded trades of a feed, day after day."""
     place = Store(store)
-    return [int(row[3]) for key in place.find(type="trades") for row in segment_rows(place, key)]
+    return [int(row[3]) for key in place.find(feed=feed, type="trades") for row in segment_rows(place, key)]
 
 
 def parts(store: Path) -> list[Part]:

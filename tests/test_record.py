@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from import_sample import SOAK, dataset, put, take, trade, trades
-from provider_server import ProviderServer
+from provider_server import KEY, ProviderServer
 from provider_server.machine import Plan
 from record_sample import FEED, Recording, ids, parts, provide, recording
 from tickreel.errors import DiskError, LockedError
 from tickreel.ingest import record, record_feed
+from tickreel.ingest.journal import read_state
 from tickreel.ingest.seal import seal_day
 from tickreel.store.catalog import Store
 
@@ -305,3 +306,46 @@ def test_an_import_goes_on_beside_a_recording(server: ProviderServer, place: Pat
             assert running._thread.is_alive()
         running.result()
     assert Store(place).feeds() == ["tardis", FEED]
+
+
+def test_two_providers_are_recorded_side_by_side(server: ProviderServer, place: Path) -> None:
+    server.machine.run(300)
+    with recording(place, providers=(FEED, "second")) as running:
+        running.wait(
+            lambda: bool(running.numbers) and all(feed.streams[0].messages > 20 for feed in running.numbers)
+        )
+        running.end()
+    assert Store(place).feeds() == ["second", FEED]
+    both = set(ids(place)) & set(ids(place, "second"))
+    assert len(both) > 10
+
+
+def test_a_relay_has_no_local_times_so_arrival_counts_and_gaps_stay(
+    server: ProviderServer, place: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", KEY)
+    server.machine.run(300)
+    for _ in range(2):
+        began_ns = time.time_ns()
+        with recording(place, providers=("holysheep",), exchange="okex") as running:
+            running.wait(lambda: heard(running) > 20)
+            running.end()
+    assert server.machine.asked[0] == {
+        "action": "subscribe", "exchange": "okx", "symbols": ["BTCUSDT"], "types": ["trade"],
+    }  # fmt: skip
+    assert [one.headers["Authorization"] for one in server.asked("market")] == [f"Bearer {KEY}"] * 2
+    store = Store(place)
+    (key,) = store.find(feed="holysheep")
+    assert (key.exchange, key.symbol) == ("okex", "BTCUSDT")
+    segment = store.open(key)
+    assert began_ns < int(segment.read("local_ns", 0)[-1]) < time.time_ns()
+    (part,) = segment.meta.parts
+    assert [(gap.reason, gap.filled) for gap in part.gaps] == [
+        ("recording began", False), ("the recorder was not running", False),
+    ]  # fmt: skip
+    (state,) = (
+        read_state(folder) for folder in (place / ".journal" / "holysheep").iterdir() if folder.is_dir()
+    )
+    assert state.settled[2] == "the history of holysheep has no local times, and none are made up"
+    # The key is nowhere in what was written.
+    assert not [path for path in place.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
