@@ -29,7 +29,7 @@ AMOUNTS = st.sampled_from([*map(Decimal, ("1", "1.5", "2"))])
 IDS = st.one_of(st.none(), st.integers(0, 12))
 TOLERANCES = st.sampled_from([*map(Decimal, ("0", "0.01", "0.02", "1"))])
 MOST = 1 << 20
-EXAMPLES = 400
+EXAMPLES = 600
 
 
 @st.composite
@@ -62,10 +62,30 @@ def feeds(draw: st.DrawFn) -> tuple[list[twin.Row], list[twin.Row]]:
 
 
 @st.composite
+def crowds(draw: st.DrawFn) -> tuple[list[twin.Row], list[twin.Row]]:
+    """Return rows of two feeds of which many are equal or near: who gets whom is all that matters."""
+    with_ids = draw(st.sampled_from([0, 0, 1]))
+    cells = st.tuples(
+        st.integers(0, 2), st.integers(0, 4), st.sampled_from([*map(Decimal, ("1", "1.01", "1.02"))]),
+        st.integers(0, with_ids), st.integers(0, 3),
+    )  # fmt: skip
+    both = []
+    for rows in (draw(st.lists(cells, max_size=14)), draw(st.lists(cells, max_size=14))):
+        order, made = 100, []
+        for number, (step, exchange, price, has_id, id) in enumerate(rows):
+            order += step
+            made.append(
+                twin.Row(number, order, order, exchange, price, Decimal(1), 0, id if has_id else None)
+            )
+        both.append(made)
+    return both[0], both[1]
+
+
+@st.composite
 def asked(draw: st.DrawFn) -> twin.Terms:
     near = draw(st.booleans())
     return twin.Terms(
-        window_ns=draw(st.sampled_from([0, 1, 3, 9, 50, 1_000])),
+        window_ns=draw(st.sampled_from([0, 1, 2, 3, 5, 9, 50, 1_000])),
         time_ns=draw(st.sampled_from([0, 1, 3])) if near else 0,
         price=draw(TOLERANCES) if near else Decimal(0),
         amount=draw(TOLERANCES) if near else Decimal(0),
@@ -110,7 +130,7 @@ CUTS = st.lists(st.integers(0, 40), max_size=6)
 
 
 @settings(deadline=None, max_examples=20 * EXAMPLES if SOAK else EXAMPLES)
-@given(feeds(), asked(), CUTS, CUTS)
+@given(st.one_of(feeds(), crowds()), asked(), CUTS, CUTS)
 def test_partners_are_those_of_the_twin(rows, terms: twin.Terms, cuts_a, cuts_b) -> None:
     a, b = rows
     wanted = twin.compare(a, b, terms)
