@@ -8,6 +8,7 @@ order      rows that are in a segment's order already
 spill      rows that are not, to rows in a segment's order, in bounded memory
 run        sorted rows in a temporary file
 inspect    counts what is odd but kept
+open_segment  a segment that is being written from a file
 stage      one file to staged segments: the task of a worker
 places     which segments hold the rows of a path
 publish    staged segments to segments of the store: new, merged, replaced or refused

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from tickreel.books import checkpoints
 from tickreel.codecs.choice import Purpose
 from tickreel.errors import FailedError
+from tickreel.ingest.open_segment import Staged
 from tickreel.ingest.places import Place, Places, named_key, parts_of
-from tickreel.ingest.stage import FileResult, Staged
+from tickreel.ingest.stage import FileResult
 from tickreel.schema import GROUPS
 from tickreel.store.catalog import SegmentKey, WritingStore
 from tickreel.store.format import BLOCK_ROWS, Part

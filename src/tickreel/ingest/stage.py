@@ -20,6 +20,7 @@ from tickreel.errors import DiskError, InputError, disk_error
 from tickreel.ingest import inspect_kernel
 from tickreel.ingest.files import TextFile, file_sha256
 from tickreel.ingest.inspect import Inspector, Tally
+from tickreel.ingest.open_segment import OpenSegment, Staged
 from tickreel.ingest.order import NotInOrder, in_order
 from tickreel.ingest.spill import Spill
 from tickreel.instruments import dataset_symbol
@@ -28,7 +29,7 @@ from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
 from tickreel.store import names
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
-from tickreel.store.format import BLOCK_ROWS, Finding, Gap, Meta, Part
+from tickreel.store.format import BLOCK_ROWS, Finding, Gap, Part
 from tickreel.store.writer import SegmentWriter
 from tickreel.units import NS_PER_DAY, day_of, day_start, human_bytes
 
@@ -67,23 +68,6 @@ class FileTask(msgspec.Struct, frozen=True):
     odd: dict[str, Finding] = {}
     gaps: list[Gap] = []
     looked_at: list[tuple[str, str, str]] = []
-
-
-class Staged(msgspec.Struct, frozen=True):
-    """One finished segment file that waits to be published."""
-
-    feed: str
-    type: str
-    exchange: str
-    symbol: str
-    day: str
-    grouped: bool
-    file: str
-    rows: int
-
-    @property
-    def key(self) -> SegmentKey:
-        return SegmentKey(self.feed, self.type, self.exchange, self.symbol, self.day, self.grouped)
 
 
 class FileResult(msgspec.Struct):
@@ -189,7 +173,7 @@ class FileStage:
 
     def _stage_in_order(self) -> list[Staged] | None:
         """Write the segments as the rows come; None if the file is not in order, or of too many days."""
-        done: list[_Open] = []
+        done: list[OpenSegment] = []
         try:
             for name, day, rows in in_order(self._batches()):
                 if not done or done[-1].day != day:
@@ -228,7 +212,7 @@ class FileStage:
     def _write_sorted(self, spill: Spill) -> list[Staged]:
         group = self.task.group
         staged: list[Staged] = []
-        groups: dict[tuple[str, int], _Open] = {}
+        groups: dict[tuple[str, int], OpenSegment] = {}
         for (name, day), parts in groupby(spill.rows(), key=itemgetter(0, 1)):
             exchange, symbol = self._parser.names[name]
             target = groups.get((exchange, day))
@@ -259,7 +243,7 @@ class FileStage:
         size = human_bytes(2 * spill.bytes_per_row * rows)
         return f"{self.task.path} needs about {size} in {self.folder.parent}"
 
-    def _open(self, exchange: str, symbol: str, day: int, *, number: int) -> "_Open":
+    def _open(self, exchange: str, symbol: str, day: int, *, number: int) -> OpenSegment:
         task = self.task
         key = SegmentKey(task.feed, task.type, exchange, symbol, day_of(day * NS_PER_DAY), bool(task.group))
         # A segment without rows is of the type's own columns, whatever the header had.
@@ -268,9 +252,9 @@ class FileStage:
             self.folder / f"{number}.reel", record, block_rows=task.block_rows, optimise=task.optimise
         )
         self._writers.add(writer)
-        return _Open(key, day, writer, self._inspector)
+        return OpenSegment(key, day, writer, self._inspector)
 
-    def _finish(self, segment: "_Open") -> Staged:
+    def _finish(self, segment: OpenSegment) -> Staged:
         """Seal a segment. The source must have been read to its end: all of it is described."""
         found = segment.tally.findings()
         for kind, finding in found.items():
@@ -368,7 +352,7 @@ class FileStage:
         text, task = self._text, self.task
         if not staged and task.expected:
             exchange, symbol, day = task.expected
-            number = int(np.datetime64(day, "D").astype(np.int64))
+            number = day_start(day) // NS_PER_DAY
             staged = [self._finish(self._open(exchange, symbol, number, number=0))]
         staged += self._without_rows({(segment.exchange, segment.symbol, segment.day) for segment in staged})
         staged.sort(key=lambda segment: self._is_expected(segment.key))
@@ -386,7 +370,7 @@ class FileStage:
         made: list[Staged] = []
         for exchange, symbol, day in self.task.looked_at:
             if (exchange, symbol, day) not in there:
-                number = int(np.datetime64(day, "D").astype(np.int64))
+                number = day_start(day) // NS_PER_DAY
                 made.append(self._finish(self._open(exchange, symbol, number, number=len(there) + len(made))))
         return made
 
@@ -413,40 +397,3 @@ def _usable_names(exchange: str, symbol: str) -> None:
 def _is_full(error: DiskError) -> bool:
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-class _Open:
-    """A segment being written, with its directory of symbols and its findings."""
-
-    def __init__(self, key: SegmentKey, day: int, writer: SegmentWriter, inspector: Inspector) -> None:
-        self.key, self.day, self.writer = key, day, writer
-        self.tally = Tally()
-        self._inspector = inspector
-        self.symbols: list[tuple[str, int]] = []
-        self.interval: tuple[int, int] | None = None
-        self._begun = 0
-
-    def begin_symbol(self, symbol: str) -> None:
-        self._inspector.next_symbol()
-        self.symbols.append((symbol, 0))
-        self._begun = self.writer.rows
-
-    def append(self, rows: RowBatch) -> None:
-        times = rows.times
-        first, last = int(times[0]), int(times[-1])
-        start, end = self.interval or (first, last + 1)
-        self.interval = (min(start, first), max(end, last + 1))
-        self._inspector.look(rows, self.tally)
-        self.writer.append(rows.columns)
-
-    def end_symbol(self) -> None:
-        self.symbols[-1] = (self.symbols[-1][0], self.writer.rows - self._begun)
-
-    def finish(self, part: Part) -> Staged:
-        key = self.key
-        meta = Meta(key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, [part])
-        rows = self.writer.rows
-        self.writer.finish(meta, self.symbols)
-        return Staged(
-            key.feed, key.type, key.exchange, key.symbol, key.day, key.grouped, str(self.writer.path), rows
-        )
