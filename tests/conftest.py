@@ -4,12 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from counts import SOAK
 from import_sample import fast_folder
 from tickreel.ingest.importer import ImportSettings, import_files
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
 from tickreel.synth.market import SyntheticMarket
+
+# What is landed is held to the same examples each time; `make soak` draws new ones, from a seed that it prints.
+settings.register_profile("same examples", derandomize=True)
+if not SOAK:
+    settings.load_profile("same examples")
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LINKUSDT")
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")

@@ -17,7 +17,6 @@ from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Part
 from twin_csv import Row, bits
 
-SOAK = os.environ.get("TICKREEL_SOAK") == "1"
 TRADES = RECORD_TYPES["trades"]
 HEADER = ",".join(TRADES.csv_header).encode() + b"\n"
 START_US = 1_704_067_200_000_000

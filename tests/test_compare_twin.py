@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twin_compare as twin
-from import_sample import SOAK
+from counts import SOAK
 from tickreel.quality import compare_terms as terms_of
 from tickreel.quality.compare_day import match_windows
 from tickreel.quality.compare_rows import empty_window

@@ -1,6 +1,5 @@
 """The CSV parser against its plain twin: any text, cut into any pieces, every line accounted for."""
 
-import os
 import random
 from collections.abc import Callable
 from functools import cache
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from counts import SOAK
 from tickreel.codecs.decimals import FLOAT_BITS, MAX_MANTISSA, MAX_SCALE, NULL_MANTISSA, Decimals, from_floats
 from tickreel.errors import InputError
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind, RecordType
@@ -24,7 +24,7 @@ TYPES = (
 )  # fmt: skip
 SHAPES = {f"{type} {shape}": one for type in TYPES for shape, one in enumerate(RECORD_TYPES[type].shapes)}
 """What the header of a file of each type may say."""
-EXAMPLES = 2_000 if os.environ.get("TICKREEL_SOAK") == "1" else 100
+EXAMPLES = 2_000 if SOAK else 100
 NOW_US = 1_704_067_200_000_000
 GOOD = {
     Kind.TIME: st.integers(NOW_US - 10**9, NOW_US + 10**9).map(lambda us: b"%d" % us),

@@ -20,8 +20,9 @@ import pytest
 from bench.processes import memory_mib, tree
 
 import tickreel
+from counts import SOAK
 from import_forks import ENVIRONMENT, Forks
-from import_sample import SOAK, contents, dataset, put, stored, trade, trades
+from import_sample import contents, dataset, put, stored, trade, trades
 from provider_server import KEY, ProviderServer, faults
 from tickreel.config import find_key, load_profile
 from tickreel.errors import LockedError, NetworkError, TickreelError, UsageError

@@ -12,10 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import tickreel
+from counts import SOAK
 from engine_runs import run_twin
 from engine_strategies import Wild
 from feed_sample import put_trades
-from import_sample import DAY, SOAK, START_US, TRADES, dataset, fast_folder, put, take, trade, trades
+from import_sample import DAY, START_US, TRADES, dataset, fast_folder, put, take, trade, trades
 from test_books import HEADER, TYPE, long_days
 from test_runs import output_bytes
 from test_runs_books import TRADES as TAPE

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from counts import SOAK
 from import_sample import (
     DAY,
     DAY_US,
     KEY,
-    SOAK,
     START_US,
     TRADES,
     contents,

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from counts import SOAK
 from import_sample import (
     DAY,
     DAY_US,
     HEADER,
     KEY,
-    SOAK,
     contents,
     dataset,
     fast_folder,

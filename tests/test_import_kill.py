@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from counts import SOAK
 from import_forks import ENVIRONMENT, Forks
-from import_sample import DAY_US, SOAK, contents, dataset, fast_folder, put, take, trade, trades
+from import_sample import DAY_US, contents, dataset, fast_folder, put, take, trade, trades
 from tickreel.ingest.check import check_store
 from tickreel.store.catalog import Store
 

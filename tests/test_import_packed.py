@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from import_sample import SOAK, fast_folder
+from counts import SOAK
+from import_sample import fast_folder
 from tickreel.errors import InputError
 from tickreel.ingest import zstd_frames
 from tickreel.ingest.files import TextFile

@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from counts import SOAK
 from import_sample import (
-    SOAK,
     START_US,
     TRADES,
     contents,

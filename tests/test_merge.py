@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import store_sample as sample
+from counts import SOAK
 from import_sample import fast_folder
 from merge_sample import TYPES, Row, empty_folder, make_primary, merged, put_segment, twin
 from tickreel.cli.app import run
@@ -28,7 +29,6 @@ from tickreel.store.reader import Segment
 from tickreel.tape import Tape, open_store
 from tickreel.units import NS_PER_DAY, day_of
 
-SOAK = os.environ.get("TICKREEL_SOAK") == "1"
 FEEDS, EXCHANGES, SYMBOLS = ("a", "b"), ("binance", "okex"), ("BTC", "BTC-1", "eth", "Ü")
 DAYS = [day_of(sample.START + n * NS_PER_DAY) for n in range(3)]
 

@@ -2,7 +2,6 @@
 
 import gc
 import mmap
-import os
 import random
 import time
 import tracemalloc
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import store_sample as sample
+from counts import SOAK
 from import_sample import fast_folder
 from merge_sample import make_primary, put_segment
 from tickreel.scan.merge import shares
@@ -23,7 +23,6 @@ from tickreel.store.catalog import SegmentKey, Store
 from tickreel.tape import open_store
 from tickreel.units import NS_PER_DAY, day_of
 
-SOAK = os.environ.get("TICKREEL_SOAK") == "1"
 DAYS = [day_of(sample.START + n * NS_PER_DAY) for n in range(3)]
 
 

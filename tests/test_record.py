@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from import_sample import SOAK, dataset, put, take, trade, trades
+from counts import SOAK
+from import_sample import dataset, put, take, trade, trades
 from provider_server import KEY, ProviderServer
 from provider_server.machine import Plan
 from record_sample import FEED, Recording, ids, parts, provide, recording

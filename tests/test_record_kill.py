@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from counts import SOAK
 from import_forks import Forks
-from import_sample import SOAK, fast_folder
+from import_sample import fast_folder
 from provider_server import ProviderServer
 from record_sample import FEED, ids, parts, provide
 from tickreel.ingest.check import check_store

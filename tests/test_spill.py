@@ -11,7 +11,8 @@ from unittest.mock import patch
 import pytest
 
 import venue_files
-from import_sample import SOAK, contents, fast_folder, put, take, trade, trades
+from counts import SOAK
+from import_sample import contents, fast_folder, put, take, trade, trades
 from tickreel.errors import DiskError
 from tickreel.ingest import run, spill, stage
 from tickreel.ingest.importer import ImportSettings, import_files

@@ -12,13 +12,13 @@ import pytest
 
 import forgeries
 import store_sample as sample
+from counts import SOAK
 from tickreel.errors import CorruptionError, DiskError, FormatError
 from tickreel.schema import RECORD_TYPES, RecordType
 from tickreel.store import format as fmt
 from tickreel.store.maintain import verify
 from tickreel.store.reader import Segment
 
-SOAK = os.environ.get("TICKREEL_SOAK") == "1"
 SEED = int(os.environ.get("TICKREEL_SEED", "20240101"))
 FLIPS = 1000 if SOAK else 100
 

@@ -14,11 +14,12 @@ import pytest
 
 import store_processes as processes
 import store_sample as sample
+from counts import SOAK
 from tickreel.errors import DiskError, LockedError, UsageError
 from tickreel.store.catalog import LOCK, Store
 from tickreel.store.maintain import verify
 
-SOAK_SECONDS = 60 if os.environ.get("TICKREEL_SOAK") == "1" else 2
+SOAK_SECONDS = 60 if SOAK else 2
 READERS = 2
 
 

@@ -1,6 +1,5 @@
 """FORMAT.md, a reader written after it, and the compiled reader agree on every record type."""
 
-import os
 import re
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 import store_sample as sample
 import tickreel.store
 import twin_reader as twin
+from counts import SOAK
 from tickreel.codecs.choice import PURPOSES
 from tickreel.errors import InputError, UsageError
 from tickreel.schema import RECORD_TYPES, RecordType
@@ -22,7 +22,6 @@ from tickreel.store.writer import SegmentWriter
 
 FORMAT = (Path(tickreel.store.__file__).parent / "FORMAT.md").read_text("utf-8")
 MOST_ROWS = 40
-SOAK = os.environ.get("TICKREEL_SOAK") == "1"
 
 
 SHAPES = {

@@ -20,7 +20,7 @@ from tickreel.schema import RECORD_TYPES
 from tickreel.sources.csv_text import float_text
 from tickreel.units import NS_PER_MS, NS_PER_S, NS_PER_US, format_time, parse_time
 
-_UNIT_NS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1}
+_UNIT_NS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1, "iso": NS_PER_MS}
 _DIGITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}
 """Digits of a time from 2001 to 2286 in each unit."""
 _WORDS = ("side", "is_snapshot", "type")
@@ -92,6 +92,11 @@ class Relay:
         wrap = history.wrapper and history.method == "POST"
         return history.method, history.path, {history.wrapper: fields} if wrap else fields
 
+    def next_request_time(self, ns: int) -> int:
+        """Return the first time after `ns` that a request can name."""
+        unit_ns = _UNIT_NS[self.history.request_time]
+        return (ns // unit_ns + 1) * unit_ns
+
     def page(self, document: Any) -> Page:
         """Return the rows of an answer. NetworkError where it has no list at the path that the profile says."""
         rows = at_path(document, self.history.rows)
@@ -149,8 +154,7 @@ def at_path(document: Any, path: str) -> Any:
 
 def _request_time(ns: int, unit: RequestTime, *, up: bool) -> int | str:
     if unit == "iso":
-        ns = -(-ns // NS_PER_MS) * NS_PER_MS if up else ns // NS_PER_MS * NS_PER_MS
-        return format_time(ns)
+        return format_time(-(-ns // NS_PER_MS) * NS_PER_MS if up else ns // NS_PER_MS * NS_PER_MS)
     return -(-ns // _UNIT_NS[unit]) if up else ns // _UNIT_NS[unit]
 
 

@@ -23,6 +23,10 @@ class Paging:
         self._before: Counter[bytes] = Counter()
         """Rows of the last answer that the next may have again: those of its last time, and without a time."""
         self._cursors: set[str] = set()
+        self._most = 0
+        """Rows of the largest answer so far."""
+        self._probing = False
+        """Whether `ask` only asks for what comes after a time whose rows may have been cut off."""
         self.ask: Ask | None = None
         self._go_on(from_ns)
 
@@ -66,14 +70,30 @@ class Paging:
             raise self._loses(
                 asked, "rows do not come oldest first, and paging = 'advance' goes on from the last"
             )
-        last_us = max((row.time_us for row in new if row.time_us is not None), default=None)
-        if last_us is None and full:
-            raise self._loses(asked, "more rows have one time than an answer holds: set a larger page_rows")
-        complete = last_us is None or (self._history.page_rows and not full)
+        self._most = max(self._most, len(rows))
         self._before = Counter(row.line for row in rows if row.time_us is None)
-        if not complete:
-            self._before.update(row.line for row in rows if row.time_us == last_us)
-        self._go_on(asked.to_ns if complete or last_us is None else last_us * NS_PER_US)
+        reaches_past = bool(times) and times[-1] * NS_PER_US >= asked.to_ns
+        complete = reaches_past or not times or (self._history.page_rows and not full)
+        came = any(row.time_us is not None for row in new)
+        probed, self._probing = self._probing, False
+        if (probed and came) or (full and not came and not complete):
+            raise self._loses(asked, "more rows have one time than an answer holds: set a larger page_rows")
+        if complete or probed:
+            self._go_on(asked.to_ns)
+        elif came:
+            self._before.update(row.line for row in rows if row.time_us == times[-1])
+            self._go_on(times[-1] * NS_PER_US)
+        else:
+            self._probe(asked, len(rows), times[-1] * NS_PER_US)
+
+    def _probe(self, asked: Ask, rows: int, last_ns: int) -> None:
+        """After the rows of one time alone, ask behind it: if there is more, their answer was a cut one."""
+        after_ns = self._relay.next_request_time(last_ns)
+        self._probing = rows >= self._most and after_ns < asked.to_ns
+        if self._probing:
+            self.ask = Ask(after_ns, asked.to_ns)
+        else:
+            self._go_on(asked.to_ns)
 
     def _follow(self, asked: Ask, cursor: str) -> None:
         if not cursor:
