@@ -136,7 +136,7 @@ def paths(plain: dict[str, Any]) -> dict[str, Any]:
 
 def sealed(folder: Path, files: list[Path], key: str = "") -> Path:
     """Return a store of Tardis files; key changes with their content, where their sizes and times do not tell."""
-    from tickreel.ingest.importer import ImportSettings, import_files
+    from tickreel.ingest.files.importer import ImportSettings, import_files
 
     def make(root: Path) -> None:
         few = sum(path.stat().st_size for path in files) < _FEW_BYTES

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from canary import files_with_key, pytest_runtest_makereport, watch
 from counts import SOAK
 from import_sample import fast_folder
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
 from tickreel.synth.market import SyntheticMarket
+
+__all__ = ["pytest_runtest_makereport"]
 
 # What is landed is held to the same examples each time; `make soak` draws new ones, from a seed that it prints.
 settings.register_profile("same examples", derandomize=True)
@@ -20,6 +23,14 @@ if not SOAK:
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LINKUSDT")
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_key_is_told_or_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hold the outputs of every test, and at the end the files that all of them left, for a key."""
+    with watch():
+        yield
+    assert files_with_key(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +58,4 @@ def place() -> Iterator[Path]:
     """An empty folder on a fast disk."""
     with fast_folder() as folder:
         yield folder
+        assert files_with_key(folder) == []

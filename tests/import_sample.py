@@ -11,7 +11,7 @@ from typing import Any
 
 import zstandard
 
-from tickreel.ingest.importer import ImportSettings, ImportSummary, import_files
+from tickreel.ingest.files.importer import ImportSettings, ImportSummary, import_files
 from tickreel.schema import NULL_TIME, RECORD_TYPES, RecordType
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Part

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.instruments import dataset_symbol
 from tickreel.store.catalog import Store
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tickreel.ingest.journal import Begin, StreamInfo, message_files, read_records
-from tickreel.ingest.journal_format import Kind, Record
-from tickreel.ingest.journal_writer import Journal
+from tickreel.ingest.record.journal import Begin, StreamInfo, message_files, read_records
+from tickreel.ingest.record.journal_format import Kind, Record
+from tickreel.ingest.record.journal_writer import Journal
 from tickreel.units import NS_PER_S, parse_time
 
 DAY = "2024-03-01"

@@ -9,10 +9,10 @@ from typing import Any
 
 from import_sample import segment_rows
 from provider_server import ProviderServer
-from tickreel.ingest.record import RecordSummary, record
-from tickreel.ingest.record_feed import RecordSettings
-from tickreel.ingest.record_plan import plan_feeds
-from tickreel.ingest.record_status import FeedNumbers
+from tickreel.ingest.record.feed import RecordSettings
+from tickreel.ingest.record.plan import plan_feeds
+from tickreel.ingest.record.recorder import RecordSummary, record
+from tickreel.ingest.record.status import FeedNumbers
 from tickreel.store.catalog import Store
 from tickreel.store.format import Part
 from tickreel.units import NS_PER_MS

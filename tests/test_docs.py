@@ -26,8 +26,8 @@ from record_sample import FEED, provide
 from tickreel import errors
 from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
-from tickreel.ingest.inspect import ODD_KINDS
-from tickreel.ingest.record_status import METRICS
+from tickreel.ingest.files.inspect import ODD_KINDS
+from tickreel.ingest.record.status import METRICS
 from tickreel.instruments import FACTS
 from tickreel.instruments.user_toml import parse_toml
 from tickreel.measure import Performance

@@ -26,12 +26,12 @@ from import_sample import contents, dataset, put, stored, trade, trades
 from provider_server import KEY, ProviderServer, faults
 from tickreel.config import find_key, load_profile
 from tickreel.errors import LockedError, NetworkError, TickreelError, UsageError
-from tickreel.ingest.download import DownloadSummary, download
-from tickreel.ingest.download_fetch import Fetching
-from tickreel.ingest.download_folder import Folder
-from tickreel.ingest.download_job import DownloadSettings
-from tickreel.ingest.download_plan import Wanted, is_covered
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.download.days import DownloadSummary, download
+from tickreel.ingest.download.fetch import Fetching
+from tickreel.ingest.download.folder import Folder
+from tickreel.ingest.download.job import DownloadSettings
+from tickreel.ingest.download.plan import Wanted, is_covered
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.ingest.transport import Background
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
 from tickreel.store.catalog import Store

@@ -22,8 +22,8 @@ from test_runs import output_bytes
 from test_runs_books import TRADES as TAPE
 from test_runs_books import Slow
 from tickreel.errors import UsageError
-from tickreel.ingest.check import check_store
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.check import check_store
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.runs.backtest import run_backtest
 from tickreel.runs.result import RunResult
 from tickreel.runs.settings import RunSettings, read_toml, shown

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from import_sample import contents
 from provider_server import KEY, ProviderServer, faults, feeds
 from tickreel.errors import NetworkError, UsageError
-from tickreel.ingest.feeds import FeedsSummary, download_feeds
+from tickreel.ingest.download.raw_feeds import FeedsSummary, download_feeds
 from tickreel.sources.tardis_feeds import (
     MINUTE_NS,
     Feed,

@@ -33,7 +33,8 @@ from import_sample import (
     trades,
 )
 from tickreel.errors import InputError
-from tickreel.ingest import files, run, spill, stage
+from tickreel.ingest.files import run, spill, stage
+from tickreel.ingest.files import text_file as files
 from tickreel.schema import RecordType
 from tickreel.sources import csv_rows
 from tickreel.store.catalog import SegmentKey, Store
@@ -134,7 +135,7 @@ def test_odd_rows_are_kept_and_counted(store: Store, tmp_path: Path) -> None:
 
 
 def stage_kinds() -> list[str]:
-    from tickreel.ingest.inspect import ODD_KINDS
+    from tickreel.ingest.files.inspect import ODD_KINDS
 
     return list(ODD_KINDS)
 

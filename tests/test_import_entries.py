@@ -10,7 +10,7 @@ import pytest
 from import_sample import DAY, KEY, dataset, fast_folder, ids, parts, put, states, take, trade, trades
 from tickreel.cli.app import run
 from tickreel.errors import UsageError
-from tickreel.ingest.importer import FileReport
+from tickreel.ingest.files.importer import FileReport
 from tickreel.store.catalog import Store
 
 

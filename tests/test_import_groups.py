@@ -19,7 +19,7 @@ from import_sample import (
     trades,
 )
 from tickreel.errors import UsageError
-from tickreel.ingest.remove import remove
+from tickreel.ingest.files.remove import remove
 from tickreel.store.catalog import Store
 from tickreel.store.describe import select
 from tickreel.tape import open_store

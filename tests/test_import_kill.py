@@ -21,7 +21,7 @@ import pytest
 from counts import SOAK
 from import_forks import ENVIRONMENT, Forks
 from import_sample import DAY_US, contents, dataset, fast_folder, put, take, trade, trades
-from tickreel.ingest.check import check_store
+from tickreel.ingest.files.check import check_store
 from tickreel.store.catalog import Store
 
 SEED = int(os.environ.get("TICKREEL_SEED", "1"))

@@ -11,8 +11,8 @@ import zstandard
 from counts import SOAK
 from import_sample import fast_folder
 from tickreel.errors import InputError
-from tickreel.ingest import zstd_frames
-from tickreel.ingest.files import TextFile
+from tickreel.ingest.files import zstd_frames
+from tickreel.ingest.files.text_file import TextFile
 
 PIECE = 1 << 22
 SKIPPED = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"hello"

@@ -25,7 +25,7 @@ from import_sample import (
     trades,
 )
 from tickreel.errors import UsageError
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.store.catalog import Store
 
 

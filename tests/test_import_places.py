@@ -24,8 +24,8 @@ from import_sample import (
     trade,
     trades,
 )
-from tickreel.ingest.publish import Publisher
-from tickreel.ingest.remove import remove
+from tickreel.ingest.files.publish import Publisher
+from tickreel.ingest.files.remove import remove
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.describe import select
 from tickreel.store.maintain import verify

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tickreel.errors import UsageError
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.scan.increments import derived_facts
 from tickreel.store.catalog import Store
 from tickreel.units import parse_time

@@ -10,9 +10,9 @@ import tickreel
 from instrument_sample import ITEMS, store_of, write_json
 from tickreel.cli.app import run
 from tickreel.errors import CorruptionError, FormatError, InputError, LockedError, UsageError
-from tickreel.ingest.check import check_store
-from tickreel.ingest.importer import ImportSettings, import_files
-from tickreel.ingest.instruments import import_instruments
+from tickreel.ingest.files.check import check_store
+from tickreel.ingest.files.importer import ImportSettings, import_files
+from tickreel.ingest.files.instruments import import_instruments
 from tickreel.runs.contracts import KnownInstruments
 from tickreel.store.catalog import Store
 from tickreel.store.instruments import file_names, find_item, item_line, read_file, split_lines

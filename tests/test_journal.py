@@ -9,9 +9,17 @@ import pytest
 
 from journal_sample import DAY, START, STREAM, at, new_journal, payloads, records, trade
 from tickreel.errors import DiskError, FormatError, LockedError
-from tickreel.ingest import journal as j
-from tickreel.ingest.journal import DayState, GapNote, StreamInfo, feed_lock, is_day, journal_days, read_state
-from tickreel.ingest.journal_format import VERSION, Kind, pack
+from tickreel.ingest.record import journal as j
+from tickreel.ingest.record.journal import (
+    DayState,
+    GapNote,
+    StreamInfo,
+    feed_lock,
+    is_day,
+    journal_days,
+    read_state,
+)
+from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY
 

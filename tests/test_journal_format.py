@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tickreel.ingest
-from tickreel.ingest.journal_format import HEADER_BYTES, MAGIC, Damage, Kind, Record, Scan, pack
+import tickreel.ingest.record
+from tickreel.ingest.record.journal_format import HEADER_BYTES, MAGIC, Damage, Kind, Record, Scan, pack
 
-PAGE = (Path(tickreel.ingest.__file__).parent / "JOURNAL.md").read_text("utf-8")
+PAGE = (Path(tickreel.ingest.record.__file__).parent / "JOURNAL.md").read_text("utf-8")
 RECORDS = st.lists(
     st.builds(
         Record, st.sampled_from(Kind).map(int), st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickreel.ingest import overlap
-from tickreel.ingest.overlap import Overlaps
+from tickreel.ingest.record import overlap
+from tickreel.ingest.record.overlap import Overlaps
 from tickreel.units import NS_PER_S
 
 SPAN = st.lists(st.sampled_from("abcd"), max_size=8)

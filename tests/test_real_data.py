@@ -18,7 +18,7 @@ import pytest
 import tickreel
 from import_sample import fast_folder
 from tickreel.cli.app import run
-from tickreel.ingest.importer import FileReport, ImportSettings, import_files
+from tickreel.ingest.files.importer import FileReport, ImportSettings, import_files
 from tickreel.quality.survey import Asked, survey
 from tickreel.quality.view import view
 from tickreel.scan.increments import derived_facts

@@ -19,9 +19,10 @@ from provider_server import KEY, ProviderServer
 from provider_server.machine import Plan
 from record_sample import FEED, Recording, ids, parts, provide, recording
 from tickreel.errors import DiskError, LockedError
-from tickreel.ingest import record, record_feed
-from tickreel.ingest.journal import read_state
-from tickreel.ingest.seal import seal_day
+from tickreel.ingest.record import feed as record_feed
+from tickreel.ingest.record import recorder as record
+from tickreel.ingest.record.journal import read_state
+from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
 
 SEED = int(os.environ.get("TICKREEL_SEED", "1"))

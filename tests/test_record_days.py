@@ -11,11 +11,11 @@ import pytest
 from import_sample import segment_rows
 from journal_sample import DAY, START, at, trade
 from tickreel.errors import NetworkError, RefusedError
-from tickreel.ingest import record_feed
-from tickreel.ingest.journal import journal_folder
-from tickreel.ingest.record_feed import FeedRecorder, RecordSettings
-from tickreel.ingest.record_plan import plan_feeds
-from tickreel.ingest.seal import seal_day, sealed_days
+from tickreel.ingest.record import feed as record_feed
+from tickreel.ingest.record.feed import FeedRecorder, RecordSettings
+from tickreel.ingest.record.journal import journal_folder
+from tickreel.ingest.record.plan import plan_feeds
+from tickreel.ingest.record.seal import seal_day, sealed_days
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S
 

@@ -8,8 +8,8 @@ import pytest
 
 from tickreel.cli.app import run
 from tickreel.errors import NetworkError, UsageError
-from tickreel.ingest.journal import StreamInfo
-from tickreel.ingest.record_plan import plan_feeds
+from tickreel.ingest.record.journal import StreamInfo
+from tickreel.ingest.record.plan import plan_feeds
 
 
 @pytest.fixture(autouse=True)

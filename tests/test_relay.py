@@ -18,7 +18,7 @@ from provider_server import KEY, ProviderServer, faults
 from tickreel.codecs.decimals import parse_decimal
 from tickreel.config import Key, Profile, load_profile
 from tickreel.errors import NetworkError
-from tickreel.ingest import history_relay
+from tickreel.ingest.download import history_relay
 from tickreel.ingest.gunzip import Gunzip
 from tickreel.ingest.transport import Background, open_client
 from tickreel.sources.relay import Ask, Relay, Row, at_path, query_of

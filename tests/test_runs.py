@@ -13,7 +13,7 @@ import pytest
 
 import tickreel
 from tickreel.errors import InputError, StrategyError, UsageError
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.runs.backtest import run_backtest
 from tickreel.runs.result import RunResult
 from tickreel.runs.settings import RunSettings, merged, read_toml

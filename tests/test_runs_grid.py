@@ -8,7 +8,7 @@ import pytest
 import tickreel
 from tickreel import Param, Strategy
 from tickreel.errors import StrategyError
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.runs.grid import boundaries, range_of
 from tickreel.runs.settings import RunSettings
 from tickreel.store.catalog import Store

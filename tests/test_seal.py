@@ -11,10 +11,10 @@ import msgspec
 from import_sample import contents, segment_rows
 from journal_sample import DAY, START, STREAM, at, iso, message, new_journal, trade
 from tickreel.cli.app import run
-from tickreel.ingest.journal import Begin, StreamInfo, fill_file
-from tickreel.ingest.journal_format import VERSION, Kind, pack
-from tickreel.ingest.journal_writer import Journal
-from tickreel.ingest.seal import SealReport, seal_day, sealed_days
+from tickreel.ingest.record.journal import Begin, StreamInfo, fill_file
+from tickreel.ingest.record.journal_format import VERSION, Kind, pack
+from tickreel.ingest.record.journal_writer import Journal
+from tickreel.ingest.record.seal import SealReport, seal_day, sealed_days
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Gap, Part
 from tickreel.units import NS_PER_DAY, NS_PER_S

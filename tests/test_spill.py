@@ -14,9 +14,9 @@ import venue_files
 from counts import SOAK
 from import_sample import contents, fast_folder, put, take, trade, trades
 from tickreel.errors import DiskError
-from tickreel.ingest import run, spill, stage
-from tickreel.ingest.importer import ImportSettings, import_files
-from tickreel.ingest.run import Run
+from tickreel.ingest.files import run, spill, stage
+from tickreel.ingest.files.importer import ImportSettings, import_files
+from tickreel.ingest.files.run import Run
 from tickreel.store.catalog import Store
 
 LINUX = sys.platform == "linux"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tickreel
 from tickreel import Param, Strategy
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.store.catalog import Store
 
 HEADER = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"

@@ -14,11 +14,11 @@ from bench.child import ROOT
 from bench.model import BenchError, Row, Settings, at_most
 from bench.timing import alternate
 from tickreel.config import find_key, load_profile
-from tickreel.ingest.download import download
-from tickreel.ingest.download_fetch import Fetching
-from tickreel.ingest.download_job import DownloadSettings
-from tickreel.ingest.download_plan import Wanted
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.download.days import download
+from tickreel.ingest.download.fetch import Fetching
+from tickreel.ingest.download.job import DownloadSettings
+from tickreel.ingest.download.plan import Wanted
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.ingest.transport import Background
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day

@@ -66,7 +66,7 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_store(path: Path, folder: Path) -> None:
-    from tickreel.ingest.importer import ImportSettings, import_files
+    from tickreel.ingest.files.importer import ImportSettings, import_files
 
     shutil.rmtree(folder, ignore_errors=True)
     summary = import_files(Store(folder), [str(path)], ImportSettings(types=("trades",), workers=1))

@@ -16,7 +16,7 @@ from bench.child import call
 from bench.model import BenchError, Row, Settings, at_most
 from bench.timing import alternate
 from bench.trades import Columns, digest, must_agree
-from tickreel.ingest.importer import ImportSettings, import_files
+from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.schema import BOOK_SIDES, FLAGS, RECORD_TYPES
 from tickreel.store.catalog import Store
 from tickreel.store.reader import Segment

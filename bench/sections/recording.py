@@ -43,10 +43,10 @@ def measure(arguments: dict[str, Any]) -> dict[str, float]:
 
 def _recorded(url: str, count: int, root: Path) -> dict[str, float]:
     from tickreel.config import load_profile
-    from tickreel.ingest import journal
-    from tickreel.ingest.record import record
-    from tickreel.ingest.record_feed import Feed, RecordSettings
-    from tickreel.ingest.record_status import FeedNumbers
+    from tickreel.ingest.record import journal
+    from tickreel.ingest.record.feed import Feed, RecordSettings
+    from tickreel.ingest.record.recorder import record
+    from tickreel.ingest.record.status import FeedNumbers
     from tickreel.ingest.transport.streams import Call
     from tickreel.store.catalog import Store
 
@@ -76,7 +76,7 @@ def _recorded(url: str, count: int, root: Path) -> dict[str, float]:
 
 def _span(folder: Path) -> tuple[int, int]:
     """Return when the first and the last message came, ns."""
-    from tickreel.ingest import journal
+    from tickreel.ingest.record import journal
 
     times = [
         record.received_ns

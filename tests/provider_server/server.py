@@ -17,7 +17,7 @@ from aiohttp import web
 
 from provider_server import api, datasets, feeds, machine, relay
 
-KEY = "TD.test-key-1"
+KEY = "TD.canary-5d1e07c3"
 """A key that may read everything."""
 
 PARTS = (api, datasets, feeds, relay, machine)

@@ -56,7 +56,7 @@ def demo(
     """
     from tickreel.cli.importing import ImportProgress, report_import
     from tickreel.cli.running import report_run, run_strategy
-    from tickreel.ingest.importer import ImportSettings, import_files
+    from tickreel.ingest.files.importer import ImportSettings, import_files
     from tickreel.runs.folder import check_out
     from tickreel.runs.settings import RunSettings
     from tickreel.store.catalog import Store

@@ -11,7 +11,7 @@ import typer
 from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
 from tickreel.cli.output import Bars, note, print_json, progress_bars
 from tickreel.errors import UsageError
-from tickreel.ingest.download_show import Show
+from tickreel.ingest.download.show import Show
 from tickreel.units import counted, human_bytes, parse_bytes, parse_time
 
 
@@ -54,9 +54,9 @@ def download(
     The key comes from the environment (TARDIS_API_KEY ...) or the keyring; the first day of each month is free.
     """
     from tickreel.codecs.choice import check_purpose
-    from tickreel.ingest.download import download as run
-    from tickreel.ingest.download_job import DownloadSettings
-    from tickreel.ingest.download_plan import Wanted
+    from tickreel.ingest.download.days import download as run
+    from tickreel.ingest.download.job import DownloadSettings
+    from tickreel.ingest.download.plan import Wanted
     from tickreel.store.catalog import Store
 
     if keep_files is not None and keep_files.exists() and not keep_files.is_dir():

@@ -45,9 +45,9 @@ def fetch(
     show: bool,
 ) -> None:
     """Download some days with a bar. Raises NetworkError if one was refused or failed."""
-    from tickreel.ingest.download import download
-    from tickreel.ingest.download_job import DownloadSettings
-    from tickreel.ingest.download_plan import Wanted
+    from tickreel.ingest.download.days import download
+    from tickreel.ingest.download.job import DownloadSettings
+    from tickreel.ingest.download.plan import Wanted
 
     wanted = Wanted(exchange, types, symbols, from_ns, to_ns)
     with progress_bars(show) as bars:

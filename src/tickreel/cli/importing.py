@@ -40,7 +40,7 @@ def import_(
 ) -> int:
     """Import Tardis files. Files that were imported before are skipped; a killed import goes on where it was."""
     from tickreel.codecs.choice import check_purpose
-    from tickreel.ingest.importer import ImportSettings, import_files
+    from tickreel.ingest.files.importer import ImportSettings, import_files
     from tickreel.store.catalog import Store
 
     settings = ImportSettings(

@@ -37,7 +37,7 @@ def import_(
     quiet: QuietOption = False,
 ) -> int:
     """Put a checked copy of instruments into the store: .json replaces symbol by symbol, .toml as a whole."""
-    from tickreel.ingest.instruments import import_instruments
+    from tickreel.ingest.files.instruments import import_instruments
     from tickreel.store.catalog import Store
 
     place = Store(store_path(store))

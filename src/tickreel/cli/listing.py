@@ -3,7 +3,7 @@
 from typing import Any
 
 from tickreel.errors import TickreelError, UsageError
-from tickreel.ingest.journal import journal_days, journal_feeds, journal_folder
+from tickreel.ingest.record.journal import journal_days, journal_feeds, journal_folder
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.describe import check_names
 from tickreel.store.gaps import missed

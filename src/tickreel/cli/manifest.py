@@ -42,7 +42,7 @@ def _account(profile: Any) -> dict[str, Any]:
     from tickreel.config import find_key
     from tickreel.config.keys import looked_for
     from tickreel.errors import NetworkError
-    from tickreel.ingest.provider_check import account_access
+    from tickreel.ingest.download.provider_check import account_access
 
     key = access = reason = None
     try:

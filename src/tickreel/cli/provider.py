@@ -53,7 +53,7 @@ def show(name: NameArgument, json: JsonOption = False, quiet: QuietOption = Fals
 def try_(name: NameArgument, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Make the smallest real request, twenty times: does it answer, how fast, what may the key read."""
     from tickreel.config import find_key, load_profile
-    from tickreel.ingest.provider_check import REQUESTS, check_provider
+    from tickreel.ingest.download.provider_check import REQUESTS, check_provider
 
     profile = load_profile(name).profile
     key = find_key(profile)
@@ -76,7 +76,7 @@ def try_(name: NameArgument, json: JsonOption = False, quiet: QuietOption = Fals
 
 
 def _print_access(access: list[dict[str, Any]]) -> None:
-    from tickreel.ingest.provider_check import ACCESS
+    from tickreel.ingest.download.provider_check import ACCESS
 
     rows = [tuple(_word(row[name]) for name in ACCESS) for row in access]
     print_table([(name, "left") for name in ACCESS], rows)

@@ -40,7 +40,7 @@ def raw(
 
     They stay as the exchange sent them: nothing of them gets into a store yet.
     """
-    from tickreel.ingest.feeds import download_feeds
+    from tickreel.ingest.download.raw_feeds import download_feeds
     from tickreel.sources.tardis_feeds import MINUTE_NS, Feed
 
     feed = Feed(exchange, split_list(channels, "--channels"), split_list(symbols))

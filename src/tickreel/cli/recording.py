@@ -53,9 +53,9 @@ def record(
 ) -> int:
     """Record live streams until Ctrl-C. Killed at any moment, the same command goes on and notes the gap."""
     from tickreel.errors import NetworkError, UsageError
-    from tickreel.ingest.record import record as record_streams
-    from tickreel.ingest.record_feed import MOST_INTERVAL_NS, RecordSettings
-    from tickreel.ingest.record_plan import plan_feeds
+    from tickreel.ingest.record.feed import MOST_INTERVAL_NS, RecordSettings
+    from tickreel.ingest.record.plan import plan_feeds
+    from tickreel.ingest.record.recorder import record as record_streams
     from tickreel.store.catalog import Store
 
     interval_ns = parse_duration(fsync_interval, "--fsync-interval")

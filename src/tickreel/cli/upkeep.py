@@ -83,7 +83,7 @@ def check(
 
     Exit 1 if one does not hold.
     """
-    from tickreel.ingest.check import check_store
+    from tickreel.ingest.files.check import check_store
     from tickreel.store.catalog import Store
     from tickreel.store.describe import select
     from tickreel.units import counted
@@ -129,7 +129,7 @@ def rm(
 
     --from and --to must be midnights: a day is kept or removed as a whole.
     """
-    from tickreel.ingest.remove import remove
+    from tickreel.ingest.files.remove import remove
     from tickreel.store.catalog import Store
     from tickreel.store.describe import select
     from tickreel.units import counted, human_bytes

@@ -21,7 +21,7 @@ def warm(workers: WorkersOption = None, json: JsonOption = False, quiet: QuietOp
     names = ("engine", "imports", "reading", "quality", "comparing", "market")
     functions = (
         "tickreel.cli.warm:engine",
-        "tickreel.ingest.warm:warm_up",
+        "tickreel.ingest.files.warm:warm_up",
         "tickreel.cli.warm:reading",
         "tickreel.quality.warm:warm_up",
         "tickreel.quality.compare_warm:warm_up",

@@ -1,0 +1,91 @@
+"""Which days a download asks for, and which the store has: the segments themselves say it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tickreel.errors import InputError, UsageError
+from tickreel.ingest.files.places import find_place, parts_of
+from tickreel.schema import MARKET_TYPES
+from tickreel.sources.tardis_http import DayFile
+from tickreel.sources.tardis_names import read_name
+from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.names import encode_symbol
+from tickreel.units import NS_PER_DAY, day_of, format_time
+
+_EXCHANGE = re.compile(r"[a-z0-9][a-z0-9-]*")
+_MOST_DAYS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for: every type of every symbol on every day of [from_ns, to_ns)."""
+
+    exchange: str
+    types: tuple[str, ...]
+    symbols: tuple[str, ...]
+    from_ns: int
+    to_ns: int
+
+    def files(self) -> list[DayFile]:
+        """Return the days, ordered by day, type and symbol as given. UsageError for what cannot be."""
+        self._check()
+        days = [day_of(ns) for ns in range(self.from_ns, self.to_ns, NS_PER_DAY)]
+        if len(days) * len(self.types) * len(self.symbols) > _MOST_DAYS:
+            raise UsageError(f"that is more than {_MOST_DAYS:,} days of symbols; ask for it in parts")
+        found = [
+            DayFile(self.exchange, type, symbol, day)
+            for day in days
+            for type in self.types
+            for symbol in self.symbols
+        ]
+        return list({file.path: file for file in found}.values())
+
+    def _check(self) -> None:
+        if not _EXCHANGE.fullmatch(self.exchange):
+            raise UsageError(
+                f"--exchange {self.exchange!r}: an exchange's name has a-z 0-9 -, e.g. binance-futures"
+            )
+        for type in self.types:
+            if type not in MARKET_TYPES:
+                raise UsageError(f"--type {type}: known are {', '.join(MARKET_TYPES)}")
+        for symbol in self.symbols:
+            try:
+                encode_symbol(symbol)
+            except InputError as error:
+                raise UsageError(f"--symbols: {error}") from None
+        if not self.types or not self.symbols:
+            raise UsageError("name at least one --type and one of --symbols")
+        for name, ns in (("--from", self.from_ns), ("--to", self.to_ns)):
+            if ns % NS_PER_DAY:
+                raise UsageError(f"{name} {format_time(ns)}: days are downloaded as a whole; give a midnight")
+        if self.from_ns >= self.to_ns:
+            raise UsageError(
+                f"--from {day_of(self.from_ns)} --to {day_of(self.to_ns)}: --to is the first day not taken any more,"
+                " so it is later than --from"
+            )
+
+
+def is_covered(store: Store, feed: str, file: DayFile) -> bool:
+    """Return whether the store has a day of a provider: some segment has a part of its file, a copy of it included.
+
+    A day that came empty has a segment without rows, so it is not asked for again either.
+    """
+    name = read_name(file.path)
+    assert name is not None
+    key = SegmentKey(feed, file.type, file.exchange, name.symbol, file.day, name.grouped)
+    if any(read_name(part.source) == name for part in parts_of(store, key)):
+        return True
+    source = file.source(feed)
+    place = find_place(store, feed, file.type, source)
+    found = [{part.source for part in parts_of(store, key)} for key in place.segments] if place else []
+    return bool(found) and all(source in sources for sources in found)
+
+
+def split_covered(store: Store, feed: str, files: Sequence[DayFile]) -> tuple[list[DayFile], list[DayFile]]:
+    """Return (days that the store has, days that it lacks)."""
+    there: list[DayFile] = []
+    lacking: list[DayFile] = []
+    for file in files:
+        (there if is_covered(store, feed, file) else lacking).append(file)
+    return there, lacking

@@ -1,0 +1,15 @@
+"""Live streams into the store.
+
+plan            what is to be recorded, to feeds with the addresses of their streams
+stream          one live stream: what comes, and what is missing when its connection was lost
+journal_format  the bytes of a journal (JOURNAL.md)
+journal_writer  appends to the journal of a feed
+journal         what lies in it
+feed            one feed: its streams, its journal, its gaps, its days as they end
+fill            gaps from the provider's history
+overlap         what came twice
+seal_rows       a day of a journal to CSV text
+seal            a day of a journal to segments
+status          numbers, for the terminal and for Prometheus
+recorder        all of it: what `tickreel record` calls
+"""

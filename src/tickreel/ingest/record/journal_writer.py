@@ -1,0 +1,273 @@
+"""Appends to the journal of a feed while it is recorded: what came is on the disk within one interval."""
+
+import os
+import threading
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tickreel.errors import DiskError, disk_error
+from tickreel.ingest.record.journal import EVENTS, Begin, DayState, GapNote, Note, StreamInfo, is_day
+from tickreel.ingest.record.journal_format import VERSION, Kind, pack
+from tickreel.store import disk
+from tickreel.units import NS_PER_DAY, day_of, day_start
+
+ROLL_BYTES = 1 << 28
+"""A file of messages that has grown to this is ended: of a day, a restart reads its last file."""
+_LOCAL = b'"localTimestamp":"'
+
+
+class Journal:
+    """The journal of one feed, under its lock.
+
+    One thread appends, another commits. What was appended is on the disk once a later `commit` has
+    returned, and not before. When a commit has failed all that follow fail too: what was not written
+    is lost, though the next fsync would not say so.
+
+    states  of the days that have files, as `read_state` gives them
+    closed  days that are sealed: what still comes of them lies in the day of its arrival
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        feed: str,
+        streams: Sequence[StreamInfo],
+        states: Sequence[DayState] = (),
+        *,
+        closed: Collection[str] = (),
+        roll_bytes: int = ROLL_BYTES,
+    ) -> None:
+        self._folder, self._root, self._feed, self._roll_bytes = folder, root, feed, roll_bytes
+        self.streams = tuple(streams)
+        self._lock = threading.Lock()
+        self._days = {state.day: _Day(state, len(streams)) for state in states}
+        self._closed = set(closed)
+        self._usual: _Day | None = None
+        self._epochs = [0] * len(streams)
+        self._appended_bytes = self._durable_bytes = 0
+        self._failed: DiskError | None = None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much was appended and is not on the disk yet."""
+        return self._appended_bytes - self._durable_bytes
+
+    @property
+    def days(self) -> list[str]:
+        """The days that are open, sorted."""
+        with self._lock:
+            return sorted(self._days)
+
+    def state(self, name: str) -> DayState:
+        return self._days[name].state
+
+    def heard_ns(self, name: str) -> int:
+        """Return when the latest message of a day came to this recorder; 0 if none did."""
+        return self._days[name].heard_ns
+
+    def connected(self, stream: int) -> None:
+        """Note that what comes from now on comes over another connection."""
+        self._epochs[stream] += 1
+
+    def message(self, stream: int, received_ns: int, payload: bytes) -> None:
+        """Append a message to the day of its local time, else of its arrival."""
+        day = self._day_of(payload, received_ns)
+        if day.epochs[stream] != self._epochs[stream]:
+            self._begin_connection(day, stream, received_ns)
+        record = pack(Kind.MESSAGE, stream, day.numbers[stream], received_ns, payload)
+        with self._lock:
+            if is_open := not day.is_closed:
+                day.messages.append(record)
+                day.state.last[self.streams[stream].exchange] = day.heard_ns = received_ns
+                self._appended_bytes += len(record)
+        if not is_open:
+            self._usual = None
+            self.message(stream, received_ns, payload)
+
+    def disconnected(self, stream: int, at_ns: int, reason: str) -> None:
+        """Note how a connection ended."""
+        name = day_of(at_ns)
+        self.open_day(name)
+        day, note = self._days[name], Note(self.streams[stream].exchange, reason)
+        self._append(day, Kind.DISCONNECT, stream, day.numbers[stream], at_ns, note)
+
+    def gap(
+        self, exchange: str, from_ns: int, to_ns: int, reason: str, *, at_ns: int
+    ) -> list[tuple[str, int]]:
+        """Note that [from_ns, to_ns) is missing, in each open day that it touches; return (day, number of the gap)."""
+        noted = []
+        with self._lock:
+            days = sorted(self._days.values(), key=lambda day: day.start_ns)
+        for day in days:
+            first, end = max(from_ns, day.start_ns), min(to_ns, day.end_ns)
+            if first < end:
+                number = max(day.state.gaps, default=0) + 1
+                day.state.gaps[number] = note = GapNote(exchange, first, end, reason)
+                self._append(day, Kind.GAP, 0, number, at_ns, note)
+                noted.append((day.state.day, number))
+        return noted
+
+    def settle(self, name: str, gap: int, reason: str, *, at_ns: int) -> None:
+        """Note that a gap will not be filled; of a day that is closed there is nothing more to note."""
+        if day := self._days.get(name):
+            day.state.settled[gap] = reason
+            self._append(day, Kind.NO_FILL, 0, gap, at_ns, Note(day.state.gaps[gap].exchange, reason))
+
+    def open_day(self, name: str) -> None:
+        """Open a day of which nothing may have come yet."""
+        with self._lock:
+            if name not in self._days:
+                self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+
+    def close_day(self, name: str, *, at_ns: int) -> None:
+        """End a day, durably: it is known of each of its streams what came until its end, and what is missing."""
+        day = self._days[name]
+        for place, stream in enumerate(self.streams):
+            if day.epochs[place]:
+                day.state.ended.add(stream.exchange)
+                self._append(day, Kind.END, place, 0, at_ns, Note(stream.exchange))
+        while not day.is_closed:
+            self.commit()
+            with self._lock:
+                if not (day.events or day.messages):
+                    day.is_closed = True
+                    del self._days[name]
+                    self._closed.add(name)
+        day.close()
+
+    def commit(self) -> None:
+        """Make durable what was appended before. Raises DiskError, the same again each time after."""
+        if self._failed:
+            raise self._failed
+        with self._lock:
+            taken = [(day, *day.take()) for day in self._days.values()]
+        try:
+            for day, events, messages, last in taken:
+                self._write(day, events, messages)
+                day.durable_last = last
+                self._durable_bytes += sum(map(len, events)) + sum(map(len, messages))
+        except DiskError as error:
+            self._failed = error
+            raise
+
+    def close(self) -> None:
+        """Make everything durable and close the files."""
+        try:
+            if not self._failed:
+                self.commit()
+        finally:
+            for day in self._days.values():
+                day.close()
+
+    def _write(self, day: "_Day", events: list[bytes], messages: list[bytes]) -> None:
+        if not (events or messages):
+            return
+        folder, begin = self._folder / day.state.day, self._begin(day)
+        if not (day.event_file or day.message_file):
+            disk.make_folder(folder, self._root)
+        # Gaps and connections before messages: what is missing is known before what follows it.
+        if events:
+            day.event_file = day.event_file or _File(folder / EVENTS, begin)
+            day.event_file.append(b"".join(events))
+        if messages:
+            if day.message_file is None:
+                day.state.files += 1
+                day.message_file = _File(folder / f"{day.state.files:06d}.journal", begin)
+            day.message_file.append(b"".join(messages))
+            if day.message_file.size >= self._roll_bytes:
+                day.message_file.close()
+                day.message_file = None
+
+    def _begin(self, day: "_Day") -> bytes:
+        begin = Begin(VERSION, self._feed, day.state.day, list(self.streams), day.durable_last)
+        return pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
+
+    def _day_of(self, payload: bytes, received_ns: int) -> "_Day":
+        at = payload.rfind(_LOCAL) + len(_LOCAL)
+        name = payload[at : at + 10] if at >= len(_LOCAL) else b""
+        usual = self._usual
+        if usual and (name == usual.name if name else usual.start_ns <= received_ns < usual.end_ns):
+            return usual
+        day = name.decode("ascii", "replace")
+        if not is_day(day) or day in self._closed:
+            day = day_of(received_ns)
+            while day in self._closed:  # a clock that was set back
+                day = day_of(day_start(day) + NS_PER_DAY)
+        self.open_day(day)
+        self._usual = self._days[day]
+        return self._usual
+
+    def _begin_connection(self, day: "_Day", stream: int, at_ns: int) -> None:
+        day.state.connections += 1
+        day.epochs[stream], day.numbers[stream] = self._epochs[stream], day.state.connections
+        note = Note(self.streams[stream].exchange)
+        self._append(day, Kind.CONNECT, stream, day.state.connections, at_ns, note)
+
+    def _append(
+        self, day: "_Day", kind: Kind, stream: int, number: int, at_ns: int, note: GapNote | Note
+    ) -> None:
+        record = pack(kind, stream, number, at_ns, msgspec.json.encode(note))
+        with self._lock:
+            day.events.append(record)
+            self._appended_bytes += len(record)
+
+
+class _Day:
+    """An open day: what waits for the next commit, and its files.
+
+    epochs, numbers  of each stream: the connection that is known here, and its number in this day
+    durable_last     what `state.last` was for the messages that are on the disk
+    """
+
+    def __init__(self, state: DayState, streams: int) -> None:
+        self.state = state
+        self.name = state.day.encode()
+        self.start_ns = day_start(state.day)
+        self.end_ns = self.start_ns + NS_PER_DAY
+        self.events: list[bytes] = []
+        self.messages: list[bytes] = []
+        self.epochs, self.numbers = [0] * streams, [0] * streams
+        self.heard_ns = 0
+        self.is_closed = False
+        self.durable_last = dict(state.last)
+        self.event_file: _File | None = None
+        self.message_file: _File | None = None
+
+    def take(self) -> tuple[list[bytes], list[bytes], dict[str, int]]:
+        """Return what waits, in the lock of who appends."""
+        taken = self.events, self.messages, dict(self.state.last)
+        self.events, self.messages = [], []
+        return taken
+
+    def close(self) -> None:
+        for file in (self.event_file, self.message_file):
+            if file:
+                file.close()
+        self.event_file = self.message_file = None
+
+
+class _File:
+    """A file that grows; it begins, and goes on after a restart, with a BEGIN."""
+
+    def __init__(self, path: Path, begin: bytes) -> None:
+        self._path = str(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._fd = os.open(path, flags, 0o644)
+            self.size = os.fstat(self._fd).st_size
+        except OSError as error:
+            raise disk_error(error, f"opening {path}") from error
+        disk.sync_folder(path.parent)
+        disk.write_all(self._fd, begin, self._path)
+
+    def append(self, data: bytes) -> None:
+        """Write, durably; what is not whole on the disk at a kill is cut off by the next recorder."""
+        disk.write_all(self._fd, data, self._path)
+        disk.sync_file(self._fd, self._path)
+        self.size += len(data)
+
+    def close(self) -> None:
+        os.close(self._fd)

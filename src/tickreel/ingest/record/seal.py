@@ -1,0 +1,184 @@
+"""A day of a journal to segments of the store: read and staged beside everything else, published under its lock."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tickreel.compute import Task, make_executor
+from tickreel.errors import LockedError, disk_error
+from tickreel.ingest.files.books import keep_books
+from tickreel.ingest.files.publish import Publisher
+from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
+from tickreel.ingest.record.seal_rows import DayText, write_day
+from tickreel.store import disk
+from tickreel.store.catalog import Store, WritingStore
+
+SEAL = "seal"
+SEALED = "sealed"
+_RESULT = "result.msgpack"
+_AGAIN_S = 0.5
+
+
+class SealReport(msgspec.Struct):
+    """What a day gave: segments and rows, and what its messages were besides.
+
+    final      the day is over: its journal is gone
+    overlaps   rows that came twice over connections, and were dropped
+    unreadable, late  messages set aside: no messages of a known form, or of a day that was sealed before
+    unknown    messages of types that are not kept, by type
+    gaps, filled  in all streams; of `filled` history had what it has of a gap
+    """
+
+    feed: str
+    day: str
+    final: bool
+    messages: int = 0
+    rows: int = 0
+    set_aside: int = 0
+    overlaps: int = 0
+    unreadable: int = 0
+    late: int = 0
+    unknown: dict[str, int] = {}
+    gaps: int = 0
+    filled: int = 0
+    segments: list[str] = []
+    rejects: list[str] = []
+    troubles: list[str] = []
+
+
+class Made(msgspec.Struct):
+    """What a worker leaves for the one who publishes."""
+
+    text: DayText
+    results: list[tuple[str, FileResult]] = []
+
+
+def seal_day(
+    store: Store,
+    feed: str,
+    folder: Path,
+    *,
+    final: bool,
+    workers: int | None = None,
+    isolate: bool = True,
+    on_wait: Callable[[str], None] = lambda why: None,
+    on_progress: Callable[[int], None] = lambda messages: None,
+) -> SealReport:
+    """Make a day's segments, in place of those that it made before; return what it gave.
+
+    final    the day has ended: its journal is removed once its segments are durable
+    isolate  read it in another process, so that this one goes on recording
+    The store's lock is held while finished segments are published; another writer is waited for, with
+    `on_wait` called now and then. Killed at any moment and called again, it ends with the same bytes.
+    """
+    made = _made(feed, folder, isolate=isolate, on_progress=on_progress)
+    report = _report(made, feed, folder.name, final=final)
+    with contextlib.ExitStack() as stack:
+        writing = _waited_for(store, stack, on_wait)
+        publisher = Publisher(writing, feed)
+        for type, result in made.results:
+            done = publisher.publish(type, result)
+            report.segments += done.segments
+            report.rejects += [done.rejects] if done.rejects else []
+        if writing.primary() is None and report.segments:
+            writing.set_primary(feed)
+        keys = [staged.key for _, result in made.results for staged in result.segments]
+        report.troubles += keep_books(writing, keys, workers=workers)
+    if final:
+        note_sealed(folder.parent, folder.name)
+        remove_day(folder)
+    else:
+        shutil.rmtree(folder / SEAL, ignore_errors=True)
+    return report
+
+
+def sealed_days(folder: Path) -> set[str]:
+    """Return the days of a feed that were sealed for good."""
+    try:
+        return set((folder / SEALED).read_text("ascii").split())
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise disk_error(error, f"reading {folder / SEALED}") from error
+
+
+def note_sealed(folder: Path, day: str) -> None:
+    """Write down, durably, that a day is sealed for good: nothing of it is journalled any more."""
+    days = sorted(sealed_days(folder) | {day})
+    disk.write_file(folder / SEALED, "".join(f"{day}\n" for day in days).encode(), folder)
+
+
+def remove_day(folder: Path) -> None:
+    """Remove the journal of a day that is sealed for good."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise disk_error(error, f"removing {folder}") from error
+    disk.sync_folder(folder.parent)
+
+
+def _waited_for(store: Store, stack: contextlib.ExitStack, on_wait: Callable[[str], None]) -> WritingStore:
+    """Take the store's lock, once who has it is done."""
+    while True:
+        try:
+            return stack.enter_context(store.writing())
+        except LockedError as error:
+            on_wait(str(error))
+            time.sleep(_AGAIN_S)
+
+
+def _made(feed: str, folder: Path, *, isolate: bool, on_progress: Callable[[int], None]) -> Made:
+    task = Task(folder.name, "tickreel.ingest.record.seal:make_day", {"feed": feed, "folder": str(folder)})
+    with make_executor(1, isolate=isolate) as executor:
+        for outcome in executor.run([task], on_progress=lambda _, told: on_progress(int(told["messages"]))):
+            if not outcome.ok:
+                raise outcome.as_error()
+    return msgspec.msgpack.decode((folder / SEAL / _RESULT).read_bytes(), type=Made)
+
+
+def make_day(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
+    """Write a day's CSV text and stage its segments; the task of a worker."""
+    feed, folder = arguments["feed"], Path(arguments["folder"])
+    seal = folder / SEAL
+    shutil.rmtree(seal, ignore_errors=True)
+    try:
+        seal.mkdir()
+    except OSError as error:
+        raise disk_error(error, f"creating {seal}") from error
+    text = write_day(folder, seal, progress)
+    made = Made(text)
+    for number, ((type, exchange), path) in enumerate(text.files.items()):
+        task = FileTask(
+            path=path, feed=feed, type=type, group="", expected=None, known=[], strict=False,
+            staging=str(seal / str(number)), source=f"record://{feed}/{type}/{exchange}/{folder.name}",
+            odd=text.odd_of(type, exchange), gaps=text.gaps_of(type, exchange),
+            looked_at=_asked(text, type, exchange, folder.name),
+        )  # fmt: skip
+        made.results.append((type, FileStage(task, lambda **numbers: None).run()))
+        Path(path).unlink()
+    try:
+        (seal / _RESULT).write_bytes(msgspec.msgpack.encode(made))
+    except OSError as error:
+        raise disk_error(error, f"writing {seal / _RESULT}") from error
+
+
+def _asked(text: DayText, type: str, exchange: str, day: str) -> list[tuple[str, str, str]]:
+    """Return the symbols that a type was asked for, as files spell them: always upper-case."""
+    asked = [stream for stream in text.streams if stream.exchange == exchange and type in stream.types]
+    return [(exchange, name, day) for name in sorted({s.upper() for stream in asked for s in stream.symbols})]
+
+
+def _report(made: Made, feed: str, day: str, *, final: bool) -> SealReport:
+    text = made.text
+    return SealReport(
+        feed, day, final, messages=text.messages, rows=text.rows,
+        set_aside=sum(finding.count for _, result in made.results for finding in result.set_aside.values()),
+        overlaps=sum(text.overlaps.values()), unreadable=text.unreadable, late=text.late, unknown=text.unknown,
+        gaps=sum(map(len, text.gaps.values())), filled=sum(map(len, text.filled.values())),
+        troubles=text.troubles,
+    )  # fmt: skip

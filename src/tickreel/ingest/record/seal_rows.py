@@ -1,0 +1,315 @@
+"""A day of a journal to CSV text: one file for each stream and record type, each row accounted for.
+
+The same journal gives the same bytes. Memory is that of a few messages, and of the rows around
+reconnects (`overlap.py`).
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tickreel.errors import disk_error
+from tickreel.ingest.record.journal import (
+    Begin,
+    DayState,
+    GapNote,
+    StreamInfo,
+    damaged,
+    message_files,
+    read_fills,
+    read_records,
+    read_state,
+)
+from tickreel.ingest.record.journal_format import Kind, Record, Scan
+from tickreel.ingest.record.overlap import Overlaps, Spans
+from tickreel.schema import RECORD_TYPES
+from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, read_message
+from tickreel.sources.machine_routes import REPLAYED
+from tickreel.store.format import Finding, Gap
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
+
+SLACK_NS = 5 * NS_PER_S
+"""How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
+MOST_GAPS = 4_000
+EVENTS = ("trades", "liquidations")
+"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
+APART = ("incremental_book_L2",)
+"""Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
+DROPPED = "overlap_dropped"
+DAMAGED = "the journal is damaged"
+_DAMAGED_FROM = 1 << 32
+"""Numbers of such gaps, above all that a recorder noted."""
+_TEXT_BYTES = 1 << 20
+_MOST_SHOWN = 1_000
+
+
+class DayText(msgspec.Struct):
+    """What became of a day's messages.
+
+    files    (type, exchange) -> path of the CSV text
+    gaps     exchange -> number -> note; filled: numbers of those that history filled, by exchange
+    unknown  messages of types that are not kept, by type
+    """
+
+    files: dict[tuple[str, str], str] = {}
+    streams: list[StreamInfo] = []
+    gaps: dict[str, dict[int, GapNote]] = {}
+    filled: dict[str, list[int]] = {}
+    overlaps: dict[tuple[str, str], int] = {}
+    messages: int = 0
+    rows: int = 0
+    unreadable: int = 0
+    late: int = 0
+    unknown: dict[str, int] = {}
+    troubles: list[str] = []
+
+    def gaps_of(self, type: str, exchange: str) -> list[Gap]:
+        """Return what is missing of a type, ascending."""
+        filled = self.filled.get(exchange, []) if type in REPLAYED else []
+        gaps = [
+            Gap(note.from_ns, note.to_ns, note.reason, number in filled)
+            for number, note in self.gaps.get(exchange, {}).items()
+        ]
+        return _few(sorted(gaps, key=lambda gap: (gap.from_ns, gap.to_ns)))
+
+    def odd_of(self, type: str, exchange: str) -> dict[str, Finding]:
+        dropped = self.overlaps.get((type, exchange), 0)
+        return {DROPPED: Finding(dropped, [])} if dropped else {}
+
+
+def write_day(folder: Path, into: Path, progress: Any) -> DayText:
+    """Write a day's messages as CSV text into a folder. progress: called with messages=count now and then."""
+    return _Day(folder, into, progress).run()
+
+
+class _Day:
+    """One day while it is written."""
+
+    def __init__(self, folder: Path, into: Path, progress: Any) -> None:
+        self._folder, self._into, self._progress = folder, into, progress
+        self._state = read_state(folder, events_alone=True)
+        self._fills = read_fills(folder).items()
+        self._first_us = day_start(folder.name) // 1_000
+        self._end_us = self._first_us + NS_PER_DAY // 1_000
+        self._before_ns = day_start(folder.name)
+        self._files: dict[tuple[str, str], _TextFile] = {}
+        self._streams: dict[str, _Stream] = {}
+        self._text = DayText(troubles=list(self._state.troubles))
+
+    def run(self) -> DayText:
+        with contextlib.ExitStack() as stack:
+            self._stack = stack
+            for info in self._state.streams:
+                self._stream(info)
+            for path in message_files(self._folder):
+                for info, record in self._records(path):
+                    stream = self._stream(info)
+                    self._insert(stream, before_ns=record.received_ns)
+                    read = read_message(record.payload, record.received_ns // 1_000)
+                    self._take(stream, record.number, record.received_ns, read, record.payload)
+                    self._count()
+            for stream in self._streams.values():
+                self._insert(stream, before_ns=None)
+        return self._finished()
+
+    def _records(self, path: Path) -> Iterator[tuple[StreamInfo, Record]]:
+        scan, found = Scan(), 0
+        for begin, record in read_records(path, scan):
+            if len(scan.damage) > found:
+                found = len(scan.damage)
+                self._lose(begin, record.received_ns)
+            self._before_ns = record.received_ns
+            if record.kind == Kind.MESSAGE and record.stream < len(begin.streams):
+                yield begin.streams[record.stream], record
+        self._text.troubles += [damaged(path, place) for place in scan.damage]
+
+    def _lose(self, begin: Begin, to_ns: int) -> None:
+        """Note as a gap what lay before a message in bytes that are damaged, whichever stream's it was."""
+        for info in begin.streams:
+            gaps = self._stream(info).gaps
+            note = GapNote(info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED)
+            gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
+
+    def _count(self) -> None:
+        self._text.messages += 1
+        if self._text.messages % (1 << 16) == 0:
+            self._progress(messages=self._text.messages)
+
+    def _stream(self, info: StreamInfo) -> "_Stream":
+        stream = self._streams.get(info.exchange)
+        if stream is None:
+            stream = self._streams[info.exchange] = _Stream(self._fills, self._state, info.exchange)
+        if info not in stream.asked:
+            stream.asked.append(info)
+            for type in info.types:
+                self._file(type, info.exchange)
+        return stream
+
+    def _insert(self, stream: "_Stream", *, before_ns: int | None) -> None:
+        """Put history's rows in where their gaps were, once the rows around have come. before_ns: of the next message."""
+        while stream.fills and (before_ns is None or stream.fills[0].end_ns + SLACK_NS < before_ns):
+            fill, scan = stream.fills.pop(0), Scan()
+            stream.filled.update(fill.gaps)
+            for _, record in read_records(fill.path, scan):
+                read = read_message(record.payload)
+                if isinstance(read, Disconnect):
+                    # What history lacks itself is not filled.
+                    stream.filled -= fill.gaps_at(read.local_us * 1_000)
+                elif isinstance(read, Unreadable) or (
+                    isinstance(read, Rows) and fill.adds(read) and self._is_of_day(read)
+                ):
+                    self._take(stream, fill.source, fill.end_ns, read, record.payload)
+            if scan.damage or scan.whole < fill.path.stat().st_size:
+                self._text.troubles.append(f"{fill.path} is damaged: its gaps count as not filled")
+                stream.filled -= set(fill.gaps)
+
+    def _take(self, stream: "_Stream", source: int, at_ns: int, read: Read, raw: bytes) -> None:
+        if isinstance(read, Rows):
+            read = stream.named(read)
+            file = self._file(read.type, stream.exchange)
+            if not self._is_of_day(read):
+                self._text.late += 1
+                file.write(_aside("it came when its day was sealed", raw))
+            elif read.type in APART or stream.overlaps.is_new(source, read.identity, at_ns):
+                self._text.rows += read.text.count("\n")
+                file.write(read.text)
+            else:
+                place = (read.type, stream.exchange)
+                self._text.overlaps[place] = self._text.overlaps.get(place, 0) + 1
+        elif isinstance(read, Unreadable):
+            self._text.unreadable += 1
+            self._file(read.type or stream.asked[0].types[0], stream.exchange).write(_aside(read.reason, raw))
+        elif isinstance(read, Unknown):
+            name = read.type if read.type in self._text.unknown or len(self._text.unknown) < 64 else "others"
+            self._text.unknown[name] = self._text.unknown.get(name, 0) + 1
+
+    def _is_of_day(self, rows: Rows) -> bool:
+        return self._first_us <= rows.local_us < self._end_us
+
+    def _file(self, type: str, exchange: str) -> "_TextFile":
+        file = self._files.get((type, exchange))
+        if file is None:
+            path = self._into / f"{len(self._files):03d}-{type}.csv.zst"
+            file = self._files[type, exchange] = self._stack.enter_context(_TextFile(path))
+            file.write(",".join(RECORD_TYPES[type].csv_header) + "\n")
+        return file
+
+    def _finished(self) -> DayText:
+        text = self._text
+        text.files = {place: str(file.path) for place, file in sorted(self._files.items())}
+        for exchange, stream in sorted(self._streams.items()):
+            text.streams += stream.asked
+            text.filled[exchange] = sorted(stream.filled)
+            text.gaps[exchange] = stream.gaps
+        return text
+
+
+class _Stream:
+    """What is known of one exchange's stream over the day."""
+
+    def __init__(self, fills: Iterable[tuple[Path, list[int]]], state: DayState, exchange: str) -> None:
+        self.exchange = exchange
+        self.asked: list[StreamInfo] = []
+        self.gaps = {number: note for number, note in state.gaps.items() if note.exchange == exchange}
+        about = [_Fill(path, {n: self.gaps[n] for n in numbers if n in self.gaps}) for path, numbers in fills]
+        self.fills = sorted(
+            (fill for fill in about if fill.gaps), key=lambda fill: (fill.end_ns, fill.source)
+        )
+        self.filled: set[int] = set()
+        connected = state.connected.get(exchange, [])[1:]
+        moments = [(at_ns, at_ns) for at_ns in connected]
+        self.overlaps = Overlaps([*moments, *((note.from_ns, note.to_ns) for note in self.gaps.values())])
+
+    def named(self, rows: Rows) -> Rows:
+        """Return rows under the exchange's own name, if they come under what the provider calls it."""
+        if rows.exchange == self.exchange or rows.exchange not in {info.called for info in self.asked}:
+            return rows
+        lines = rows.text.split("\n")
+        text = "\n".join(self.exchange + line[len(rows.exchange) :] if line else "" for line in lines)
+        return rows._replace(exchange=self.exchange, text=text)
+
+
+class _Fill:
+    """What history gave for some gaps of a stream. source: stands for it among the connections."""
+
+    def __init__(self, path: Path, gaps: dict[int, GapNote]) -> None:
+        self.path, self.gaps = path, gaps
+        self.source = -min(gaps, default=0)
+        self.end_ns = max((note.to_ns for note in gaps.values()), default=0)
+        self._spans = Spans((note.from_ns, note.to_ns) for note in gaps.values())
+        self._around = Spans((note.from_ns - SLACK_NS, note.to_ns + SLACK_NS) for note in gaps.values())
+
+    def adds(self, rows: Rows) -> bool:
+        """Return whether a row may be one that a gap lacks."""
+        spans = self._around if rows.type in EVENTS else self._spans
+        return spans.place(rows.local_us * 1_000) >= 0
+
+    def gaps_at(self, at_ns: int) -> set[int]:
+        return {number for number, note in self.gaps.items() if note.from_ns <= at_ns < note.to_ns}
+
+
+class _TextFile:
+    """CSV text on its way to a packed file; the same text gives the same bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: list[str] = []
+        self._waiting_letters = 0
+
+    def __enter__(self) -> "_TextFile":
+        import zstandard
+
+        try:
+            self._file = open(self.path, "xb")
+        except OSError as error:
+            raise disk_error(error, f"creating {self.path}") from error
+        self._pack = zstandard.ZstdCompressor(level=1, write_checksum=True).compressobj()
+        return self
+
+    def write(self, text: str) -> None:
+        self._waiting.append(text)
+        self._waiting_letters += len(text)
+        if self._waiting_letters >= _TEXT_BYTES:
+            self._flush()
+
+    def _flush(self, *, last: bool = False) -> None:
+        text = "".join(self._waiting).encode("utf-8", "surrogatepass")
+        self._waiting, self._waiting_letters = [], 0
+        try:
+            self._file.write(self._pack.compress(text) + (self._pack.flush() if last else b""))
+        except OSError as error:
+            raise disk_error(error, f"writing {self.path}") from error
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        try:
+            if kind is None:
+                self._flush(last=True)
+        finally:
+            self._file.close()
+
+
+def _aside(reason: str, raw: bytes) -> str:
+    """Return a message that cannot be kept as a line that the parser sets aside: one field, so never a row."""
+    shown = raw[:_MOST_SHOWN].decode("utf-8", "replace")
+    text = f"{reason}: {shown}".replace(",", ";")
+    return "".join(letter if letter.isprintable() else " " for letter in text) + "\n"
+
+
+def _few(gaps: list[Gap]) -> list[Gap]:
+    """Join neighbours, the nearest first, until a segment's description has room for them."""
+    if len(gaps) <= MOST_GAPS:
+        return gaps
+    between = sorted(after.from_ns - before.to_ns for before, after in pairwise(gaps))
+    limit_ns = between[len(gaps) - MOST_GAPS - 1]
+    joined = gaps[:1]
+    for gap in gaps[1:]:
+        if gap.from_ns - joined[-1].to_ns <= limit_ns:
+            end_ns = max(gap.to_ns, joined[-1].to_ns)
+            joined[-1] = Gap(joined[-1].from_ns, end_ns, "many gaps", joined[-1].filled and gap.filled)
+        else:
+            joined.append(gap)
+    return joined
