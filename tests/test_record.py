@@ -1,6 +1,7 @@
 """Recording a live stream of the test server: every loss of the connection, and what comes of it."""
 
 import errno
+import json
 import os
 import random
 import re
@@ -18,12 +19,14 @@ from import_sample import dataset, put, take, trade, trades
 from provider_server import KEY, ProviderServer
 from provider_server.machine import Plan
 from record_sample import FEED, Recording, ids, parts, provide, recording
+from tickreel.cli.app import run
 from tickreel.errors import DiskError, LockedError
 from tickreel.ingest.record import feed as record_feed
 from tickreel.ingest.record import recorder as record
 from tickreel.ingest.record.journal import read_state
 from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
+from tickreel.units import NS_PER_S
 
 SEED = int(os.environ.get("TICKREEL_SEED", "1"))
 DROPS = 1_000 if SOAK else 100
@@ -291,6 +294,23 @@ def test_a_full_disk_ends_it_and_what_is_journalled_stays(server: ProviderServer
         running.end()
     found = ids(place)
     assert sorted(found) == list(range(min(found), max(found) + 1))
+
+
+def test_what_is_recorded_can_be_read_while_it_goes_on(server: ProviderServer, place: Path, capsys) -> None:
+    server.machine.run(300)
+    with recording(place, seal_every_ns=NS_PER_S // 5) as running:
+        running.wait(lambda: heard(running) > 10)
+        assert run(["ls", "--json", "--store", str(place)]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["primary"], told["unsealed"][0]["feed"]) == (FEED, FEED)
+        running.wait(lambda: len(ids(place)) > 0)
+        seen = ids(place)
+        running.wait(lambda: len(ids(place)) > len(seen))
+        assert ids(place)[: len(seen)] == seen
+        summary = running.end()
+    assert summary.troubles == []
+    found = ids(place)
+    assert found == list(range(found[0], found[0] + len(found)))
 
 
 def test_an_import_goes_on_beside_a_recording(server: ProviderServer, place: Path, tmp_path: Path) -> None:

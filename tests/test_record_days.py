@@ -1,5 +1,6 @@
 """Days of a recording, on a clock of the test: midnight, outages across it, restarts, what history has late or never."""
 
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from import_sample import segment_rows
+from import_sample import contents, segment_rows
 from journal_sample import DAY, START, at, trade
 from tickreel.errors import NetworkError, RefusedError
 from tickreel.ingest.record import feed as record_feed
@@ -43,7 +44,13 @@ class Recorder:
     """A `FeedRecorder` and its clock."""
 
     def __init__(
-        self, place: Path, now_ns: int, *, types: tuple[str, ...] = ("trades",), exchange: str = "binance"
+        self,
+        place: Path,
+        now_ns: int,
+        *,
+        types: tuple[str, ...] = ("trades",),
+        exchange: str = "binance",
+        seal_every_ns: int | None = None,
     ) -> None:
         self.now_ns = now_ns
         store = Store(place)
@@ -51,7 +58,7 @@ class Recorder:
         folder = journal_folder(store, feed.name)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        settings = RecordSettings(workers=1)
+        settings = RecordSettings(workers=1, seal_every_ns=seal_every_ns)
         self.feed = FeedRecorder(store, feed, folder, settings, now_ns=lambda: self.now_ns)
         self.stream = self.feed.streams[0]
         self.history = History(NetworkError("no history yet"))
@@ -110,6 +117,49 @@ def test_a_day_is_sealed_when_nothing_more_of_it_comes(recorder: Any, place: Pat
     assert segments(place) == {DAY: ([1, 2, 7, 86_399], [BEGAN]), NEXT: ([86_400, 86_999], [])}
     assert sealed_days(run.folder) == {DAY}
     assert [path.name for path in run.folder.iterdir() if path.is_dir()] == [NEXT]
+
+
+def test_a_day_can_be_read_while_it_goes_on(recorder: Any, place: Path, tmp_path: Path) -> None:
+    """Sealed now and then, and once, it is the same at the end; a day of which nothing came is not sealed anew."""
+    run, once = recorder(at(0), seal_every_ns=0), Recorder(tmp_path, at(0))
+    for first in (1, 11):
+        for each in (run, once):
+            each.hear(*(at(first + n) for n in range(3)))
+        seal_so_far(run)
+        assert segments(place)[DAY][0] == [n + k for n in range(1, first + 1, 10) for k in range(3)]
+    before = contents(place, "*.reel")
+    inode = Path(place, next(iter(before))).stat().st_ino
+    seal_so_far(run)
+    assert Path(place, next(iter(before))).stat().st_ino == inode
+    assert segments(tmp_path) == {}
+    for each in (run, once):
+        each.end()
+    assert contents(place, "*.reel") == contents(tmp_path, "*.reel")
+    assert [report.day for report in run.feed.reports.values()] == [DAY]
+
+
+def test_slow_sealing_is_done_less_often(recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = recorder(at(0), seal_every_ns=0)
+    run.hear(at(1))
+    sealing = record_feed.seal_day
+    monkeypatch.setattr(record_feed, "seal_day", lambda *a, **k: (time.sleep(0.2), sealing(*a, **k))[1])
+    seal_so_far(run)
+    asked = []
+    monkeypatch.setattr(record_feed, "seal_day", lambda *a, **k: asked.append(a))
+    run.hear(at(2))
+    run.look(at(3))
+    assert not asked
+
+
+def seal_so_far(run: Recorder) -> None:
+    """Look, and wait until what that look seals is sealed."""
+    run.feed._seal_again_s = 0.0
+    run.look(run.now_ns)
+    assert run.feed._sealing is not None
+    run.feed._sealing[1].result(60)
+    run.feed._seal_again_s, again_s = float("inf"), run.feed._seal_again_s
+    run.look(run.now_ns)
+    run.feed._seal_again_s = again_s
 
 
 def test_an_outage_across_midnight_is_a_gap_of_both_days(recorder: Any, place: Path) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from counts import SOAK
 from import_sample import contents, segment_rows
 from journal_sample import DAY, START, STREAM, at, iso, message, new_journal, trade
 from tickreel.cli.app import run
+from tickreel.ingest.record import seal_rows
 from tickreel.ingest.record.journal import Begin, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
@@ -85,6 +88,49 @@ def test_a_day_that_goes_on_is_sealed_anew_and_removed_when_it_has_ended(place: 
     assert ids(place) == [1, 2]
     assert not folder(place).exists()
     assert sealed_days(folder(place).parent) == {DAY}
+
+
+def test_a_journal_that_is_being_written_is_sealed_up_to_its_last_whole_record(place: Path) -> None:
+    journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["trades"]),))
+    for number in range(3):
+        journal.message(0, at(number), trade(number, at(number)))
+    journal.close()
+    for name in ("000001.journal", "events.journal"):
+        path = folder(place) / name
+        whole = path.read_bytes()
+        for size in range(0, len(whole) + 1, 1 if SOAK else 23):
+            path.write_bytes(whole[:size])
+            report = seal(place)
+            assert report.troubles == []
+            assert ids(place) == list(range(report.rows))
+            assert report.rows == 3 or size < len(whole)
+        path.write_bytes(whole)
+
+
+def test_what_comes_while_a_day_is_sealed_is_not_half_of_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second connection repeats a row after the events were read, or before: never is one there twice."""
+    journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["trades"]),))
+    connections(journal, [trade(1, at(1)), trade(2, at(2))])
+    journal.commit()
+    reading = seal_rows.read_state
+
+    def read_state(*words: Any, **named: Any) -> Any:
+        connections(journal, [trade(2, at(2)), trade(3, at(3))], start=2)
+        journal.commit()
+        state = reading(*words, **named)
+        connections(journal, [trade(3, at(3)), trade(4, at(4))], start=4)
+        journal.commit()
+        return state
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seal_rows, "read_state", read_state)
+        seal(place)
+    assert ids(place) == [1, 2]
+    assert seal(place).overlaps == 2
+    assert ids(place) == [1, 2, 3, 4]
+    journal.close()
 
 
 def test_the_same_journal_gives_the_same_bytes(place: Path) -> None:

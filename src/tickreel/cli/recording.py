@@ -37,6 +37,10 @@ def record(
     fill_after: Annotated[
         str, typer.Option("--fill-after", help="How long after a gap history is asked for it.")
     ] = "10m",
+    seal_every: Annotated[
+        str,
+        typer.Option("--seal-every", help="How often the day so far is made readable; none: when it ends."),
+    ] = "30m",
     duration: Annotated[
         str | None, typer.Option("--for", help="Stop after so long [when interrupted].", show_default=False)
     ] = None,
@@ -62,8 +66,9 @@ def record(
     if not NS_PER_MS <= interval_ns <= MOST_INTERVAL_NS:
         raise UsageError(f"--fsync-interval {fsync_interval}: from 1ms to 1s")
     settings = RecordSettings(
-        interval_ns, fill_after_ns=parse_duration(fill_after, "--fill-after"), workers=workers
-    )
+        interval_ns, fill_after_ns=parse_duration(fill_after, "--fill-after"), workers=workers,
+        seal_every_ns=None if seal_every == "none" else parse_duration(seal_every, "--seal-every"),
+    )  # fmt: skip
     feeds = plan_feeds(
         split_list(provider, "--provider"), exchange, split_list(symbols), split_list(types, "--types")
     )

@@ -58,7 +58,7 @@ def watch(
     duration: Annotated[str, typer.Option("--for", help="How long to watch.")] = "24h",
     delay: Annotated[
         str, typer.Option("--delay", help="What one feed has had for so long, the other must have.")
-    ] = "10m",
+    ] = "1h",
     log: Annotated[
         Path | None,
         typer.Option("--log", help="Add a JSON line for each look; go on from the last.", show_default=False),

@@ -24,6 +24,8 @@ from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
 
 MOST_INTERVAL_NS = NS_PER_S
+_SPARED = 10
+"""Sealing what has come so far takes at most one part in so many of the time."""
 _FILL_PATIENCE_NS = 12 * 3_600 * NS_PER_S
 GIVEN_UP = "history did not have it half a day later"
 
@@ -36,6 +38,7 @@ class RecordSettings:
     most_waiting_bytes  received and not on the disk: with more, nothing is read until there is room
     fill_after_ns       how long after a gap history is asked for it
     grace_ns            how long after its end a day waits for what is late
+    seal_every_ns       how often days that go on are sealed as far as they are, None: when the recording stops
     workers             processes that make checkpoints of order books
     """
 
@@ -43,6 +46,7 @@ class RecordSettings:
     most_waiting_bytes: int = 64 << 20
     fill_after_ns: int = 600 * NS_PER_S
     grace_ns: int = 600 * NS_PER_S
+    seal_every_ns: int | None = 1_800 * NS_PER_S
     workers: int | None = None
 
 
@@ -73,12 +77,15 @@ class FeedRecorder:
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.feed, self.problem, self._now_ns = feed, "", now_ns
-        self.reports: list[SealReport] = []
+        self.reports: dict[str, SealReport] = {}
+        """Day -> what it gave when it was sealed last."""
         self.troubles: list[str] = []
         self._store, self._folder, self._settings = store, folder, settings
         self._began_s = time.monotonic()
         self._sealing: tuple[str, Future[None]] | None = None
         self._to_seal: list[str] = []
+        self._seal_again_s = self._began_s + (settings.seal_every_ns or 0) / NS_PER_S
+        self._seen_ns: dict[str, int] = {}
         self._following: list[Future[None]] = []
         self._recover()
 
@@ -146,7 +153,7 @@ class FeedRecorder:
                 continue
             remove_unfinished(self._folder / day)
             states.append(read_state(self._folder / day, mend=True))
-            self.troubles += states[-1].troubles
+            self._tell(states[-1].troubles)
         self.journal = Journal(
             self._folder, self._store.root, self.feed.name, self.feed.streams, states, closed=sealed
         )
@@ -203,9 +210,23 @@ class FeedRecorder:
         if self._sealing and self._sealing[1].done():
             (_, future), self._sealing = self._sealing, None
             future.result()
-        if not self._sealing and self._to_seal:
+        if self._sealing:
+            return
+        if self._to_seal:
             day = self._to_seal.pop(0)
             self._sealing = day, _in_thread(lambda: self._seal(day, final=True))
+        elif self._settings.seal_every_ns is not None and time.monotonic() >= self._seal_again_s:
+            heard = {day: self.journal.heard_ns(day) for day in self.journal.days}
+            self._sealing = max(heard), _in_thread(lambda: self._seal_so_far(heard))
+
+    def _seal_so_far(self, heard: dict[str, int]) -> None:
+        """Seal days that go on, if something came of them since; slow work is done less often. heard: as `heard_ns`."""
+        begun_s = time.monotonic()
+        for day in sorted(day for day, ns in heard.items() if ns > self._seen_ns.get(day, 0)):
+            self._seal(day, final=False)
+        self._seen_ns = heard
+        took_s, every_s = time.monotonic() - begun_s, (self._settings.seal_every_ns or 0) / NS_PER_S
+        self._seal_again_s = begun_s + max(every_s, _SPARED * took_s)
 
     def _seal(self, day: str, *, final: bool) -> None:
         """Seal a day; what is wrong with it, but for a failing disk, is told and leaves its journal where it is."""
@@ -219,10 +240,14 @@ class FeedRecorder:
         except DiskError:
             raise
         except TickreelError as error:
-            self.troubles.append(f"{self.feed.name} {day} is not sealed, and its journal is kept: {error}")
+            self._tell([f"{self.feed.name} {day} is not sealed, and its journal is kept: {error}"])
             return
-        self.reports.append(report)
-        self.troubles += report.troubles
+        self.reports[day] = report
+        self._tell(report.troubles)
+
+    def _tell(self, troubles: list[str]) -> None:
+        """Keep what is wrong, each sentence once: a day is sealed again and again."""
+        self.troubles += [trouble for trouble in troubles if trouble not in self.troubles]
 
 
 async def _follow(feed: Feed, call: Call, stream: RecordedStream) -> None:

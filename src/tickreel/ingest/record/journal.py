@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,14 +183,17 @@ def feed_lock(store: Store, feed: str) -> Iterator[Path]:
         os.close(lock)
 
 
-def read_records(path: Path, scan: Scan | None = None) -> Iterator[tuple[Begin, Record]]:
+def read_records(
+    path: Path, scan: Scan | None = None, *, size: int | None = None
+) -> Iterator[tuple[Begin, Record]]:
     """Yield the records of a file behind its first, each with that first one.
 
     scan  knows at the end what was damaged
+    size  how much of the file is read, None: to its end
     Raises FormatError where a newer tickreel wrote the file; nothing comes where the first record is damaged.
     """
     begin: Begin | None = None
-    for record in (scan or Scan()).records(_pieces(path)):
+    for record in (scan or Scan()).records(_pieces(path, size)):
         if record.kind == Kind.BEGIN:
             begin = _begin(path, record)
         elif begin:
@@ -205,10 +209,12 @@ def _begin(path: Path, record: Record) -> Begin:
     return begin
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _pieces(path: Path, size: int | None = None) -> Iterator[bytes]:
+    left = sys.maxsize if size is None else size
     try:
         with open(path, "rb", buffering=0) as file:
-            while piece := file.read(_PIECE_BYTES):
+            while piece := file.read(min(left, _PIECE_BYTES)):
+                left -= len(piece)
                 yield piece
     except OSError as error:
         raise disk_error(error, f"reading {path}") from error
@@ -217,7 +223,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
 def read_state(folder: Path, *, mend: bool = False, events_alone: bool = False) -> DayState:
     """Return what is known of a day from its events and its last file of messages.
 
-    mend  cut torn tails off, durably: a recorder that was killed wrote them
+    mend  cut torn tails off, durably: a recorder that was killed wrote them. Else one is taken for what a recorder
+          is writing now
     events_alone  `last` is then not known
     """
     state = DayState(folder.name)
@@ -244,12 +251,11 @@ def _mended(path: Path, state: DayState, *, mend: bool) -> Iterator[tuple[Begin,
     yield from read_records(path, scan)
     size = path.stat().st_size
     state.troubles += [damaged(path, place) for place in scan.damage]
-    if size > scan.whole:
+    if mend and size > scan.whole:
         state.troubles.append(
             f"{path}: its last {size - scan.whole} bytes are no whole record: the recorder was killed while it wrote"
         )
-        if mend:
-            _cut(path, scan.whole)
+        _cut(path, scan.whole)
 
 
 def damaged(path: Path, place: Damage) -> str:

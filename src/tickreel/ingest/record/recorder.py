@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tickreel.errors import TickreelError
+from tickreel.errors import LockedError, TickreelError
 from tickreel.ingest.record.feed import Feed, FeedRecorder, RecordSettings
 from tickreel.ingest.record.journal import feed_lock
 from tickreel.ingest.record.seal import SealReport
@@ -57,6 +57,7 @@ def record(
             FeedRecorder(store, feed, locks.enter_context(feed_lock(store, feed.name)), settings)
             for feed in feeds
         ]
+        _begin(store, feeds[0].name)
         with contextlib.ExitStack() as stack:
             for recorder in recorders:
                 stack.callback(recorder.stop)
@@ -71,10 +72,18 @@ def record(
         on_sealing()
         for recorder in recorders:
             recorder.seal()
-            summary.sealed += recorder.reports
+            summary.sealed += [report for _, report in sorted(recorder.reports.items())]
             summary.troubles += recorder.troubles
             summary.problems += [recorder.problem] if recorder.problem else []
     return summary
+
+
+def _begin(store: Store, feed: str) -> None:
+    """Make a new store one that can be asked what it holds, before its first day is sealed."""
+    if store.primary() is None:
+        # Another writer has its lock: the feed that it brings is the first.
+        with contextlib.suppress(LockedError), store.writing() as writing:
+            writing.set_primary(feed)
 
 
 class _Loop:

@@ -91,6 +91,8 @@ class _Day:
 
     def __init__(self, folder: Path, into: Path, progress: Any) -> None:
         self._folder, self._into, self._progress = folder, into, progress
+        # A recorder may go on writing: what is here of messages now, and then the events, for those are written before.
+        self._sizes = {path: path.stat().st_size for path in message_files(folder)}
         self._state = read_state(folder, events_alone=True)
         self._fills = read_fills(folder).items()
         self._first_us = day_start(folder.name) // 1_000
@@ -105,8 +107,8 @@ class _Day:
             self._stack = stack
             for info in self._state.streams:
                 self._stream(info)
-            for path in message_files(self._folder):
-                for info, record in self._records(path):
+            for path, size in self._sizes.items():
+                for info, record in self._records(path, size):
                     stream = self._stream(info)
                     self._insert(stream, before_ns=record.received_ns)
                     read = read_message(record.payload, record.received_ns // 1_000)
@@ -116,9 +118,9 @@ class _Day:
                 self._insert(stream, before_ns=None)
         return self._finished()
 
-    def _records(self, path: Path) -> Iterator[tuple[StreamInfo, Record]]:
+    def _records(self, path: Path, size: int) -> Iterator[tuple[StreamInfo, Record]]:
         scan, found = Scan(), 0
-        for begin, record in read_records(path, scan):
+        for begin, record in read_records(path, scan, size=size):
             if len(scan.damage) > found:
                 found = len(scan.damage)
                 self._lose(begin, record.received_ns)
