@@ -48,6 +48,7 @@ class Recording:
         self.feeds = plan_feeds(providers, exchange, ["BTCUSDT"], given.pop("types", ("trades",)))
         self.stop = threading.Event()
         self.numbers: list[FeedNumbers] = []
+        self.told: list[str] = []
         self.summary: RecordSummary | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(
@@ -58,7 +59,13 @@ class Recording:
     def _run(self, store: Store, metrics: int | None, settings: RecordSettings) -> None:
         try:
             self.summary = record(
-                store, self.feeds, settings, stop=self.stop, metrics_port=metrics, on_look=self._look
+                store,
+                self.feeds,
+                settings,
+                stop=self.stop,
+                metrics_port=metrics,
+                on_look=self._look,
+                on_trouble=self.told.append,
             )
         except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
             self.error = error

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from canary import files_with_key
 from counts import SOAK
 from import_sample import dataset, put, take, trade, trades
 from provider_server import KEY, ProviderServer
@@ -194,7 +195,7 @@ def test_metrics_are_served_on_loopback(server: ProviderServer, place: Path) -> 
         running.end()
     labels = f'{{feed="{FEED}",exchange="binance"}}'
     assert re.search(rf"^tickreel_record_messages_total{re.escape(labels)} \d+$", text, re.MULTILINE)
-    assert f'tickreel_record_primary{{feed="{FEED}"}} 0' in text
+    assert f'tickreel_record_primary{{feed="{FEED}"}} 1' in text
     assert "tickreel_record_lag_seconds" in text
 
 
@@ -214,16 +215,20 @@ def test_a_restart_notes_the_gap_and_fills_it(server: ProviderServer, place: Pat
     ]  # fmt: skip
 
 
-def test_the_switch_of_the_primary_feed_is_seen(server: ProviderServer, place: Path) -> None:
+def test_a_switch_and_a_rollback_are_followed_within_a_second(
+    server: ProviderServer, place: Path, tmp_path
+) -> None:
+    put(dataset(tmp_path), trades(trade(1)))
+    assert take(Store(place), tmp_path).exit_code == 0
     server.machine.run(100)
-    store = Store(place)
-    with store.writing() as writing:
-        writing.set_primary(FEED)
-    with recording(place) as running:
-        running.wait(lambda: bool(running.numbers) and running.numbers[0].primary)
-        with store.writing() as writing:
-            writing.set_primary("other")
-        running.wait(lambda: not running.numbers[0].primary, seconds=3)
+    with recording(place, seal_every_ns=NS_PER_S // 5) as running:
+        running.wait(lambda: bool(ids(place)) and not running.numbers[0].primary)
+        for words, wanted in ((["switch", FEED], True), (["rollback"], False)):
+            assert run([*words, "--store", str(place), "--quiet"]) == 0
+            # The recorder looks once a second; half of one more is for a machine that does much else.
+            running.wait(lambda wanted=wanted: running.numbers[0].primary is wanted, seconds=1.5)
+        seen = heard(running)
+        running.wait(lambda: heard(running) > seen)
         running.end()
 
 
@@ -328,6 +333,66 @@ def test_an_import_goes_on_beside_a_recording(server: ProviderServer, place: Pat
             assert running._thread.is_alive()
         running.result()
     assert Store(place).feeds() == ["tardis", FEED]
+
+
+def test_a_day_that_cannot_be_sealed_is_told_while_it_runs_and_fails_it(
+    server: ProviderServer, place: Path, tmp_path: Path, capsys
+) -> None:
+    server.machine.run(100)
+    with recording(place, seal_every_ns=NS_PER_S // 5) as running:
+        running.wait(lambda: bool(ids(place)))
+        (key,) = Store(place).find(type="trades")
+        running.end()
+    Store(place).path(key).unlink()
+    rows = Path(tmp_path, "f.csv")
+    at_us = time.time_ns() // 1_000 + 1_000_000
+    put(rows, trades(trade(1, timestamp=at_us, local_timestamp=at_us)))
+    assert take(Store(place), rows, feed=FEED, types=("trades",)).exit_code == 0
+    with recording(place, seal_every_ns=NS_PER_S // 5) as running:
+        running.wait(lambda: bool(running.told))
+        summary = running.end()
+    assert summary.unsealed == [f"{FEED} {key.day}"]
+    assert running.told == summary.troubles
+
+
+def test_another_writer_is_waited_for_aloud(server: ProviderServer, place: Path) -> None:
+    server.machine.run(100)
+    with recording(place) as running:
+        running.wait(lambda: heard(running) > 10)
+        with Store(place).writing():
+            running.stop.set()
+            running.wait(lambda: bool(running.told))
+        running.result()
+    assert f"process {os.getpid()}" in running.told[0]
+
+
+def test_a_relay_that_refuses_in_a_message_is_left_and_its_key_is_told_nowhere(
+    server: ProviderServer, place: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", KEY)
+    config = Path(os.environ["TICKREEL_CONFIG"])
+    text = config.read_text()
+    config.write_text(
+        text.replace(
+            "[holysheep.stream]",
+            "[holysheep.stream]\ntries = 5\nbackoff_first_s = 0.001",
+        )
+    )
+    for refusal in (
+        '{"error": "Unauthorized", "message": "Invalid API key KEY or key has expired"}',
+        '{"type":"error","exchange":"okx","details":"unauthorised: KEY"}',
+        "KEY?",
+    ):
+        server.machine.refusal, server.machine.connections = refusal, 0
+        with recording(place, providers=("holysheep",)) as running:
+            summary = running.result()
+        assert server.machine.connections == 5
+        (problem,) = summary.problems
+        assert "5 times in a row" in problem and "Bearer [key]" in problem
+        told = summary.feeds[0].streams[0]
+        assert (told.gaps, "[key]" in told.last_error) == (1, True)
+        assert KEY not in str(summary)
+    assert files_with_key(place) == []
 
 
 def test_two_providers_are_recorded_side_by_side(server: ProviderServer, place: Path) -> None:

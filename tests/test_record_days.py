@@ -11,7 +11,7 @@ import pytest
 
 from import_sample import contents, segment_rows
 from journal_sample import DAY, START, at, trade
-from tickreel.errors import NetworkError, RefusedError
+from tickreel.errors import FailedError, NetworkError, RefusedError
 from tickreel.ingest.record import feed as record_feed
 from tickreel.ingest.record.feed import FeedRecorder, RecordSettings
 from tickreel.ingest.record.journal import journal_folder
@@ -273,3 +273,30 @@ def test_a_day_that_cannot_be_sealed_is_told_and_its_journal_kept(recorder: Any,
     run.feed.seal()
     assert "is not sealed, and its journal is kept" in run.feed.troubles[-1]
     assert folder.exists()
+    assert run.feed.unsealed == run.feed.numbers(None).unsealed == [DAY]
+    count = len(run.feed.troubles)
+    run.feed.seal()
+    assert len(run.feed.troubles) == count
+
+
+def test_a_day_that_could_not_be_sealed_is_tried_again(
+    recorder: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorder(at(0))
+    run.hear(at(1), MIDNIGHT + NS_PER_S)
+    sealing = record_feed.seal_day
+
+    def refuses(*words: Any, **named: Any) -> None:
+        raise FailedError("no")
+
+    monkeypatch.setattr(record_feed, "seal_day", refuses)
+    run.look(LATE)
+    run.feed._sealing[1].result(60)
+    run.look(LATE)
+    assert run.feed.unsealed == [DAY]
+    monkeypatch.setattr(record_feed, "seal_day", sealing)
+    run.feed._seal_again_s = 0.0
+    run.look(LATE)
+    run.feed._sealing[1].result(60)
+    assert (run.feed.unsealed, segments(place)) == ([], {DAY: ([1], [BEGAN])})
+    run.end()

@@ -62,22 +62,37 @@ def test_a_message_is_success_and_a_connection_alone_is_not() -> None:
         stream.lost(0, "closed at once")
     assert stream.failures == 3
     stream.opened(0)
-    stream.heard(0)
+    stream.heard(0, is_data=True)
     stream.lost(0, "x")
     assert until_connect(stream, 0) == 1
+
+
+def test_a_refusal_in_a_message_is_no_success_but_a_connection_that_lasts_is() -> None:
+    stream = session()
+    for _ in range(3):
+        stream.connecting()
+        stream.opened(100)
+        stream.heard(100, is_data=False)
+        stream.lost(100, "refused")
+    assert stream.failures == 3
+    stream.opened(100)
+    stream.heard(159, is_data=False)
+    assert stream.failures == 3
+    stream.heard(160, is_data=False)
+    assert stream.failures == 0
 
 
 def test_a_ping_is_sent_each_20_seconds_and_answered_within_10() -> None:
     stream = session()
     stream.opened(0)
     assert stream.next(0) == Step(Do.WAIT, 20)
-    stream.heard(19)
+    stream.heard(19, is_data=True)
     assert stream.next(20) == Step(Do.PING)
     assert stream.next(20) == Step(Do.WAIT, 30)
     stream.ponged()
     assert stream.next(30) == Step(Do.WAIT, 40)
     assert stream.next(40) == Step(Do.PING)
-    stream.heard(49)
+    stream.heard(49, is_data=True)
     assert stream.next(50) == Step(Do.DROP, why="no answer to a ping within 10 s")
 
 
@@ -98,7 +113,7 @@ def test_a_half_open_connection_is_noticed_in_time(waits: list[float]) -> None:
     now_s = 0.0
     for wait_s in waits:
         now_s += wait_s
-        stream.heard(now_s)
+        stream.heard(now_s, is_data=True)
         while stream.next(now_s).do is Do.PING:
             stream.ponged()
     end_s = now_s
@@ -130,8 +145,9 @@ class Taken:
     def opened(self) -> None:
         self.events.append("opened")
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes) -> bool:
         self.events.append(data.decode())
+        return not data.startswith(b"no")
 
     def lost(self, why: str) -> None:
         self.events.append(f"lost: {why}")
@@ -235,6 +251,37 @@ def test_a_cancelled_stream_ends_at_once() -> None:
             await task
 
     asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def test_refusals_in_messages_are_counted() -> None:
+    wires = [Wire([b"no, not you"]) for _ in range(5)]
+    assert followed(*wires).count("no, not you") == 3
+
+
+def test_a_cancel_while_a_connection_is_being_lost_ends_it() -> None:
+    """The end of the one who watches a connection is not taken for the end of all, nor that for the other."""
+
+    class Slow(Wire):
+        async def drop(self) -> None:
+            self.dropped.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await asyncio.sleep(0.05)
+
+    async def run() -> int:
+        wires = [Slow([b"1", 30.0]), *(Wire([b"1"]) for _ in range(50))]
+        sink = Taken()
+        going = follow(CALL, session(**QUICK, dead_after_s=0.02), sink, connecting(*wires))
+        task = asyncio.ensure_future(going)
+        while len(sink.events) < 2 or not wires[0].dropped.is_set():
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return sink.events.count("opened")
+
+    assert asyncio.run(asyncio.wait_for(run(), 5)) == 1
 
 
 def test_a_key_does_not_go_over_an_open_wire() -> None:

@@ -48,12 +48,14 @@ class Machine:
     happened  (number, local time ns, message) of all that the exchange sent, in order
     plan      makes the plan of each connection, by its number from 0
     history_fails  replays end with an error behind so many lines; None: they are whole
+    refusal   the relay says it, with the key that it got in place of KEY, and hangs up with the same words
     """
 
     symbol: str = "BTCUSDT"
     happened: list[tuple[int, int, bytes]] = field(default_factory=list)
     plan: Callable[[int], Plan] = lambda number: Plan()
     history_fails: int | None = None
+    refusal: str = ""
     connections: int = 0
     open: int = 0
     opened_ns: int = 0
@@ -131,6 +133,11 @@ class Machine:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.asked.append(json.loads((await socket.receive()).data))
+        self.connections += 1
+        if self.refusal:
+            told = self.refusal.replace("KEY", request.headers["Authorization"])
+            await socket.send_str(told)
+            await socket.close(code=4001, message=told.encode())
         place = len(self.happened)
         with contextlib.suppress(ConnectionError):
             while not socket.closed:

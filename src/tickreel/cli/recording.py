@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
-from tickreel.cli.output import escape, note, print_json
+from tickreel.cli.output import escape, note, note_error, print_json
 from tickreel.units import NS_PER_MS, NS_PER_S, counted, format_duration, human_bytes, parse_duration
 
 _LINE_S = 60.0
+_SEALING = "stopped; what came is being sealed (Ctrl-C leaves that to the next recording)"
 
 
 def record(
@@ -56,7 +57,7 @@ def record(
     quiet: QuietOption = False,
 ) -> int:
     """Record live streams until Ctrl-C. Killed at any moment, the same command goes on and notes the gap."""
-    from tickreel.errors import NetworkError, UsageError
+    from tickreel.errors import FailedError, NetworkError, UsageError
     from tickreel.ingest.record.feed import MOST_INTERVAL_NS, RecordSettings
     from tickreel.ingest.record.plan import plan_feeds
     from tickreel.ingest.record.recorder import record as record_streams
@@ -76,9 +77,9 @@ def record(
     with _stopped_by_signals() as stop, _view(show=not (json or quiet)) as view:
         summary = record_streams(
             Store(store_path(store)), feeds, settings, stop=stop, for_ns=for_ns, metrics_port=metrics,
-            on_look=view.show, on_sealing=view.sealing,
+            on_look=view.show, on_sealing=view.sealing, on_trouble=view.trouble,
         )  # fmt: skip
-    code = NetworkError.exit_code if summary.problems else 0
+    code = NetworkError.exit_code if summary.problems else FailedError.exit_code if summary.unsealed else 0
     if json:
         print_json(record_document(summary, code))
     else:
@@ -111,6 +112,9 @@ class _Silent:
     def sealing(self) -> None:
         pass
 
+    def trouble(self, text: str) -> None:
+        pass
+
 
 class _Lines(_Silent):
     """A line a minute, for a log."""
@@ -128,7 +132,10 @@ class _Lines(_Silent):
                     )
 
     def sealing(self) -> None:
-        note("stopped; what came is being sealed (Ctrl-C leaves that to the next recording)")
+        note(_SEALING)
+
+    def trouble(self, text: str) -> None:
+        note(text)
 
 
 class _Live(_Silent):
@@ -141,9 +148,10 @@ class _Live(_Silent):
         self._live.update(_table(feeds))
 
     def sealing(self) -> None:
-        self._live.console.print(
-            "stopped; what came is being sealed (Ctrl-C leaves that to the next recording)"
-        )
+        self._live.console.print(_SEALING)
+
+    def trouble(self, text: str) -> None:
+        self._live.console.print(escape(text))
 
 
 @contextlib.contextmanager
@@ -181,6 +189,7 @@ def _caption(feeds: list[Any]) -> Any:
         parts.append(f"{feed.feed}: queue {human_bytes(feed.waiting_bytes)}")
         parts.append(f"gaps filled {feed.gaps_filled}, waiting {feed.gaps_waiting}")
         parts += [f"sealing {feed.sealing}"] if feed.sealing else []
+        parts += [f"not sealed: {', '.join(feed.unsealed)}"] if feed.unsealed else []
         parts += [feed.problem] if feed.problem else []
     parts += [f"disk free {human_bytes(feeds[0].disk_free_bytes)}"] if feeds else []
     return escape("; ".join(parts))
@@ -221,8 +230,8 @@ def _report(summary: Any, *, quiet: bool) -> None:
                 note(f"{report.feed} {report.day}: {count:,} messages of type {type} are not kept")
             for path in report.rejects:
                 note(f"what was set aside is in {path}")
-        for trouble in summary.troubles:
-            note(trouble)
+    for day in summary.unsealed:
+        note_error(f"{day} is not sealed: its journal is kept, and the next recording tries again")
     for problem in summary.problems:
         typer.secho("failed: ", err=True, nl=False, fg="red")
         note(problem)

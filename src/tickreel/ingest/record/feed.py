@@ -26,6 +26,7 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
 MOST_INTERVAL_NS = NS_PER_S
 _SPARED = 10
 """Sealing what has come so far takes at most one part in so many of the time."""
+_TRIED_AGAIN_NS = 3_600 * NS_PER_S
 _FILL_PATIENCE_NS = 12 * 3_600 * NS_PER_S
 GIVEN_UP = "history did not have it half a day later"
 
@@ -84,7 +85,11 @@ class FeedRecorder:
         self._began_s = time.monotonic()
         self._sealing: tuple[str, Future[None]] | None = None
         self._to_seal: list[str] = []
-        self._seal_again_s = self._began_s + (settings.seal_every_ns or 0) / NS_PER_S
+        self._unsealed: dict[str, bool] = {}
+        """Day -> whether it is over, of those that could not be sealed."""
+        every_ns = _TRIED_AGAIN_NS if settings.seal_every_ns is None else settings.seal_every_ns
+        self._seal_every_s = every_ns / NS_PER_S
+        self._seal_again_s = self._began_s + self._seal_every_s
         self._seen_ns: dict[str, int] = {}
         self._following: list[Future[None]] = []
         self._recover()
@@ -93,6 +98,11 @@ class FeedRecorder:
     def is_lost(self) -> bool:
         """Whether every stream has given up."""
         return bool(self._following) and all(future.done() for future in self._following)
+
+    @property
+    def unsealed(self) -> list[str]:
+        """The days that could not be sealed, sorted."""
+        return sorted(self._unsealed)
 
     def start(self, background: Background) -> None:
         """Begin to listen."""
@@ -124,14 +134,18 @@ class FeedRecorder:
         finally:
             self.journal.close()
 
-    def seal(self) -> None:
-        """Seal what is there, so that all of it can be read; days that go on are sealed anew later."""
+    def seal(self, on_wait: Callable[[str], None] = lambda why: None) -> None:
+        """Seal what is there, so that all of it can be read; days that go on are sealed anew later.
+
+        on_wait  called when another writer has the store
+        """
         if self._sealing:
             self._sealing[1].result()
+        self._seal_again()
         for day in self._to_seal:
-            self._seal(day, final=True)
+            self._seal(day, final=True, on_wait=on_wait)
         for day in self.journal.days:
-            self._seal(day, final=False)
+            self._seal(day, final=False, on_wait=on_wait)
 
     def numbers(self, primary: str | None) -> FeedNumbers:
         """Return what is to be shown."""
@@ -140,7 +154,7 @@ class FeedRecorder:
             self.feed.name, primary == self.feed.name, [s.status.numbers(now_ns, now_s) for s in self.streams],
             self.journal.waiting_bytes, self.fills.filled, self.fills.waiting, self.journal.days,
             self._sealing[0] if self._sealing else "", _free_bytes(self._folder),
-            int((now_s - self._began_s) * NS_PER_S), self.problem,
+            int((now_s - self._began_s) * NS_PER_S), self.unsealed, self.problem,
         )  # fmt: skip
 
     def _recover(self) -> None:
@@ -212,10 +226,14 @@ class FeedRecorder:
             future.result()
         if self._sealing:
             return
+        is_due = time.monotonic() >= self._seal_again_s
+        if is_due:
+            self._seal_again()
+            self._seal_again_s = time.monotonic() + self._seal_every_s
         if self._to_seal:
             day = self._to_seal.pop(0)
             self._sealing = day, _in_thread(lambda: self._seal(day, final=True))
-        elif self._settings.seal_every_ns is not None and time.monotonic() >= self._seal_again_s:
+        elif is_due and self._settings.seal_every_ns is not None:
             heard = {day: self.journal.heard_ns(day) for day in self.journal.days}
             self._sealing = max(heard), _in_thread(lambda: self._seal_so_far(heard))
 
@@ -225,23 +243,36 @@ class FeedRecorder:
         for day in sorted(day for day, ns in heard.items() if ns > self._seen_ns.get(day, 0)):
             self._seal(day, final=False)
         self._seen_ns = heard
-        took_s, every_s = time.monotonic() - begun_s, (self._settings.seal_every_ns or 0) / NS_PER_S
-        self._seal_again_s = begun_s + max(every_s, _SPARED * took_s)
+        took_s = time.monotonic() - begun_s
+        self._seal_again_s = begun_s + max(self._seal_every_s, _SPARED * took_s)
 
-    def _seal(self, day: str, *, final: bool) -> None:
+    def _seal_again(self) -> None:
+        """Try those again that are over and could not be sealed: what was wrong may have been put right."""
+        self._to_seal += [
+            day for day, is_over in self._unsealed.items() if is_over and day not in self._to_seal
+        ]
+
+    def _seal(self, day: str, *, final: bool, on_wait: Callable[[str], None] = lambda why: None) -> None:
         """Seal a day; what is wrong with it, but for a failing disk, is told and leaves its journal where it is."""
         folder = self._folder / day
         if not folder.exists():
             return
         try:
             report = seal_day(
-                self._store, self.feed.name, folder, final=final, workers=self._settings.workers
+                self._store,
+                self.feed.name,
+                folder,
+                final=final,
+                workers=self._settings.workers,
+                on_wait=on_wait,
             )
         except DiskError:
             raise
         except TickreelError as error:
             self._tell([f"{self.feed.name} {day} is not sealed, and its journal is kept: {error}"])
+            self._unsealed[day] = final
             return
+        self._unsealed.pop(day, None)
         self.reports[day] = report
         self._tell(report.troubles)
 

@@ -10,7 +10,15 @@ from pathlib import Path
 import msgspec
 
 from tickreel.config import Key, Profile
-from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, disk_error
+from tickreel.errors import (
+    DiskError,
+    MissingError,
+    NetworkError,
+    QuotaError,
+    RefusedError,
+    TickreelError,
+    disk_error,
+)
 from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
@@ -142,6 +150,10 @@ class Fills:
             lasting, why = True, str(error)
         except NetworkError as error:
             lasting, why = False, str(error)
+        except DiskError:
+            raise
+        except TickreelError as error:
+            lasting, why = True, str(error)
         for wanted in asked.wanted:
             wanted.tries += 1
             if lasting or wanted.tries >= MOST_TRIES:

@@ -24,12 +24,13 @@ _LOOK_S = 1.0
 
 @dataclass(slots=True)
 class RecordSummary:
-    """What a recording did. problems: of feeds that gave up."""
+    """What a recording did. unsealed: feeds and days that could not be sealed; problems: of feeds that gave up."""
 
     store: str
     feeds: list[FeedNumbers] = field(default_factory=list)
     sealed: list[SealReport] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    unsealed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -43,11 +44,13 @@ def record(
     metrics_port: int | None = None,
     on_look: Callable[[list[FeedNumbers]], None] = lambda numbers: None,
     on_sealing: Callable[[], None] = lambda: None,
+    on_trouble: Callable[[str], None] = lambda text: None,
 ) -> RecordSummary:
     """Record until `stop`, for a time, or until every feed has given up; then seal what came.
 
     on_look     called each second with the numbers
     on_sealing  called when nothing is received any more
+    on_trouble  called with each sentence on something that is wrong, as it comes up
     Raises LockedError where another process records a feed, DiskError when the disk fails: what was made
     durable before stays, and the next recording goes on from there.
     """
@@ -62,7 +65,7 @@ def record(
             for recorder in recorders:
                 stack.callback(recorder.stop)
             background = stack.enter_context(Background())
-            loop = _Loop(store, recorders, settings, background)
+            loop = _Loop(store, recorders, settings, background, on_trouble)
             if metrics_port is not None:
                 stack.enter_context(_metrics(background, metrics_port, loop))
             for recorder in recorders:
@@ -71,10 +74,12 @@ def record(
         summary.feeds = loop.count()
         on_sealing()
         for recorder in recorders:
-            recorder.seal()
+            recorder.seal(on_wait=loop.tell)
             summary.sealed += [report for _, report in sorted(recorder.reports.items())]
             summary.troubles += recorder.troubles
+            summary.unsealed += [f"{recorder.feed.name} {day}" for day in recorder.unsealed]
             summary.problems += [recorder.problem] if recorder.problem else []
+        loop.tell_troubles()
     return summary
 
 
@@ -90,9 +95,16 @@ class _Loop:
     """What the calling thread does while sockets are read: commits at each interval, looks each second."""
 
     def __init__(
-        self, store: Store, recorders: list[FeedRecorder], settings: RecordSettings, background: Background
+        self,
+        store: Store,
+        recorders: list[FeedRecorder],
+        settings: RecordSettings,
+        background: Background,
+        on_trouble: Callable[[str], None],
     ) -> None:
         self._store, self._recorders, self._background = store, recorders, background
+        self._on_trouble = on_trouble
+        self._told = set[str]()
         self._interval_s = settings.fsync_interval_ns / NS_PER_S
         self.numbers: list[FeedNumbers] = []
 
@@ -120,6 +132,19 @@ class _Loop:
         for recorder in self._recorders:
             recorder.look(self._background)
         self.count()
+        self.tell_troubles()
+
+    def tell_troubles(self) -> None:
+        """Tell what has come up since."""
+        for recorder in self._recorders:
+            for trouble in recorder.troubles:
+                self.tell(trouble)
+
+    def tell(self, text: str) -> None:
+        """Tell something, once."""
+        if text not in self._told:
+            self._told.add(text)
+            self._on_trouble(text)
 
     def count(self) -> list[FeedNumbers]:
         """Return the numbers now."""

@@ -36,7 +36,7 @@ class StreamNumbers(msgspec.Struct):
 
 
 class FeedNumbers(msgspec.Struct):
-    """Of one feed. gaps_filled and gaps_waiting: of the gaps of days that are not sealed."""
+    """Of one feed. gaps_filled and gaps_waiting: of the gaps of days that are not sealed; unsealed: days that cannot be."""
 
     feed: str
     primary: bool
@@ -48,6 +48,7 @@ class FeedNumbers(msgspec.Struct):
     sealing: str
     disk_free_bytes: int
     uptime_ns: int
+    unsealed: list[str]
     problem: str = ""
 
 
@@ -106,6 +107,7 @@ METRICS = {
     "queue_bytes": ("gauge", "received and not on the disk yet"),
     "gaps_filled": ("gauge", "gaps of unsealed days that history filled"),
     "gaps_waiting": ("gauge", "gaps of unsealed days that wait for history"),
+    "unsealed_days": ("gauge", "days that could not be sealed; their journals are kept"),
     "disk_free_bytes": ("gauge", "room left on the store's disk"),
     "uptime_seconds": ("gauge", "since the recorder began"),
     "primary": ("gauge", "1 for the feed that is read unless another is asked for"),
@@ -140,6 +142,7 @@ def prometheus(feeds: Sequence[FeedNumbers]) -> str:
         add("queue_bytes", feed.waiting_bytes, feed=feed.feed)
         add("gaps_filled", feed.gaps_filled, feed=feed.feed)
         add("gaps_waiting", feed.gaps_waiting, feed=feed.feed)
+        add("unsealed_days", len(feed.unsealed), feed=feed.feed)
         add("disk_free_bytes", feed.disk_free_bytes, feed=feed.feed)
         add("uptime_seconds", feed.uptime_ns / NS_PER_S, feed=feed.feed)
         add("primary", float(feed.primary), feed=feed.feed)

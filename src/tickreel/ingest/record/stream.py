@@ -69,12 +69,16 @@ class RecordedStream:
     def held(self) -> None:
         self.status.held += 1
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes) -> bool:
+        """Take a message; return whether it is data, by which a connection has begun."""
         now_ns = self._now_ns()
         if len(data) < _LONGEST_NOTE and (b'"disconnect"' in data or b'"error"' in data) and self._told(data):
             self._journal.message(self._place, now_ns, data)
-            return
+            return False
         if self._is_new:
+            if not isinstance(read_message(data, now_ns // 1_000), Rows):
+                self._journal.message(self._place, now_ns, data)
+                return False
             self._begin(now_ns)
         self._journal.message(self._place, now_ns, data)
         status = self.status
@@ -85,6 +89,7 @@ class RecordedStream:
             read = read_message(data, now_ns // 1_000)
             if isinstance(read, Rows):
                 status.lag(now_ns - read.exchange_us * 1_000)
+        return True
 
     def lost(self, why: str) -> None:
         now_ns = self._now_ns()

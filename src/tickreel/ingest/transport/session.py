@@ -33,14 +33,14 @@ class Step:
 class Session:
     """The state of one stream over all its connections.
 
-    failures  in a row since the last message: a connection that brings none is no success
+    failures  in a row since the last data: a connection that brings none, but a refusal, is no success
     """
 
     def __init__(self, stream: Stream, *, chance: Callable[[], float]) -> None:
         self._stream, self._chance = stream, chance
         self._state = "waiting"
         self._until_s = 0.0
-        self._heard_s = self._pinged_s = self._last_ping_s = 0.0
+        self._opened_s = self._heard_s = self._pinged_s = self._last_ping_s = 0.0
         self._has_pinged = False
         self.failures = 0
         self._why = ""
@@ -72,13 +72,14 @@ class Session:
 
     def opened(self, now_s: float) -> None:
         self._state = "open"
-        self._heard_s = self._last_ping_s = now_s
+        self._opened_s = self._heard_s = self._last_ping_s = now_s
         self._has_pinged = False
 
-    def heard(self, now_s: float) -> None:
-        """A message came."""
+    def heard(self, now_s: float, *, is_data: bool) -> None:
+        """A message came. One that is no data shows that a connection is sound if it lasts."""
         self._heard_s = now_s
-        self.failures = 0
+        if is_data or now_s >= self._opened_s + self._stream.backoff_most_s:
+            self.failures = 0
 
     def ponged(self) -> None:
         self._has_pinged = False

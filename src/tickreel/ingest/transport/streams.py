@@ -44,6 +44,7 @@ class Sink(Protocol):
     """Who takes what comes. Called in the loop's thread; nothing of it may wait.
 
     has_room  False: nothing is read until it is True again, so that the sender is held up; `held` says so
+    message   returns whether it was data: a provider may say in a message that it refuses
     """
 
     @property
@@ -51,7 +52,7 @@ class Sink(Protocol):
 
     def opened(self) -> None: ...
 
-    def message(self, data: bytes) -> None: ...
+    def message(self, data: bytes) -> bool: ...
 
     def lost(self, why: str) -> None: ...
 
@@ -93,8 +94,7 @@ async def _listen(socket: Socket, session: Session, sink: Sink) -> None:
             if data is None:
                 session.ponged()
                 continue
-            heard(clock())
-            message(data)
+            heard(clock(), is_data=message(data))
             if not sink.has_room:
                 sink.held()
                 while not sink.has_room:
@@ -105,8 +105,8 @@ async def _listen(socket: Socket, session: Session, sink: Sink) -> None:
         raise Broken(found[0] if found else str(broken)) from None
     finally:
         watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Broken):
-            await watch
+        # Waited for without taking a cancel of this task for the end of that one.
+        await asyncio.gather(watch, return_exceptions=True)
 
 
 async def _watch(socket: Socket, session: Session, found: list[str]) -> None:

@@ -45,7 +45,7 @@ class WebSockets:
     @contextlib.asynccontextmanager
     async def connect(self, call: Call) -> AsyncIterator["_Socket"]:
         """Open a connection. Raises Broken; RefusedError or MissingError where asking again is no use."""
-        socket = _Socket(await self._opened(call))
+        socket = _Socket(await self._opened(call), self._key)
         try:
             yield socket
         finally:
@@ -67,7 +67,10 @@ class WebSockets:
         except TimeoutError:
             raise Broken(f"no answer within {profile.limits.answer_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Broken(said(error)) from None
+            raise Broken(self._hidden(said(error))) from None
+
+    def _hidden(self, text: str) -> str:
+        return self._key.hide_in(text) if self._key else text
 
     def _headers(self, url: str) -> dict[str, str]:
         """Return the headers of a connection. UsageError where the key would go over an open wire."""
@@ -84,21 +87,24 @@ class WebSockets:
 
 
 class _Socket:
-    """One open connection; see `streams.Socket`."""
+    """One open connection; see `streams.Socket`. A provider may repeat the key that it got: it goes no further."""
 
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
+    def __init__(self, socket: Any, key: Key | None) -> None:
+        self._socket, self._key = socket, key
+        self._secret = key.reveal().encode() if key else None
 
     async def receive(self) -> bytes | None:
         while True:
             message = await self._socket.receive()
             kind = message.type
             if kind is aiohttp.WSMsgType.TEXT or kind is aiohttp.WSMsgType.BINARY:
-                return message.data
+                data = message.data
+                return data if self._secret is None or self._secret not in data else self._hidden(data)
             if kind is aiohttp.WSMsgType.PONG:
                 return None
             if kind is not aiohttp.WSMsgType.PING:
-                raise Broken(_ended(message, self._socket.close_code))
+                ended = _ended(message, self._socket.close_code)
+                raise Broken(self._key.hide_in(ended) if self._key else ended)
             try:
                 await self._socket.pong(message.data)
             except (aiohttp.ClientError, OSError) as error:
@@ -115,6 +121,9 @@ class _Socket:
             await self._socket.ping()
         except (aiohttp.ClientError, OSError) as error:
             raise Broken(said(error)) from None
+
+    def _hidden(self, data: bytes) -> bytes:
+        return data.replace(self._secret or b"", b"[key]")
 
     async def drop(self) -> None:
         """Close, without waiting long for a peer that may be gone."""
