@@ -83,6 +83,27 @@ def test_each_row_is_compared_once_when_it_is_due(pair: Pair) -> None:
     assert watch.look(12 * MINUTE_NS).alert is False
 
 
+def test_a_stream_that_one_feed_does_not_have_yet_is_waited_for(pair: Pair) -> None:
+    """Symbols are published one after the other: what is compared meanwhile must not call the last of them missing."""
+    pair.add("b", range(90, 100))
+    for feed in "ab":
+        pair.add(feed, range(100), symbol="ETHUSDT")
+    watch = pair.watch()
+    assert watch.look(0).found["matched"] == 2 * 89
+    for second in (range(100, 200), range(200, 300)):
+        pair.add("a", second)
+        pair.add("a", second, symbol="ETHUSDT")
+        pair.add("b", second)
+        assert watch.look(MINUTE_NS).found["rows_a"] == 0
+        pair.add("b", second, symbol="ETHUSDT")
+        look = watch.look(2 * MINUTE_NS)
+        assert (look.found["matched"], look.found["missing"], look.alert) == (200, 0, False)
+    # One that is silent keeps others waiting for the delay, not longer.
+    for feed in "ab":
+        pair.add(feed, range(1_000, 1_100))
+    assert watch.look(3 * MINUTE_NS).found["matched"] == 2 * 11 + 89
+
+
 def test_an_alert_is_by_a_look_or_once_by_all_of_them(pair: Pair) -> None:
     watch = pair.watch(Limits(missing=parse_limit("8", "")))
     watch.look(0)
@@ -118,7 +139,7 @@ def test_it_goes_on_from_its_log(pair: Pair, tmp_path: Path) -> None:
     assert len(read_log(log, pair.asked)) == 4
 
 
-@pytest.mark.parametrize("torn", [b'{"at_ns": 7', b"x"])
+@pytest.mark.parametrize("torn", [b'{"at_ns":7', b"{", b'{"at_ns":1700000000000000000,"a":"'])
 def test_a_line_that_was_cut_off_is_passed_over(pair: Pair, tmp_path: Path, torn: bytes) -> None:
     log, look = tmp_path / "log", pair.watch().look(0)
     for place in range(2):
@@ -133,6 +154,10 @@ def test_a_log_of_something_else_is_refused(pair: Pair, tmp_path: Path) -> None:
     append_log(log, pair.watch().look(0))
     with pytest.raises(UsageError, match="is of a and b; name another for b and a"):
         read_log(log, replace(pair.asked, a=pair.asked.b, b=pair.asked.a))
+    log.write_text("a text without an end")
+    with pytest.raises(InputError, match="its last line is no look of a watch, nor the beginning of one"):
+        read_log(log, pair.asked)
+    assert log.read_text() == "a text without an end"
     log.write_text("exchange,symbol\nbinance,BTCUSDT\n")
     with pytest.raises(InputError, match="line 1 is no look of a watch"):
         read_log(log, pair.asked)

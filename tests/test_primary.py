@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -197,16 +198,18 @@ def test_a_command_that_reads_keeps_the_feed_it_began_with(store: Store, monkeyp
 
 
 def test_a_whole_command_takes_less_than_a_second(store: Store) -> None:
-    took = []
-    for words in (["switch", "third"], ["rollback"]):
-        began = time.monotonic()
+    took: dict[str, list[float]] = {"switch": [], "rollback": []}
+    for words in (["switch", "third"], ["rollback"]) * 3:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-m", "tickreel", *words, "--store", str(store.root), "--json"],
             env=ENVIRONMENT, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        took.append(time.monotonic() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Of the processor: what else the machine does is not counted.
+        took[words[0]].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert json.loads(done.stdout)["switches"]
-    assert min(took) < 1
+    assert max(map(min, took.values())) < 1
 
 
 # Killed at a system call

@@ -19,6 +19,10 @@ _LAGS = ("lag_p50_ns", "lag_p99_ns")
 
 
 Counts = dict[str, int | None]
+Stream = tuple[str, str, str]
+"""Type, exchange, and symbol or group."""
+_HEAD = b'{"at_ns":'
+"""How a line of a log begins."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Watch:
-    """Looks at two feeds. What one feed has up to `min` of both is due; and what it has had for `delay_ns`.
+    """Looks at two feeds. What both have of each stream is due; and what one of them has had for `delay_ns`.
 
     looks  those of the log so far, to go on from
     """
@@ -69,9 +73,10 @@ class Watch:
 
     def look(self, now_ns: int) -> Look:
         """Compare what is due and was not yet compared. Raises as `compare`."""
-        last = self._last(0), self._last(1)
+        lasts = self._lasts(0), self._lasts(1)
+        last_a_ns, last_b_ns = (max(found.values(), default=None) for found in lasts)
         begin = self._looks[-1].to_ns if self._looks else self._asked.from_ns
-        end = self._due(last, now_ns)
+        end = self._due(lasts, now_ns)
         start = end if begin is None else begin
         end = max(start, end)
         found = self._compared(start, end) if start < end else None
@@ -81,7 +86,7 @@ class Watch:
         self._since = {name: (self._since[name] or 0) + (found[name] or 0) for name in SUMMED}
         now, of_all = self._limits.passed(found), self._limits.passed(self._since)
         look = Look(
-            now_ns, self._asked.a.text, self._asked.b.text, start, end, *last, found, self._since,
+            now_ns, self._asked.a.text, self._asked.b.text, start, end, last_a_ns, last_b_ns, found, self._since,
             [*now, *(f"in all {text}" for text in of_all)], bool(now or (of_all and not before)),
         )  # fmt: skip
         self._remember(look)
@@ -92,10 +97,15 @@ class Watch:
         old = [other for other in self._looks if other.at_ns <= look.at_ns - self._delay_ns]
         self._looks = [*old[-1:], *self._looks[len(old) :], look]
 
-    def _due(self, last: tuple[int | None, int | None], now_ns: int) -> int:
+    def _due(self, lasts: tuple[dict[Stream, int], dict[Stream, int]], now_ns: int) -> int:
         """Return the time up to which both feeds must have all rows."""
-        known = [ns for ns in last if ns is not None]
-        both = min(known) - self._asked.rules.window_ns if len(known) == 2 else 0
+        a, b = lasts
+        newest = max([*a.values(), *b.values()], default=0)
+        # A stream that has been silent for the delay keeps no other waiting.
+        known = [
+            min(a[of], b[of]) for of in a.keys() & b.keys() if max(a[of], b[of]) >= newest - self._delay_ns
+        ]
+        both = min(known) - self._asked.rules.window_ns if known else 0
         waited = [
             ns
             for look in self._looks
@@ -105,16 +115,16 @@ class Watch:
         ]
         return max([both, *(ns + 1 for ns in waited)])
 
-    def _last(self, side: int) -> int | None:
-        """Return the time of a feed's last row among what is asked."""
+    def _lasts(self, side: int) -> dict[Stream, int]:
+        """Return the time of a feed's last row of each stream that is asked for."""
         store, feed = self._stores[side], (self._asked.a, self._asked.b)[side]
         latest = {}
         for type in self._asked.types or (None,):
             for key in store.find(feed=feed.name, type=type, exchange=self._asked.exchange):
                 if key.grouped or self._is_asked(key.exchange, key.symbol):
                     latest[key.type, key.exchange, key.symbol] = key
-        segments = [store.open(key) for key in latest.values()]
-        return max((segment.footer.last_ns for segment in segments if segment.rows), default=None)
+        segments = {of: store.open(key) for of, key in latest.items()}
+        return {of: segment.footer.last_ns for of, segment in segments.items() if segment.rows}
 
     def _is_asked(self, exchange: str, symbol: str) -> bool:
         wanted = self._asked.symbols
@@ -147,16 +157,20 @@ class Watch:
 def read_log(path: Path, asked: Asked) -> list[Look]:
     """Return the looks of a log, none if it is not there; a last line that was cut off is passed over.
 
-    Raises InputError for a line that is no look, UsageError for a log of other feeds.
+    Raises InputError for what is no look, UsageError for a log of other feeds.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        *lines, torn = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:
         raise disk_error(error, f"reading {path}") from error
     looks = []
-    for number, line in enumerate(lines[:-1], 1):
+    if not (torn.startswith(_HEAD) or _HEAD.startswith(torn)):
+        raise InputError(
+            f"{path}: its last line is no look of a watch, nor the beginning of one; name another --log"
+        )
+    for number, line in enumerate(lines, 1):
         if not line:
             continue
         try:
