@@ -2,14 +2,17 @@
 
 import copy
 import pickle
+import sys
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from tickreel.config import Key, find_key, load_profile, provider_names
 from tickreel.config import profile as shapes
+from tickreel.config.keys import looked_for
 from tickreel.config.show import as_toml, values
 from tickreel.errors import InputError, NetworkError, TickreelError, UsageError
 
@@ -138,10 +141,11 @@ def test_a_provider_that_is_switched_off_is_refused_by_its_variable(word: str, u
         ("[holysheep.limits]\ntries = true", "[holysheep.limits] tries = true: a whole number of 1 or more"),
         ("[holysheep]\nenabled = 'no'", "[holysheep] enabled = 'no': true or false belongs there"),
         ("[holysheep]\nerrors = 'message'", "[holysheep] errors = 'message': a list of texts belongs there"),
-        ("[holysheep.headers]\nAuthorization = 'x'", "[holysheep.headers] Authorization = 'x': no such header"),
+        ("[holysheep.headers]\nAuthorization = 'x'", "[holysheep.headers] Authorization: no such header"),
+        ("[holysheep.headers]\nX-Api-Key = 'x'", "[holysheep.headers] X-Api-Key: no such header"),
         ('[holysheep.headers]\nX = "a\\n"', "[holysheep.headers] X = 'a\\n': a text of plain letters"),
         ("[holysheep]\nname = 'x'", "[holysheep] 'name' is no key"),
-        ("[holysheep.types.trade]\npath = '/x'", "[holysheep.types.trade] request is missing; a table belongs"),
+        ("[holysheep.types.trade]\npath = '/x'", "[holysheep.types.trade]: no such record type; did you mean trades?"),
         ("[holysheep.types.trades]\npath = 'x'", "path = 'x': a path that begins with / and has no query"),
         ("[holysheep.types.trades]\nspan = '1 hour'", "span = '1 hour': a duration of 1s or more"),
         ("[holysheep.types.trades]\nspan = '1ms'", "span = '1ms': a duration of 1s or more"),
@@ -214,6 +218,60 @@ def test_the_page_of_providers_has_every_field_and_its_example_loads(user) -> No
         assert f"| `{name}` |" in page
 
 
+@pytest.mark.parametrize("like", ["holysheep", "tardis-machine"])
+def test_the_addresses_of_another_host_do_not_come_along(user, like: str) -> None:
+    """Else the key of one would go to the other's stream."""
+    text = f"""
+[{like}.stream]
+url = "wss://their.example/v1"
+[mine]
+like = "{like}"
+base_url = "https://mine.example/v1"
+[same]
+like = "{like}"
+"""
+    environment = user(text)
+    mine = load_profile("mine", environment=environment)
+    assert (mine.profile.stream.url, mine.profile.key.page) == ("", "")
+    assert ("mine", "stream", "url") not in mine.origins
+    assert load_profile("same", environment=environment).profile.stream.url == "wss://their.example/v1"
+    written = text + '[mine.stream]\nurl = "wss://mine.example/live"\n'
+    assert load_profile("mine", environment=user(written)).profile.stream.url == "wss://mine.example/live"
+
+
+def test_a_base_url_of_the_environment_leaves_the_built_in_stream_behind(user) -> None:
+    moved = {"HOLYSHEEP_BASE_URL": "https://mirror.example/v1"}
+    assert load_profile("holysheep", environment=user() | moved).profile.stream.url == ""
+    same = {"HOLYSHEEP_BASE_URL": "https://api.holysheep.ai/v2"}
+    assert load_profile("holysheep", environment=user() | same).profile.stream.url.startswith("wss://")
+    own = user('[holysheep.stream]\nurl = "ws://127.0.0.1:1/x"\n')
+    assert load_profile("holysheep", environment=own | moved).profile.stream.url == "ws://127.0.0.1:1/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[x]\nlike = "tardis"\napi_key = "s3cret"', r"\[x\] api_key: a key is not written there; set it as X_API_KEY"),
+        ('[x]\nlike = "tardis"\n[x.headers]\nAuthorization = "Bearer s3cret"', r"\[x.headers\] Authorization: no such header.* X_API_KEY"),
+        ('[x]\nlike = "holysheep"\n[x.types.trade]\npath = "/"', r"\[x.types.trade\]: no such record type; did you mean trades\?"),
+        ('[x]\nlike = "holysheep"\n[x.types.zzz]\npath = "/"', r"\[x.types.zzz\]: no such record type; record types are trades, "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_without_the_key(user, text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told) as caught:
+        load_profile("x", environment=user(text))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "providers.toml"
+    path.write_bytes(b"[tardis]\n# caf\xe9\n")
+    with pytest.raises(InputError, match="line 2 is not UTF-8; save the file as UTF-8"):
+        load_profile("tardis", environment={"TICKREEL_CONFIG": str(path)})
+    with pytest.raises(UsageError, match="is a folder; TICKREEL_CONFIG names a TOML file"):
+        load_profile("tardis", environment={"TICKREEL_CONFIG": str(tmp_path)})
+
+
 # Keys
 
 
@@ -250,11 +308,20 @@ def test_the_keyring_is_asked_and_may_be_missing(user, monkeypatch) -> None:
     assert key is not None
     assert key.reveal() == f"{CANARY}-tickreel-tardis"
 
-    def fails(service: str, name: str) -> str:
-        raise errors.NoKeyringError
-
-    monkeypatch.setattr(keyring, "get_password", fails)
+    for error, told in (
+        (errors.NoKeyringError, "is none that this machine has"),
+        (errors.KeyringLocked, "is locked"),
+        (RuntimeError("no backend\nof that name"), "failed: RuntimeError: no backend of that name"),
+    ):
+        monkeypatch.setattr(keyring, "get_password", Mock(side_effect=error))
+        assert find_key(profile, environment={}) is None
+        assert looked_for(profile) == (
+            "there is none in the environment (TARDIS_API_KEY), and the keyring (service tickreel, user tardis) "
+            + told
+        )
+    monkeypatch.setitem(sys.modules, "keyring", None)
     assert find_key(profile, environment={}) is None
+    assert looked_for(profile).endswith("cannot be asked: install tickreel's extra keys for it")
 
 
 @pytest.mark.parametrize(

@@ -66,10 +66,12 @@ def find_key(
 
 def looked_for(profile: Profile) -> str:
     """Say where a key was looked for, when there is none."""
-    return (
-        f"there is none in the environment ({profile.variable}_API_KEY)"
-        f" or the keyring (service {KEYRING_SERVICE}, user {profile.name})"
-    )
+    keyring = f"the keyring (service {KEYRING_SERVICE}, user {profile.name})"
+    try:
+        _from_keyring(profile.name)
+    except _NoKeyring as error:
+        return f"there is none in the environment ({profile.variable}_API_KEY), and {keyring} {error}"
+    return f"there is none in the environment ({profile.variable}_API_KEY) or {keyring}"
 
 
 def renewal(profile: Profile) -> str:
@@ -84,7 +86,16 @@ def _places(
     found = [("argument api_key", argument), (f"environment {variable}", environment.get(variable))]
     if any((secret or "").strip() for _, secret in found):
         return found
-    return [*found, (f"keyring, service {KEYRING_SERVICE}, user {profile.name}", ask(profile.name))]
+    try:
+        secret = ask(profile.name)
+    except _NoKeyring:
+        # As good as none; `looked_for` says it where a key is needed.
+        secret = None
+    return [*found, (f"keyring, service {KEYRING_SERVICE}, user {profile.name}", secret)]
+
+
+class _NoKeyring(Exception):
+    """Why the keyring cannot be asked, as the end of a sentence."""
 
 
 def _from_keyring(user: str) -> str | None:
@@ -92,12 +103,15 @@ def _from_keyring(user: str) -> str | None:
         import keyring
         import keyring.errors
     except ImportError:
-        return None
+        raise _NoKeyring("cannot be asked: install tickreel's extra keys for it") from None
     try:
         return keyring.get_password(KEYRING_SERVICE, user)
-    except keyring.errors.KeyringError:
-        # No keyring on this machine, or a locked one: as good as none, and said so if a key is needed.
-        return None
+    except keyring.errors.KeyringLocked:
+        raise _NoKeyring("is locked") from None
+    except keyring.errors.NoKeyringError:
+        raise _NoKeyring("is none that this machine has") from None
+    except Exception as error:  # noqa: BLE001 - a backend is others' code, found by its name
+        raise _NoKeyring(f"failed: {type(error).__name__}: {' '.join(str(error).split())}") from None
 
 
 def _refuse_what_is_no_key(profile: Profile, place: str, secret: str) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tickreel.config import tables
-from tickreel.config.profile import Profile, check
+from tickreel.config.profile import Profile, check, check_names, variable_of
 from tickreel.errors import InputError, UsageError, disk_error
 
 BUILT_IN = "built in"
@@ -75,15 +76,23 @@ class _Layers:
             )
         origins: dict[tables.Path, str] = {}
         document: dict[str, Any] = {}
-        for table, origin in self._tables(name, ()):
+        for table, origin, owner in self._tables(name, ()):
+            if _is_elsewhere(document, table):
+                _leave_out(document, origins, (name, "stream", "url"))
+                if owner == name not in self._built_in:
+                    _leave_out(document, origins, (name, "key", "page"))
             _lay(document, table, (name,), origin, origins)
-        for field, (value, origin) in self._from_environment(name, document).items():
+        said = self._from_environment(name, document)
+        if "base_url" in said and _is_elsewhere(document, {"base_url": said["base_url"][0]}):
+            _leave_out(document, origins, (name, "stream", "url"), written=BUILT_IN)
+        for field, (value, origin) in said.items():
             document[field], origins[name, field] = value, origin
 
         def origin_of(path: tables.Path) -> str:
             below = (said for place, said in origins.items() if place[: len(path)] == path)
             return origins.get(path) or next(below, str(self._file))
 
+        check_names(document, name, origin_of)
         profile = tables.build(Profile, document, (name,), origin_of, name=name)
         check(profile, origin_of)
         return Loaded(profile, origins)
@@ -91,11 +100,16 @@ class _Layers:
     def _read_user(self) -> dict[str, Any]:
         try:
             return tomllib.loads(self._file.read_bytes().decode())
+        except UnicodeDecodeError as error:
+            line = self._file.read_bytes()[: error.start].count(b"\n") + 1
+            raise InputError(f"{self._file}: line {line} is not UTF-8; save the file as UTF-8") from None
+        except IsADirectoryError:
+            raise UsageError(f"{self._file} is a folder; TICKREEL_CONFIG names a TOML file") from None
         except FileNotFoundError:
             if self._environment.get("TICKREEL_CONFIG"):
                 raise UsageError(f"TICKREEL_CONFIG={self._file}: there is no such file") from None
             return {}
-        except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too deep
+        except (ValueError, RecursionError) as error:  # not TOML, too deep
             raise InputError(f"{self._file}: {error}") from None
         except OSError as error:
             raise disk_error(error, f"reading {self._file}") from error
@@ -113,21 +127,21 @@ class _Layers:
             others = ", ".join(other for other in self.names() if other != name)
             raise InputError(f"{self._file}: [{name}] like = {like!r}: one of {others} belongs there")
 
-    def _tables(self, name: str, asked: tuple[str, ...]) -> list[tuple[dict[str, Any], str]]:
-        """Return the tables that make a provider, the first the lowest, each with its origin."""
+    def _tables(self, name: str, asked: tuple[str, ...]) -> list[tuple[dict[str, Any], str, str]]:
+        """Return the tables that make a provider, the first the lowest, each with its origin and whose it is."""
         if name in asked:
             raise InputError(
                 f"{self._file}: [{name}] like leads back to itself: {' -> '.join((*asked, name))}"
             )
         user = self._user.get(name, {})
-        mine = [({key: value for key, value in user.items() if key != "like"}, str(self._file))]
+        mine = [({key: value for key, value in user.items() if key != "like"}, str(self._file), name)]
         if name in self._built_in:
-            return [(self._built_in[name], BUILT_IN), *mine]
+            return [(self._built_in[name], BUILT_IN, name), *mine]
         return [*(self._tables(user["like"], (*asked, name)) if "like" in user else []), *mine]
 
     def _from_environment(self, name: str, document: dict[str, Any]) -> dict[str, tuple[Any, str]]:
         """Return what the environment says of a provider: field -> value and origin."""
-        variable = name.upper().replace("-", "_")
+        variable = variable_of(name)
         found: dict[str, tuple[Any, str]] = {}
         for field, word in (("base_url", "BASE_URL"), ("datasets_url", "DATASETS_URL")):
             if text := self._environment.get(f"{variable}_{word}", "").strip():
@@ -142,6 +156,28 @@ class _Layers:
                 )
             found["enabled"] = text.lower() in _ON, f"environment {variable}_ENABLED={text}"
         return found
+
+
+def _is_elsewhere(below: dict[str, Any], table: dict[str, Any]) -> bool:
+    """Return whether a table names another host than those below it."""
+    before, now = below.get("base_url"), table.get("base_url")
+    if not isinstance(before, str) or not isinstance(now, str):
+        return False
+    return urlsplit(before).hostname != urlsplit(now).hostname
+
+
+def _leave_out(
+    document: dict[str, Any],
+    origins: dict[tables.Path, str],
+    place: tables.Path,
+    *,
+    written: str | None = None,
+) -> None:
+    """Take out an address of a host that is not asked any more: it must not get another's key. written: only there."""
+    _, table, key = place
+    if written in (None, origins.get(place)) and key in document.get(table, {}):
+        document[table] = {field: value for field, value in document[table].items() if field != key}
+        origins.pop(place, None)
 
 
 def _lay(

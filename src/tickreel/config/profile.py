@@ -1,11 +1,13 @@
 """What a provider is: every fact about one that the code acts on, so that another is a table and no code."""
 
-from typing import Annotated, Literal
+import difflib
+import re
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from tickreel.config.tables import Origin, wrong
-from tickreel.errors import UsageError
+from tickreel.errors import InputError, UsageError
 from tickreel.schema import MARKET_TYPES, RECORD_TYPES
 from tickreel.units import parse_duration
 
@@ -14,6 +16,7 @@ RequestTime = Literal["s", "ms", "us", "ns", "iso"]
 RowTime = Literal["s", "ms", "us", "ns", "iso", "magnitude"]
 Paging = Literal["none", "cursor", "advance"]
 
+_SECRET = re.compile("api[-_]?key|secret|token|password", re.IGNORECASE)
 _HOST = r"[^\s/?#@\\]+"
 HttpUrl = Annotated[
     str,
@@ -189,7 +192,7 @@ class Profile(Struct, frozen=True):
     @property
     def variable(self) -> str:
         """The beginning of the names of its environment variables."""
-        return self.name.upper().replace("-", "_")
+        return variable_of(self.name)
 
     def history(self, type: str) -> History:
         """Return how a type is asked for; UsageError with those that there are."""
@@ -220,15 +223,42 @@ def check(profile: Profile, origin: Origin) -> None:
     if profile.kind == "relay" and not profile.exchanges:
         raise wrong((*top, "exchanges"), {}, "a line for each exchange", origin)
     for header in profile.headers:
-        if header.lower() in (profile.key.header.lower(), "host", "content-length") or not header.isascii():
-            raise wrong((*top, "headers", header), profile.headers[header], "no such header", origin)
+        taken = header.lower() in (profile.key.header.lower(), "authorization", "host", "content-length")
+        if taken or _SECRET.search(header) or not header.isascii():
+            # Its value is not repeated: it may be a key.
+            path = (*top, "headers", header)
+            raise InputError(
+                f"{origin(path)}: [{profile.name}.headers] {header}: no such header belongs there; a key is set as"
+                f" {profile.variable}_API_KEY"
+            )
     for type, history in profile.types.items():
         _check_history(type, history, (*top, "types", type), origin)
 
 
+def check_names(document: dict[str, Any], name: str, origin: Origin) -> None:
+    """Raise InputError for a key written into a file, whose value is not repeated, and for a type that is none."""
+    for field in document:
+        if _SECRET.search(field) and not isinstance(document[field], dict):
+            raise InputError(
+                f"{origin((name, field))}: [{name}] {field}: a key is not written there; set it as"
+                f" {variable_of(name)}_API_KEY, or put it into the keyring"
+            )
+    types = document.get("types")
+    for type in types if isinstance(types, dict) else ():
+        if type not in MARKET_TYPES:
+            near = difflib.get_close_matches(type, MARKET_TYPES, 1)
+            known = f"did you mean {near[0]}?" if near else f"record types are {', '.join(MARKET_TYPES)}"
+            raise InputError(
+                f"{origin((name, 'types', type))}: [{name}.types.{type}]: no such record type; {known}"
+            )
+
+
+def variable_of(name: str) -> str:
+    """Return how the variables of a provider begin."""
+    return name.upper().replace("-", "_")
+
+
 def _check_history(type: str, history: History, path: tuple[str, ...], origin: Origin) -> None:
-    if type not in MARKET_TYPES:
-        raise wrong(path, {}, f"only tables of record types ({', '.join(MARKET_TYPES)})", origin)
     header = RECORD_TYPES[type].csv_header
     for column in history.columns:
         if column not in header:
