@@ -25,7 +25,10 @@ def test_a_key_in_an_output_a_process_and_a_command_line(capsys: pytest.CaptureF
 def test_a_key_in_a_file_and_in_a_name(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     kept = tmp_path / "a" / "b" / "log"
-    kept.write_bytes(b"\x00\xff" + KEY.encode())
+    with kept.open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek((1 << 39) - len(KEY) // 2)
+        file.write(KEY.encode())
     (tmp_path / "a" / KEY).mkdir()
     (tmp_path / "sound").write_text("nothing")
     assert sorted(files_with_key(tmp_path)) == sorted([str(kept), str(tmp_path / "a" / KEY)])
