@@ -1,6 +1,7 @@
 """How long does one minute at a random time take, asked of an open store?"""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 def measure(plain: dict[str, Any]) -> dict[str, Any]:
-    """Return p50 and p99 in ms, each query asked of both in turn and the rows compared: in a child."""
+    """Return p50 and p99 in ms, rounds of queries of one and the other in turn, and the rows compared: in a child."""
     settings = Settings.of(plain)
     data = market.deep(settings)
     times = np.concatenate([file.trades().local_ns for file in data.files])
@@ -41,21 +42,32 @@ def measure(plain: dict[str, Any]) -> dict[str, Any]:
     store = open_store(data.store)
     absent = peers.missing(parquet.NEEDS)
     files = None if absent else parquet.Minutes(data.kept_by(parquet))
-    taken: dict[str, list[float]] = {"tickreel": [], "peer": []}
+    ask: dict[str, Callable[[int], Columns]] = {"tickreel": lambda start: _ask(store, start)}
+    if files:
+        ask["peer"] = lambda start: files.read(start, start + _MINUTE_NS, HOT)
+    taken: dict[str, list[float]] = {name: [] for name in ask}
     rows = 0
-    for number, start in enumerate([*starts[:5], *starts]):
-        began = time.perf_counter()
-        mine = _ask(store, start)
-        between = time.perf_counter()
-        theirs = files.read(start, start + _MINUTE_NS, HOT) if files else None
-        ended = time.perf_counter()
-        _compare(mine, theirs, times, start)
-        if number >= 5:  # the first few open files and fill caches
-            taken["tickreel"].append(between - began)
-            taken["peer"].append(ended - between)
+    for number in range(settings.rounds):
+        asked = starts[_QUERIES_A_ROUND * number :][:_QUERIES_A_ROUND]
+        answers = {name: _round(one, asked, taken[name]) for name, one in ask.items()}
+        for place, start in enumerate(asked):
+            mine = answers["tickreel"][place]
+            _compare(mine, answers["peer"][place] if files else None, times, start)
             rows += len(mine["side"])
     found = {"queries": len(starts), "rows": rows // len(starts), "missing": [absent] if absent else []}
-    return found | {name: _percentiles(seconds) for name, seconds in taken.items() if files or name != "peer"}
+    return found | {name: _percentiles(seconds) for name, seconds in taken.items()}
+
+
+def _round(ask: Callable[[int], Columns], starts: list[int], taken: list[float]) -> list[Columns]:
+    """Ask for some minutes, one after the other, as a program does that has one store; the first few are not counted."""
+    for start in starts[:5]:  # open files, fill caches
+        ask(start)
+    answers = []
+    for start in starts:
+        began = time.perf_counter()
+        answers.append(ask(start))
+        taken.append(time.perf_counter() - began)
+    return answers
 
 
 def _minutes(times: np.ndarray, count: int) -> list[int]:
