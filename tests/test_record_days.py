@@ -273,3 +273,41 @@ def test_a_day_that_cannot_be_sealed_is_told_and_its_journal_kept(recorder: Any,
     run.feed.seal()
     assert "is not sealed, and its journal is kept" in run.feed.troubles[-1]
     assert folder.exists()
+
+
+def sealed_until_midnight(recorder: Any) -> Recorder:
+    """Return a recorder that has sealed DAY, and heard a trade after it."""
+    run = recorder(at(0))
+    run.hear(at(1), MIDNIGHT - NS_PER_S, MIDNIGHT + NS_PER_S)
+    run.look(LATE)
+    run.feed._sealing[1].result(60)
+    run.look(LATE)
+    assert sealed_days(run.folder) == {DAY}
+    return run
+
+
+def test_a_start_with_the_clock_in_a_sealed_day_leaves_that_day_alone(recorder: Any, place: Path) -> None:
+    sealed_until_midnight(recorder).end()
+    before = contents(place, "*.reel")
+    run = recorder(at(100))
+    run.look(at(101))
+    run.end()
+    assert contents(place, "*.reel") == before
+    assert run.feed.journal.days == [NEXT]
+    (trouble,) = [trouble for trouble in run.feed.troubles if "clock" in trouble]
+    assert f"says {DAY}, a day that is sealed for good: what comes lies in {NEXT}" in trouble
+
+
+def test_a_clock_set_back_into_a_sealed_day_leaves_that_day_alone(recorder: Any, place: Path) -> None:
+    run = sealed_until_midnight(recorder)
+    before = segments(place)[DAY]
+    run.now_ns = MIDNIGHT - 5 * NS_PER_S
+    run.stream.lost("cut")
+    run.hear(MIDNIGHT - 4 * NS_PER_S)
+    run.look(MIDNIGHT - 3 * NS_PER_S)
+    run.look(LATE + NS_PER_S)
+    run.end()
+    assert segments(place)[DAY] == before
+    assert segments(place)[NEXT][0] == [86_401]
+    assert run.feed.reports[NEXT].late == 1
+    assert ["set the clock right" in trouble for trouble in run.feed.troubles] == [True]

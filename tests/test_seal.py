@@ -13,6 +13,7 @@ from counts import SOAK
 from import_sample import contents, segment_rows
 from journal_sample import DAY, START, STREAM, at, iso, message, new_journal, trade
 from tickreel.cli.app import run
+from tickreel.errors import FailedError
 from tickreel.ingest.record import seal_rows
 from tickreel.ingest.record.journal import Begin, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
@@ -88,6 +89,17 @@ def test_a_day_that_goes_on_is_sealed_anew_and_removed_when_it_has_ended(place: 
     assert ids(place) == [1, 2]
     assert not folder(place).exists()
     assert sealed_days(folder(place).parent) == {DAY}
+
+
+def test_a_day_that_is_sealed_for_good_is_not_sealed_again(place: Path) -> None:
+    journal = new_journal(place)
+    journal.message(0, at(1), trade(1, at(1)))
+    journal.close()
+    seal(place, final=True)
+    folder(place).mkdir()
+    with pytest.raises(FailedError, match="2024-03-01 is sealed for good, and its segments stay as they are"):
+        seal(place)
+    assert ids(place) == [1]
 
 
 def test_a_journal_that_is_being_written_is_sealed_up_to_its_last_whole_record(place: Path) -> None:

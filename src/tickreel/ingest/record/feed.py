@@ -111,6 +111,8 @@ class FeedRecorder:
                 if not isinstance(error, TickreelError):
                     raise error
                 stream.status.state, self.problem = "given up", str(error)
+        if self.journal.is_closed(day_of(now_ns)):
+            self._open_today(now_ns)
         self.fills.tick(background, now_ns)
         for day in self.journal.days:
             self._look_at_day(day, now_ns)
@@ -158,7 +160,7 @@ class FeedRecorder:
             self._folder, self._store.root, self.feed.name, self.feed.streams, states, closed=sealed
         )
         now_ns = self._now_ns()
-        self.journal.open_day(day_of(now_ns))
+        self._open_today(now_ns)
         settings = self._settings
         self.fills = Fills(
             self.journal, self._folder, self.feed.profile, self.feed.key, after_ns=settings.fill_after_ns
@@ -177,6 +179,15 @@ class FeedRecorder:
             for name, until_ns in state.known_until().items():
                 known[name] = max(until_ns, known.get(name, 0))
         self._note_absence(known, now_ns)
+
+    def _open_today(self, now_ns: int) -> None:
+        """Open the day of now. One that is sealed stays so: an empty journal would take its segments' place."""
+        today = day_of(now_ns)
+        if (opened := self.journal.open_day(today)) != today:
+            self._tell([
+                f"{self.feed.name}: this machine's clock says {today}, a day that is sealed for good: what comes lies in"
+                f" {opened}, and rows of {today} are set aside there; set the clock right"
+            ])  # fmt: skip
 
     def _note_absence(self, known_until: dict[str, int], now_ns: int) -> None:
         """Note since when each exchange's messages are missing."""

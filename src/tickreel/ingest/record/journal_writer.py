@@ -89,9 +89,8 @@ class Journal:
 
     def disconnected(self, stream: int, at_ns: int, reason: str) -> None:
         """Note how a connection ended."""
-        name = day_of(at_ns)
-        self.open_day(name)
-        day, note = self._days[name], Note(self.streams[stream].exchange, reason)
+        day = self._days[self.open_day(day_of(at_ns))]
+        note = Note(self.streams[stream].exchange, reason)
         self._append(day, Kind.DISCONNECT, stream, day.numbers[stream], at_ns, note)
 
     def gap(
@@ -116,11 +115,18 @@ class Journal:
             day.state.settled[gap] = reason
             self._append(day, Kind.NO_FILL, 0, gap, at_ns, Note(day.state.gaps[gap].exchange, reason))
 
-    def open_day(self, name: str) -> None:
-        """Open a day of which nothing may have come yet."""
+    def is_closed(self, name: str) -> bool:
+        """Return whether a day is sealed, or about to be: it takes nothing more."""
+        return name in self._closed
+
+    def open_day(self, name: str) -> str:
+        """Open a day of which nothing may have come yet; return which: the first from this one on that is not closed."""
         with self._lock:
+            while name in self._closed:  # a clock that was set back
+                name = day_of(day_start(name) + NS_PER_DAY)
             if name not in self._days:
                 self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+        return name
 
     def close_day(self, name: str, *, at_ns: int) -> None:
         """End a day, durably: it is known of each of its streams what came until its end, and what is missing."""
@@ -194,10 +200,7 @@ class Journal:
         day = name.decode("ascii", "replace")
         if not is_day(day) or day in self._closed:
             day = day_of(received_ns)
-            while day in self._closed:  # a clock that was set back
-                day = day_of(day_start(day) + NS_PER_DAY)
-        self.open_day(day)
-        self._usual = self._days[day]
+        self._usual = self._days[self.open_day(day)]
         return self._usual
 
     def _begin_connection(self, day: "_Day", stream: int, at_ns: int) -> None:

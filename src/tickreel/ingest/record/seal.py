@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tickreel.compute import Task, make_executor
-from tickreel.errors import LockedError, disk_error
+from tickreel.errors import FailedError, LockedError, disk_error
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
 from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
@@ -75,7 +75,12 @@ def seal_day(
     isolate  read it in another process, so that this one goes on recording
     The store's lock is held while finished segments are published; another writer is waited for, with
     `on_wait` called now and then. Killed at any moment and called again, it ends with the same bytes.
+    Raises FailedError for a day that is sealed for good.
     """
+    if folder.name in sealed_days(folder.parent):
+        raise FailedError(
+            f"{folder}: {folder.name} is sealed for good, and its segments stay as they are; move this journal away"
+        )
     made = _made(feed, folder, isolate=isolate, on_progress=on_progress)
     report = _report(made, feed, folder.name, final=final)
     with contextlib.ExitStack() as stack:
