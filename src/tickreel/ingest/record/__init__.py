@@ -1,5 +1,6 @@
 """Live streams into the store.
 
+clock           what time it is, and whether that was set
 plan            what is to be recorded, to feeds with the addresses of their streams
 stream          one live stream: what comes, and what is missing when its connection was lost
 journal_format  the bytes of a journal (JOURNAL.md)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tickreel.config import Key, Profile
 from tickreel.errors import DiskError, TickreelError
+from tickreel.ingest.record.clock import STEP_NS, Clock
 from tickreel.ingest.record.fill import Fills, remove_unfinished
 from tickreel.ingest.record.journal import StreamInfo, journal_days, read_state
 from tickreel.ingest.record.journal_writer import Journal
@@ -21,7 +22,7 @@ from tickreel.ingest.transport import Background
 from tickreel.ingest.transport.session import Session
 from tickreel.ingest.transport.streams import Call, follow
 from tickreel.store.catalog import Store
-from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 
 MOST_INTERVAL_NS = NS_PER_S
 _SPARED = 10
@@ -73,10 +74,10 @@ class FeedRecorder:
         feed: Feed,
         folder: Path,
         settings: RecordSettings,
-        *,
-        now_ns: Callable[[], int] = time.time_ns,
+        clock: Clock | None = None,
     ) -> None:
-        self.feed, self.problem, self._now_ns = feed, "", now_ns
+        self.feed, self.problem, self._clock = feed, "", clock or Clock()
+        self._now_ns = self._clock.now_ns
         self.reports: dict[str, SealReport] = {}
         """Day -> what it gave when it was sealed last."""
         self.troubles: list[str] = []
@@ -105,15 +106,14 @@ class FeedRecorder:
 
     def look(self, background: Background) -> None:
         """Look after streams, gaps and days; once a second is enough."""
+        self._look_at_clock()
         now_ns = self._now_ns()
         for stream, future in zip(self.streams, self._following, strict=False):
             if future.done() and not future.cancelled() and (error := future.exception()):
                 if not isinstance(error, TickreelError):
                     raise error
                 stream.status.state, self.problem = "given up", str(error)
-        if self.journal.is_closed(day_of(now_ns)):
-            self._open_today(now_ns)
-        self.fills.tick(background, now_ns)
+        self.fills.tick(background)
         for day in self.journal.days:
             self._look_at_day(day, now_ns)
         self._look_at_sealing()
@@ -122,7 +122,7 @@ class FeedRecorder:
         """Make everything durable. Nothing comes any more."""
         try:
             for stream in self.streams:
-                stream.missed_until(self._now_ns())
+                stream.ended()
         finally:
             self.journal.close()
 
@@ -163,17 +163,18 @@ class FeedRecorder:
         self._open_today(now_ns)
         settings = self._settings
         self.fills = Fills(
-            self.journal, self._folder, self.feed.profile, self.feed.key, after_ns=settings.fill_after_ns
-        )
+            self.journal, self._folder, self.feed.profile, self.feed.key, self._clock,
+            after_ns=settings.fill_after_ns,
+        )  # fmt: skip
         self.streams = [
             RecordedStream(
                 self.journal, place, most_waiting_bytes=settings.most_waiting_bytes,
-                on_gap=lambda day, number: self.fills.add(day, number, self._now_ns()), now_ns=self._now_ns,
+                on_gap=self.fills.add, clock=self._clock,
             )
             for place in range(len(self.feed.streams))
         ]  # fmt: skip
         for state in states:
-            self.fills.add_known(state.day, now_ns)
+            self.fills.add_known(state.day)
         known: dict[str, int] = {}
         for state in states:
             for name, until_ns in state.known_until().items():
@@ -191,6 +192,11 @@ class FeedRecorder:
 
     def _note_absence(self, known_until: dict[str, int], now_ns: int) -> None:
         """Note since when each exchange's messages are missing."""
+        if (latest_ns := max(known_until.values(), default=0)) > now_ns + STEP_NS:
+            self._tell([
+                f"{self.feed.name}: this machine's clock says {format_time(now_ns)}, and the journal goes to"
+                f" {format_time(latest_ns)}: how long nothing was recorded cannot be told; set the clock right"
+            ])  # fmt: skip
         for stream in self.streams:
             since_ns = known_until.pop(stream.exchange, None)
             if since_ns is None:
@@ -201,19 +207,37 @@ class FeedRecorder:
             # Not recorded any more.
             end_ns = day_start(day_of(since_ns)) + NS_PER_DAY
             for name, number in self.journal.gap(exchange, since_ns, end_ns, NOT_RUNNING, at_ns=now_ns):
-                self.fills.add(name, number, now_ns)
+                self.fills.add(name, number)
+
+    def _look_at_clock(self) -> None:
+        now_ns = self._now_ns()
+        if step_ns := self._clock.look():
+            way = "forward" if step_ns > 0 else "back"
+            grace_s = self._settings.grace_ns / NS_PER_S
+            self._tell([
+                f"{self.feed.name}: this machine's clock was set {way} by {abs(step_ns) / NS_PER_S:,.0f} s, to"
+                f" {format_time(now_ns)}: no day ends until it has stayed for {grace_s:g} s; keep it in step"
+            ])  # fmt: skip
+        if self.journal.is_closed(day_of(now_ns)):
+            self._open_today(now_ns)
 
     def _look_at_day(self, day: str, now_ns: int) -> None:
-        """Close a day that is over: when nothing of it comes any more, and history has been asked."""
+        """Close a day that is over: when nothing of it comes any more, and history has been asked.
+
+        A clock that was set may be set right again: it is waited as long as for what is late.
+        """
         end_ns, grace_ns = day_start(day) + NS_PER_DAY, self._settings.grace_ns
-        if now_ns < end_ns + grace_ns or now_ns < self.journal.heard_ns(day) + grace_ns:
+        heard_ns = self.journal.heard_ns(day)
+        if now_ns < end_ns + grace_ns or heard_ns <= now_ns < heard_ns + grace_ns:
+            return
+        if self._clock.settled_ns < grace_ns:
             return
         for stream in self.streams:
             stream.missed_until(end_ns)
         if self.fills.waits_for(day):
             if now_ns < end_ns + _FILL_PATIENCE_NS:
                 return
-            self.fills.drop_day(day, GIVEN_UP, now_ns)
+            self.fills.drop_day(day, GIVEN_UP)
         self.journal.close_day(day, at_ns=now_ns)
         self._to_seal.append(day)
 

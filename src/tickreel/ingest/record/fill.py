@@ -11,6 +11,7 @@ import msgspec
 
 from tickreel.config import Key, Profile
 from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, disk_error
+from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
@@ -36,6 +37,7 @@ class _Wanted:
     number: int
     note: GapNote
     not_before_ns: int
+    """By the steady clock."""
     tries: int = 0
 
 
@@ -55,9 +57,16 @@ class Fills:
     """
 
     def __init__(
-        self, journal: Journal, folder: Path, profile: Profile, key: Key | None, *, after_ns: int
+        self,
+        journal: Journal,
+        folder: Path,
+        profile: Profile,
+        key: Key | None,
+        clock: Clock,
+        *,
+        after_ns: int,
     ) -> None:
-        self._journal, self._folder = journal, folder
+        self._journal, self._folder, self._clock = journal, folder, clock
         self._profile, self._key, self._after_ns = profile, key, after_ns
         self._streams = {stream.exchange: stream for stream in journal.streams}
         self._wanted: list[_Wanted] = []
@@ -73,40 +82,41 @@ class Fills:
         asked = self._asked.wanted if self._asked else []
         return any(wanted.day == day for wanted in (*self._wanted, *asked))
 
-    def add(self, day: str, number: int, now_ns: int) -> None:
+    def add(self, day: str, number: int) -> None:
         """Take in a gap; one that no history fills is settled at once."""
-        note = self._journal.state(day).gaps[number]
+        note, now_ns = self._journal.state(day).gaps[number], self._clock.now_ns()
         if why := self._hopeless(note):
             self._journal.settle(day, number, why, at_ns=now_ns)
             return
-        self._wanted.append(_Wanted(day, number, note, note.to_ns + self._after_ns))
+        ago_ns = min(max(0, now_ns - note.to_ns), self._after_ns)
+        self._wanted.append(_Wanted(day, number, note, self._clock.steady_ns() + self._after_ns - ago_ns))
 
-    def add_known(self, day: str, now_ns: int) -> None:
+    def add_known(self, day: str) -> None:
         """Take in what an earlier recorder left of a day."""
         state = self._journal.state(day)
         self.filled += len(state.filled)
         for number in state.gaps:
             if number not in state.filled and number not in state.settled:
-                self.add(day, number, now_ns)
+                self.add(day, number)
 
-    def tick(self, background: Background, now_ns: int) -> None:
+    def tick(self, background: Background) -> None:
         """Take what has come, and ask for the next gaps that are due."""
         if self._asked:
             if not self._asked.future.done():
                 return
             asked, self._asked = self._asked, None
-            self._ended(asked, now_ns)
-        if together := self._due(now_ns):
+            self._ended(asked)
+        if together := self._due():
             for wanted in together:
                 self._wanted.remove(wanted)
             target = fill_file(self._folder / together[0].day, together[0].number)
             self._asked = _Asked(together, target, background.start(self._fetch(together, target)))
 
-    def drop_day(self, day: str, why: str, now_ns: int) -> None:
+    def drop_day(self, day: str, why: str) -> None:
         """Give up what a day still waits for."""
         for wanted in [wanted for wanted in self._wanted if wanted.day == day]:
             self._wanted.remove(wanted)
-            self._journal.settle(day, wanted.number, why, at_ns=now_ns)
+            self._journal.settle(day, wanted.number, why, at_ns=self._clock.now_ns())
 
     def _hopeless(self, note: GapNote) -> str:
         """Say why no history fills a gap; "" if one may."""
@@ -119,8 +129,9 @@ class Fills:
             return NO_LOCAL.format(self._profile.name)
         return "" if _types(stream) else NO_BOOKS
 
-    def _due(self, now_ns: int) -> list[_Wanted]:
+    def _due(self) -> list[_Wanted]:
         """Return gaps that are near each other: one answer has whole minutes, and so all of them."""
+        now_ns = self._clock.steady_ns()
         due = [wanted for wanted in self._wanted if wanted.not_before_ns <= now_ns]
         due.sort(key=lambda wanted: (wanted.day, wanted.note.exchange, wanted.note.from_ns))
         together = due[:1]
@@ -132,7 +143,7 @@ class Fills:
                 together.append(wanted)
         return together
 
-    def _ended(self, asked: _Asked, now_ns: int) -> None:
+    def _ended(self, asked: _Asked) -> None:
         try:
             asked.future.result()
             disk.publish([(_temporary(asked.target), asked.target)])
@@ -145,9 +156,9 @@ class Fills:
         for wanted in asked.wanted:
             wanted.tries += 1
             if lasting or wanted.tries >= MOST_TRIES:
-                self._journal.settle(wanted.day, wanted.number, why, at_ns=now_ns)
+                self._journal.settle(wanted.day, wanted.number, why, at_ns=self._clock.now_ns())
             else:
-                wanted.not_before_ns = now_ns + _AGAIN_NS * 2**wanted.tries
+                wanted.not_before_ns = self._clock.steady_ns() + _AGAIN_NS * 2**wanted.tries
                 self._wanted.append(wanted)
 
     async def _fetch(self, together: list[_Wanted], target: Path) -> None:
