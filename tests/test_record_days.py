@@ -1,114 +1,19 @@
 """Days of a recording, on a clock of the test: midnight, outages across it, restarts, what history has late or never."""
 
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from import_sample import contents, segment_rows
+from import_sample import contents
 from journal_sample import DAY, START, at, trade
-from tickreel.errors import NetworkError, RefusedError
+from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
+from tickreel.errors import RefusedError
 from tickreel.ingest.record import feed as record_feed
-from tickreel.ingest.record.clock import Clock
-from tickreel.ingest.record.feed import FeedRecorder, RecordSettings
-from tickreel.ingest.record.journal import journal_folder
-from tickreel.ingest.record.plan import plan_feeds
-from tickreel.ingest.record.seal import seal_day, sealed_days
+from tickreel.ingest.record.seal import sealed_days
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S
-
-NEXT = "2024-03-02"
-MIDNIGHT = START + NS_PER_DAY
-LATE = MIDNIGHT + 601 * NS_PER_S
-"""When a day is over that nothing waits for."""
-
-
-class History:
-    """A `Background` whose answers fail as the test says."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error, self.asked = error, 0
-
-    def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
-        work.close()
-        self.asked += 1
-        future: Future[None] = Future()
-        future.set_exception(self.error)
-        return future
-
-
-class Recorder:
-    """A `FeedRecorder` and its clock."""
-
-    def __init__(
-        self,
-        place: Path,
-        now_ns: int,
-        *,
-        types: tuple[str, ...] = ("trades",),
-        exchange: str = "binance",
-        seal_every_ns: int | None = None,
-    ) -> None:
-        self.now_ns = now_ns
-        store = Store(place)
-        (feed,) = plan_feeds(["tardis-machine"], exchange, ["BTCUSDT"], types)
-        folder = journal_folder(store, feed.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        settings = RecordSettings(workers=1, seal_every_ns=seal_every_ns)
-        self.set_ns = 0
-        """By how much the clock was set since the start."""
-        clock = Clock(lambda: self.now_ns, lambda: self.now_ns - self.set_ns)
-        self.feed = FeedRecorder(store, feed, folder, settings, clock)
-        self.stream = self.feed.streams[0]
-        self.history = History(NetworkError("no history yet"))
-        self._number = 0
-
-    def hear(self, *times_ns: int) -> None:
-        """Let trades come; their numbers are the seconds of the day before midnight."""
-        for time_ns in times_ns:
-            self.now_ns = time_ns
-            self.stream.message(trade((time_ns - START) // NS_PER_S, time_ns, exchange=self.stream.exchange))
-        self.feed.commit()
-
-    def set(self, step_ns: int) -> None:
-        """Set the clock."""
-        self.now_ns += step_ns
-        self.set_ns += step_ns
-
-    def look(self, now_ns: int) -> None:
-        self.now_ns = now_ns
-        self.feed.commit()
-        self.feed.look(self.history)  # type: ignore[arg-type]
-
-    def end(self) -> None:
-        self.feed.stop()
-        self.feed.seal()
-
-
-@pytest.fixture
-def recorder(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
-    # A process for each day would take most of the time.
-    monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
-    return lambda now_ns, **settings: Recorder(place, now_ns, **settings)
-
-
-def segments(place: Path) -> dict[str, tuple[list[int], list[tuple[int, int, str, bool]]]]:
-    """Return the numbers of the rows, and the gaps, of each day."""
-    store, found = Store(place), {}
-    for key in store.find(type="trades", symbol="BTCUSDT"):
-        (part,) = store.open(key).meta.parts
-        rows = [int(row[3]) for row in segment_rows(store, key)]
-        gaps = [(gap.from_ns, gap.to_ns, gap.reason, gap.filled) for gap in part.gaps]
-        found[key.day] = rows, gaps
-    return found
-
-
-BEGAN = (START, at(1), "recording began", False)
 
 
 def test_a_day_is_sealed_when_nothing_more_of_it_comes(recorder: Any, place: Path) -> None:
@@ -239,7 +144,10 @@ def test_a_restart_with_other_streams_ends_those_that_are_gone(recorder: Any, pl
         key.exchange: [(gap.from_ns, gap.to_ns) for gap in store.open(key).meta.parts[0].gaps]
         for key in store.find(type="trades") if key.day == DAY
     }  # fmt: skip
-    assert gaps == {"binance": [(START, at(1)), (at(1), MIDNIGHT)], "deribit": [(START, at(101))]}
+    assert gaps == {
+        "binance": [(START, at(1)), (at(1), at(100)), (at(100), MIDNIGHT)],
+        "deribit": [(START, at(101))],
+    }
 
 
 def test_nothing_ever_heard_is_a_day_looked_at_in_vain(recorder: Any, place: Path) -> None:
@@ -282,115 +190,3 @@ def test_a_day_that_cannot_be_sealed_is_told_and_its_journal_kept(recorder: Any,
     run.feed.seal()
     assert "is not sealed, and its journal is kept" in run.feed.troubles[-1]
     assert folder.exists()
-
-
-def sealed_until_midnight(recorder: Any) -> Recorder:
-    """Return a recorder that has sealed DAY, and heard a trade after it."""
-    run = recorder(at(0))
-    run.hear(at(1), MIDNIGHT - NS_PER_S, MIDNIGHT + NS_PER_S)
-    run.look(LATE)
-    run.feed._sealing[1].result(60)
-    run.look(LATE)
-    assert sealed_days(run.folder) == {DAY}
-    return run
-
-
-def test_a_start_with_the_clock_in_a_sealed_day_leaves_that_day_alone(recorder: Any, place: Path) -> None:
-    sealed_until_midnight(recorder).end()
-    before = contents(place, f"*/{DAY}.reel")
-    assert before
-    run = recorder(at(100))
-    run.look(at(101))
-    run.end()
-    assert contents(place, f"*/{DAY}.reel") == before
-    assert run.feed.journal.days == [NEXT]
-    (trouble, _) = run.feed.troubles
-    assert f"says {DAY}, a day that is sealed for good: what comes lies in {NEXT}" in trouble
-
-
-def test_a_clock_set_back_into_a_sealed_day_leaves_that_day_alone(recorder: Any, place: Path) -> None:
-    run = sealed_until_midnight(recorder)
-    before = segments(place)[DAY]
-    run.set(-606 * NS_PER_S)
-    run.stream.lost("cut")
-    run.hear(MIDNIGHT - 4 * NS_PER_S)
-    run.look(MIDNIGHT - 3 * NS_PER_S)
-    run.look(LATE + NS_PER_S)
-    run.end()
-    assert segments(place)[DAY] == before
-    assert segments(place)[NEXT][0] == [86_401]
-    assert run.feed.reports[NEXT].late == 1
-    assert ["was set back" in trouble for trouble in run.feed.troubles] == [True, False]
-    assert "set the clock right" in run.feed.troubles[1]
-
-
-def test_a_clock_set_forward_for_a_while_ends_no_day(recorder: Any, place: Path) -> None:
-    run = recorder(at(0))
-    run.hear(at(1))
-    run.set(NS_PER_DAY)
-    # A machine whose clock is right stamps what comes.
-    run.stream.message(trade(2, at(2)))
-    for seconds in range(1, 590):
-        run.look(MIDNIGHT + seconds * NS_PER_S)
-    run.set(-NS_PER_DAY)
-    run.look(at(591))
-    run.hear(at(592), at(50_000))
-    assert sealed_days(run.folder) == set()
-    assert [line.split(", to")[0].split("clock ")[1] for line in run.feed.troubles] == [
-        "was set forward by 86,400 s", "was set back by 86,400 s",
-    ]  # fmt: skip
-    run.look(LATE)
-    run.look(LATE)
-    run.end()
-    assert sealed_days(run.folder) == {DAY}
-    assert segments(place)[DAY][0] == [1, 2, 592, 50_000]
-
-
-def test_a_day_ends_when_a_clock_that_was_set_has_stayed(recorder: Any) -> None:
-    run = recorder(at(86_000))
-    run.hear(at(86_001))
-    run.look(at(86_002))
-    run.set(7_200 * NS_PER_S)
-    for seconds in (0, 300, 599):
-        run.look(at(93_202 + seconds))
-        assert run.feed.journal.days == [DAY]
-    run.look(at(93_202 + 600))
-    assert run.feed.journal.days == []
-    run.end()
-
-
-def test_a_clock_set_back_in_an_outage_leaves_a_gap_as_long_as_it_lasted(recorder: Any, place: Path) -> None:
-    run = recorder(at(0))
-    run.hear(at(1), at(7_200))
-    run.stream.lost("cut")
-    run.set(-3_600 * NS_PER_S)
-    run.hear(at(7_200 - 3_600 + 1_800))
-    run.end()
-    # By either clock: which was right is not known.
-    assert segments(place)[DAY][1] == [
-        BEGAN, (at(3_600), at(5_400), "cut", False), (at(7_200), at(9_000), "cut", False),
-    ]  # fmt: skip
-
-
-def test_a_clock_set_back_and_a_stop_in_an_outage_tell_it(recorder: Any, place: Path) -> None:
-    run = recorder(at(0))
-    run.hear(at(7_200))
-    run.stream.lost("cut")
-    run.set(-3_600 * NS_PER_S)
-    run.now_ns += 60 * NS_PER_S
-    run.end()
-    assert segments(place)[DAY][1][1] == (at(3_600), at(3_660), "cut", False)
-    run = recorder(at(4_000))
-    assert "how long nothing was recorded cannot be told" in run.feed.troubles[0]
-
-
-def test_a_clock_set_forward_asks_no_history_early(recorder: Any) -> None:
-    run = recorder(at(0))
-    run.hear(at(1))
-    run.stream.lost("cut")
-    run.hear(at(20))
-    run.set(3_600 * NS_PER_S)
-    run.look(at(3_621))
-    assert run.history.asked == 0
-    run.look(at(3_620 + 600))
-    assert run.history.asked == 1

@@ -233,9 +233,7 @@ def test_gaps_are_told_with_what_history_filled(place: Path) -> None:
             journal.connected(0)
         journal.message(0, at(number), sent[number])
         if number in (20, 50):
-            journal.gap(
-                "binance", at({20: 9, 50: 29}[number]), at(number), f"lost {number}", at_ns=at(number)
-            )
+            journal.gap(STREAM, at({20: 9, 50: 29}[number]), at(number), f"lost {number}", at_ns=at(number))
     journal.settle(DAY, 2, "no history", at_ns=at(60))
     journal.close()
     # A minute around it, as history is asked for; some rows are of the next day.
@@ -251,8 +249,8 @@ def test_gaps_are_told_with_what_history_filled(place: Path) -> None:
 def test_what_was_missed_is_seen_by_ls_stats_and_quality(place: Path, capfd) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))
-    journal.gap("binance", at(1), at(71), "lost", at_ns=at(71))
-    journal.gap("binance", at(60), at(81), "lost", at_ns=at(81))
+    journal.gap(STREAM, at(1), at(71), "lost", at_ns=at(71))
+    journal.gap(STREAM, at(60), at(81), "lost", at_ns=at(81))
     journal.message(0, at(81), trade(2, at(81)))
     journal.close()
     seal(place)
@@ -281,7 +279,7 @@ def test_what_was_missed_is_seen_by_ls_stats_and_quality(place: Path, capfd) -> 
 def test_a_gap_that_history_has_too_is_not_filled(place: Path) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))
-    journal.gap("binance", at(1), at(9), "lost", at_ns=at(9))
+    journal.gap(STREAM, at(1), at(9), "lost", at_ns=at(9))
     journal.message(0, at(9), trade(9, at(9)))
     journal.close()
     fill(
@@ -304,7 +302,7 @@ def test_states_of_history_are_taken_within_the_gap_alone(place: Path) -> None:
 
     journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["derivative_ticker"]),))
     journal.message(0, at(10), ticker(10, markPrice=1))
-    journal.gap("binance", at(10), at(20), "lost", at_ns=at(20))
+    journal.gap(STREAM, at(10), at(20), "lost", at_ns=at(20))
     journal.message(0, at(20), ticker(20, markPrice=1))
     journal.close()
     # Replays begin without what earlier messages set.
@@ -320,7 +318,7 @@ def test_other_gaps_of_the_same_rows_are_another_part(place: Path) -> None:
     journal.commit()
     seal(place)
     assert part(place).gaps == []
-    journal.gap("binance", at(1), at(9), "lost", at_ns=at(9))
+    journal.gap(STREAM, at(1), at(9), "lost", at_ns=at(9))
     journal.close()
     seal(place)
     assert part(place).gaps == [Gap(at(1), at(9), "lost")]

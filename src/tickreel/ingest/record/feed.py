@@ -12,12 +12,13 @@ from pathlib import Path
 from tickreel.config import Key, Profile
 from tickreel.errors import DiskError, TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
+from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import Fills, remove_unfinished
-from tickreel.ingest.record.journal import StreamInfo, journal_days, read_state
+from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.seal import SealReport, remove_day, seal_day, sealed_days
 from tickreel.ingest.record.status import FeedNumbers
-from tickreel.ingest.record.stream import BEGAN, NOT_RUNNING, RecordedStream
+from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
 from tickreel.ingest.transport import Background
 from tickreel.ingest.transport.session import Session
 from tickreel.ingest.transport.streams import Call, follow
@@ -88,6 +89,8 @@ class FeedRecorder:
         self._seal_again_s = self._began_s + (settings.seal_every_ns or 0) / NS_PER_S
         self._seen_ns: dict[str, int] = {}
         self._following: list[Future[None]] = []
+        self._gone: list[tuple[StreamInfo, int]] = []
+        """What is not recorded any more, and since when that is not noted."""
         self._recover()
 
     @property
@@ -175,10 +178,10 @@ class FeedRecorder:
         ]  # fmt: skip
         for state in states:
             self.fills.add_known(state.day)
-        known: dict[str, int] = {}
+        known: dict[Part, int] = {}
         for state in states:
-            for name, until_ns in state.known_until().items():
-                known[name] = max(until_ns, known.get(name, 0))
+            for part, until_ns in state.known_until().items():
+                known[part] = max(until_ns, known.get(part, 0))
         self._note_absence(known, now_ns)
 
     def _open_today(self, now_ns: int) -> None:
@@ -190,24 +193,40 @@ class FeedRecorder:
                 f" {opened}, and rows of {today} are set aside there; set the clock right"
             ])  # fmt: skip
 
-    def _note_absence(self, known_until: dict[str, int], now_ns: int) -> None:
-        """Note since when each exchange's messages are missing."""
-        if (latest_ns := max(known_until.values(), default=0)) > now_ns + STEP_NS:
+    def _note_absence(self, known: dict[Part, int], now_ns: int) -> None:
+        """Note since when messages of each part are missing. known: until when it is known of a part what came."""
+        if (latest_ns := max(known.values(), default=0)) > now_ns + STEP_NS:
             self._tell([
                 f"{self.feed.name}: this machine's clock says {format_time(now_ns)}, and the journal goes to"
                 f" {format_time(latest_ns)}: how long nothing was recorded cannot be told; set the clock right"
             ])  # fmt: skip
+        began = day_start(day_of(now_ns)), BEGAN
         for stream in self.streams:
-            since_ns = known_until.pop(stream.exchange, None)
-            if since_ns is None:
-                stream.miss(day_start(day_of(now_ns)), BEGAN)
-            else:
-                stream.miss(since_ns, NOT_RUNNING)
-        for exchange, since_ns in known_until.items():
-            # Not recorded any more.
-            end_ns = day_start(day_of(since_ns)) + NS_PER_DAY
-            for name, number in self.journal.gap(exchange, since_ns, end_ns, NOT_RUNNING, at_ns=now_ns):
-                self.fills.add(name, number)
+            since = {part: _known(known, part) or began for part in parts(stream.asked)}
+            for asked, (since_ns, why) in _alike(since):
+                stream.absent(asked, since_ns, why)
+        for asked, (since_ns, _) in _alike(self._gone_parts(known)):
+            self._note_gone(asked, since_ns, now_ns)
+
+    def _gone_parts(self, known: dict[Part, int]) -> "_Since":
+        """Return those parts that are asked for no more; of all symbols of an exchange, if none of them is."""
+        recorded = {part for stream in self.streams for part in parts(stream.asked)}
+        of_some = {part[:2] for part in recorded}
+        of_all = {part[:2] for part in recorded if not part[2]}
+        return {
+            part: (ns, GONE) for part, ns in known.items()
+            if part not in recorded and part[:2] not in (of_all if part[2] else of_some)
+        }  # fmt: skip
+
+    def _note_gone(self, asked: StreamInfo, since_ns: int, until_ns: int) -> None:
+        """Note what is not recorded any more: so far, and to the end of its day when that is over."""
+        end_ns = day_start(day_of(since_ns)) + NS_PER_DAY
+        for day, number in self.journal.gap(
+            asked, since_ns, min(until_ns, end_ns), GONE, at_ns=self._now_ns()
+        ):
+            self.fills.add(day, number)
+        if until_ns < end_ns:
+            self._gone.append((asked, max(since_ns, until_ns)))
 
     def _look_at_clock(self) -> None:
         now_ns = self._now_ns()
@@ -234,6 +253,9 @@ class FeedRecorder:
             return
         for stream in self.streams:
             stream.missed_until(end_ns)
+        gone, self._gone = self._gone, []
+        for asked, since_ns in gone:
+            self._note_gone(asked, since_ns, end_ns if day_of(since_ns) == day else since_ns)
         if self.fills.waits_for(day):
             if now_ns < end_ns + _FILL_PATIENCE_NS:
                 return
@@ -283,6 +305,25 @@ class FeedRecorder:
     def _tell(self, troubles: list[str]) -> None:
         """Keep what is wrong, each sentence once: a day is sealed again and again."""
         self.troubles += [trouble for trouble in troubles if trouble not in self.troubles]
+
+
+_Since = dict[Part, tuple[int, str]]
+"""Part -> since when its messages are missing, and why."""
+
+
+def _known(known: dict[Part, int], part: Part) -> tuple[int, str] | None:
+    """Return until when a part is known, by itself or as one of all symbols; None if it is new."""
+    exchange, type, _ = part
+    found = [known[one] for one in (part, (exchange, type, "")) if one in known]
+    return (max(found), NOT_RUNNING) if found else None
+
+
+def _alike(since: _Since) -> list[tuple[StreamInfo, tuple[int, str]]]:
+    """Return parts together that are missing since one time."""
+    some: dict[tuple[int, str], list[Part]] = {}
+    for part, when in since.items():
+        some.setdefault(when, []).append(part)
+    return [(asked, when) for when, of in some.items() for asked in together(of)]
 
 
 async def _follow(feed: Feed, call: Call, stream: RecordedStream) -> None:

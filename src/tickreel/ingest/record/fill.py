@@ -16,7 +16,7 @@ from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.seal_rows import SLACK_NS
-from tickreel.ingest.record.stream import BEGAN
+from tickreel.ingest.record.stream import BEGAN, GONE
 from tickreel.ingest.transport import Answer, Background, Broken, Client, open_client
 from tickreel.ingest.transport.bodies import arriving
 from tickreel.sources import machine_routes as routes
@@ -43,7 +43,7 @@ class _Wanted:
 
 @dataclass(slots=True)
 class _Asked:
-    """Gaps of one stream and day that are asked for together, and the answer to come."""
+    """Gaps of one day, of the same symbols and types, that are asked for together, and the answer to come."""
 
     wanted: list[_Wanted]
     target: Path
@@ -68,7 +68,6 @@ class Fills:
     ) -> None:
         self._journal, self._folder, self._clock = journal, folder, clock
         self._profile, self._key, self._after_ns = profile, key, after_ns
-        self._streams = {stream.exchange: stream for stream in journal.streams}
         self._wanted: list[_Wanted] = []
         self._asked: _Asked | None = None
         self.filled = 0
@@ -120,26 +119,25 @@ class Fills:
 
     def _hopeless(self, note: GapNote) -> str:
         """Say why no history fills a gap; "" if one may."""
-        stream = self._streams.get(note.exchange)
         if note.reason == BEGAN:
             return "nothing was recorded before"
-        if stream is None:
-            return "not recorded any more"
+        if note.reason == GONE:
+            return GONE
         if self._profile.kind != "machine":
             return NO_LOCAL.format(self._profile.name)
-        return "" if _types(stream) else NO_BOOKS
+        return "" if _types(note) else NO_BOOKS
 
     def _due(self) -> list[_Wanted]:
         """Return gaps that are near each other: one answer has whole minutes, and so all of them."""
         now_ns = self._clock.steady_ns()
         due = [wanted for wanted in self._wanted if wanted.not_before_ns <= now_ns]
-        due.sort(key=lambda wanted: (wanted.day, wanted.note.exchange, wanted.note.from_ns))
+        due.sort(key=lambda wanted: (wanted.day, wanted.note.exchange, wanted.note.from_ns, wanted.number))
         together = due[:1]
         for wanted in due[1:]:
             first, note = together[0], wanted.note
             is_near = note.from_ns - max(one.note.to_ns for one in together) < routes.MINUTE_NS
             is_short = note.to_ns - first.note.from_ns < _TOGETHER_NS
-            if (wanted.day, note.exchange) == (first.day, first.note.exchange) and is_near and is_short:
+            if (wanted.day, note.asked) == (first.day, first.note.asked) and is_near and is_short:
                 together.append(wanted)
         return together
 
@@ -163,25 +161,21 @@ class Fills:
 
     async def _fetch(self, together: list[_Wanted], target: Path) -> None:
         """Write what history has of some gaps, and a little around them, to a temporary file, durably."""
-        stream = self._streams[together[0].note.exchange]
+        asked, number = together[0].note.asked, together[0].number
         from_ns = min(wanted.note.from_ns for wanted in together) - SLACK_NS
         to_ns = max(wanted.note.to_ns for wanted in together) + SLACK_NS
-        options = routes.replay_options(stream.exchange, stream.symbols, _types(stream), from_ns, to_ns)
+        options = routes.replay_options(asked.exchange, asked.symbols, _types(asked), from_ns, to_ns)
         url = routes.route(self._profile.base_url, routes.REPLAY_PATH, options)
-        place, number = self._journal.streams.index(stream), together[0].number
         begin = Begin(
-            VERSION, self._folder.name, together[0].day, list(self._journal.streams),
-            gaps=[wanted.number for wanted in together],
-        )  # fmt: skip
+            VERSION, self._folder.name, together[0].day, [asked], gaps=[wanted.number for wanted in together]
+        )
         head = pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
         async with open_client(self._profile, self._key) as client:
             request = client.request(url, headers={"Accept-Encoding": "identity"})
 
             async def take(answer: Answer) -> None:
                 with _Writer(_temporary(target), head) as write:
-                    await _copy(
-                        client, answer, lambda line: write(pack(Kind.MESSAGE, place, number, 0, line))
-                    )
+                    await _copy(client, answer, lambda line: write(pack(Kind.MESSAGE, 0, number, 0, line)))
 
             await client.fetch(request, take)
 
@@ -231,9 +225,9 @@ class _Writer:
             os.close(self._fd)
 
 
-def _types(stream: StreamInfo) -> list[str]:
-    """Return the types of a stream that history has whole."""
-    return [type for type in stream.types if type in routes.REPLAYED]
+def _types(what: GapNote | StreamInfo) -> list[str]:
+    """Return the types that history has whole."""
+    return [type for type in what.types if type in routes.REPLAYED]
 
 
 def _temporary(target: Path) -> Path:

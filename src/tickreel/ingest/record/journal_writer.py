@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from tickreel.errors import DiskError, disk_error
-from tickreel.ingest.record.journal import EVENTS, Begin, DayState, GapNote, Note, StreamInfo, is_day
+from tickreel.ingest.record.day_state import DayState
+from tickreel.ingest.record.journal import EVENTS, Begin, GapNote, Note, StreamInfo, is_day
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, day_of, day_start
@@ -94,9 +95,12 @@ class Journal:
         self._append(day, Kind.DISCONNECT, stream, day.numbers[stream], at_ns, note)
 
     def gap(
-        self, exchange: str, from_ns: int, to_ns: int, reason: str, *, at_ns: int
+        self, asked: StreamInfo, from_ns: int, to_ns: int, reason: str, *, at_ns: int
     ) -> list[tuple[str, int]]:
-        """Note that [from_ns, to_ns) is missing, in each open day that it touches; return (day, number of the gap)."""
+        """Note that [from_ns, to_ns) is missing of what was asked for, in each open day that it touches.
+
+        Returns (day, number of the gap) of each.
+        """
         noted = []
         with self._lock:
             days = sorted(self._days.values(), key=lambda day: day.start_ns)
@@ -104,7 +108,9 @@ class Journal:
             first, end = max(from_ns, day.start_ns), min(to_ns, day.end_ns)
             if first < end:
                 number = max(day.state.gaps, default=0) + 1
-                day.state.gaps[number] = note = GapNote(exchange, first, end, reason)
+                day.state.gaps[number] = note = GapNote(
+                    asked.exchange, first, end, reason, asked.symbols, asked.types
+                )
                 self._append(day, Kind.GAP, 0, number, at_ns, note)
                 noted.append((day.state.day, number))
         return noted

@@ -6,23 +6,22 @@ reconnects (`overlap.py`).
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tickreel.errors import disk_error
+from tickreel.ingest.files.stage import Missed
+from tickreel.ingest.record.day_state import DayState, damaged, read_state
 from tickreel.ingest.record.journal import (
     Begin,
-    DayState,
     GapNote,
     StreamInfo,
-    damaged,
     message_files,
     read_fills,
     read_records,
-    read_state,
 )
 from tickreel.ingest.record.journal_format import Kind, Record, Scan
 from tickreel.ingest.record.overlap import Overlaps, Spans
@@ -67,14 +66,22 @@ class DayText(msgspec.Struct):
     unknown: dict[str, int] = {}
     troubles: list[str] = []
 
-    def gaps_of(self, type: str, exchange: str) -> list[Gap]:
-        """Return what is missing of a type, ascending."""
-        filled = self.filled.get(exchange, []) if type in REPLAYED else []
-        gaps = [
-            Gap(note.from_ns, note.to_ns, note.reason, number in filled)
-            for number, note in self.gaps.get(exchange, {}).items()
-        ]
-        return _few(sorted(gaps, key=lambda gap: (gap.from_ns, gap.to_ns)))
+    def gaps_of(self, type: str, exchange: str) -> list[Missed]:
+        """Return what is missing of a type, ascending, by symbol; of others than were asked for, all is."""
+        filled = set(self.filled.get(exchange, [])) if type in REPLAYED else set()
+        gaps: dict[frozenset[str], list[Gap]] = {}
+        for number, note in self.gaps.get(exchange, {}).items():
+            if type in note.types:
+                asked = frozenset(symbol.upper() for symbol in note.symbols)
+                gaps.setdefault(asked, []).append(
+                    Gap(note.from_ns, note.to_ns, note.reason, number in filled)
+                )
+        alike: dict[tuple[frozenset[str], ...], list[str]] = {tuple(gaps): []} if gaps else {}
+        for symbol in sorted(frozenset().union(*gaps)):
+            of = tuple(asked for asked in gaps if not asked or symbol in asked)
+            if len(of) < len(gaps):
+                alike.setdefault(of, []).append(symbol)
+        return [Missed(names, _ascending(gaps[asked] for asked in of)) for of, names in alike.items()]
 
     def odd_of(self, type: str, exchange: str) -> dict[str, Finding]:
         dropped = self.overlaps.get((type, exchange), 0)
@@ -133,7 +140,9 @@ class _Day:
         """Note as a gap what lay before a message in bytes that are damaged, whichever stream's it was."""
         for info in begin.streams:
             gaps = self._stream(info).gaps
-            note = GapNote(info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED)
+            note = GapNote(
+                info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED, info.symbols, info.types
+            )
             gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
 
     def _count(self) -> None:
@@ -299,6 +308,10 @@ def _aside(reason: str, raw: bytes) -> str:
     shown = raw[:_MOST_SHOWN].decode("utf-8", "replace")
     text = f"{reason}: {shown}".replace(",", ";")
     return "".join(letter if letter.isprintable() else " " for letter in text) + "\n"
+
+
+def _ascending(gaps: Iterable[list[Gap]]) -> list[Gap]:
+    return _few(sorted(chain.from_iterable(gaps), key=lambda gap: (gap.from_ns, gap.to_ns)))
 
 
 def _few(gaps: list[Gap]) -> list[Gap]:

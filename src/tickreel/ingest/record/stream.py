@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tickreel.ingest.record.clock import Clock
+from tickreel.ingest.record.journal import StreamInfo
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.status import StreamStatus
 from tickreel.sources.machine import Disconnect, Rows, Trouble, read_message
@@ -12,6 +13,7 @@ from tickreel.units import NS_PER_MS, NS_PER_S, day_of
 
 NOT_RUNNING = "the recorder was not running"
 BEGAN = "recording began"
+GONE = "not recorded any more"
 PROVIDER_LOST = "the provider lost its own connection"
 _LAG_EVERY_NS = 10 * NS_PER_MS
 _JITTER_NS = NS_PER_S
@@ -22,11 +24,12 @@ _LONGEST_NOTE = 4_096
 
 @dataclass(slots=True)
 class _Missing:
-    """Since when messages are missing, by either clock, ns, and why."""
+    """Since when messages are missing, by either clock, ns, why, and of what."""
 
     since_ns: int
     steady_ns: int
     why: str
+    asked: StreamInfo
 
 
 class RecordedStream:
@@ -48,9 +51,10 @@ class RecordedStream:
         self._journal, self._place, self._clock = journal, place, clock
         self._now_ns, self._steady_ns = clock.now_ns, clock.steady_ns
         self._most_waiting_bytes, self._on_gap = most_waiting_bytes, on_gap
-        self.exchange = journal.streams[place].exchange
-        self.status = StreamStatus(self.exchange)
-        self._missing: _Missing | None = None
+        self.asked = journal.streams[place]
+        self.status = StreamStatus(self.asked.exchange)
+        self._missing: list[_Missing] = []
+        """Of each part once, or of none."""
         self._is_new = True
         self._lock = threading.Lock()
         self._next_lag_ns = 0
@@ -64,16 +68,20 @@ class RecordedStream:
         """Note that what comes next ends a gap that began with the last message; the earliest beginning counts."""
         with self._lock:
             self._is_new = True
-            self._missing = self._missing or _Missing(since_ns, self._last_steady_ns, why)
+            self._missing = self._missing or [_Missing(since_ns, self._last_steady_ns, why, self.asked)]
+
+    def absent(self, asked: StreamInfo, since_ns: int, why: str) -> None:
+        """Note, as the recording begins, since when a part of what is asked for is missing."""
+        self._missing.append(_Missing(since_ns, self._last_steady_ns, why, asked))
 
     def missed_until(self, end_ns: int) -> None:
         """Note a gap that goes on as far as the end of a day, and that it goes on."""
         with self._lock:
-            missing = self._missing
-            if missing and missing.since_ns < end_ns:
-                self._note_gap(missing.since_ns, end_ns, missing.why)
-                missing.steady_ns = min(missing.steady_ns + end_ns - missing.since_ns, self._steady_ns())
-                missing.since_ns = end_ns
+            for missing in self._missing:
+                if missing.since_ns < end_ns:
+                    self._note_gap(missing, missing.since_ns, end_ns)
+                    missing.steady_ns = min(missing.steady_ns + end_ns - missing.since_ns, self._steady_ns())
+                    missing.since_ns = end_ns
 
     def ended(self) -> None:
         """Note a gap that goes on as the recording ends."""
@@ -121,18 +129,17 @@ class RecordedStream:
 
     def _note_missing(self, end_ns: int) -> None:
         """Note that what is missing ends. Where the clock was set back meanwhile, by both clocks: one of them was wrong."""
-        missing, self._missing = self._missing, None
-        if missing is None:
-            return
-        since_ns, lasted_ns = missing.since_ns, self._steady_ns() - missing.steady_ns
-        if end_ns - since_ns > lasted_ns - _JITTER_NS:
-            self._note_gap(since_ns, end_ns, missing.why)
-        else:
-            self._note_gap(end_ns - lasted_ns, end_ns, missing.why)
-            self._note_gap(since_ns, since_ns + lasted_ns, missing.why)
+        for missing in self._missing:
+            since_ns, lasted_ns = missing.since_ns, self._steady_ns() - missing.steady_ns
+            if end_ns - since_ns > lasted_ns - _JITTER_NS:
+                self._note_gap(missing, since_ns, end_ns)
+            else:
+                self._note_gap(missing, end_ns - lasted_ns, end_ns)
+                self._note_gap(missing, since_ns, since_ns + lasted_ns)
+        self._missing = []
 
-    def _note_gap(self, since_ns: int, end_ns: int, why: str) -> None:
-        noted = self._journal.gap(self.exchange, since_ns, end_ns, why, at_ns=self._now_ns())
+    def _note_gap(self, missing: _Missing, since_ns: int, end_ns: int) -> None:
+        noted = self._journal.gap(missing.asked, since_ns, end_ns, missing.why, at_ns=self._now_ns())
         self.status.gaps += len(noted)
         self.status.gaps_ns += max(0, end_ns - since_ns)
         for day, number in noted:
