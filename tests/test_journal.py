@@ -1,6 +1,7 @@
 """A feed's journal: what was committed is there, by day; restarts, torn tails, failing disks."""
 
 import errno
+import json
 import os
 import threading
 from pathlib import Path
@@ -21,7 +22,7 @@ from tickreel.ingest.record.journal import (
 )
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.store.catalog import Store
-from tickreel.units import NS_PER_DAY
+from tickreel.units import NS_PER_DAY, NS_PER_S
 
 OTHER = StreamInfo("deribit", ["BTC-PERPETUAL"], ["trades"])
 NEXT = "2024-03-02"
@@ -56,6 +57,20 @@ def test_a_message_lies_in_the_day_of_its_local_time_else_of_its_arrival(place: 
     journal.close()
     assert payloads(day(place)) == [late, b"garbage", later]
     assert payloads(day(place, NEXT)) == [early, b'{"localTimestamp":"9999-99-99"}']
+
+
+@pytest.mark.parametrize("blank", [": ", " : ", ":\t", ":\n  "])
+def test_a_message_with_blanks_lies_in_the_day_of_its_local_time_too(place: Path, blank: str) -> None:
+    journal = new_journal(place)
+    midnight = START + NS_PER_DAY
+    sent = []
+    for number, local_ns in enumerate((midnight - 2_000, midnight + 1_000, midnight - 1_000)):
+        fields = json.loads(trade(number, local_ns))
+        sent.append(json.dumps(fields, separators=(", ", blank)).encode())
+        journal.message(0, midnight + NS_PER_S // 5, sent[-1])
+    journal.close()
+    assert payloads(day(place)) == [sent[0], sent[2]]
+    assert payloads(day(place, NEXT)) == [sent[1]]
 
 
 def test_a_closed_day_takes_nothing_more(place: Path) -> None:

@@ -1,6 +1,7 @@
 """Appends to the journal of a feed while it is recorded: what came is on the disk within one interval."""
 
 import os
+import re
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,7 +17,10 @@ from tickreel.units import NS_PER_DAY, day_of, day_start
 
 ROLL_BYTES = 1 << 28
 """A file of messages that has grown to this is ended: of a day, a restart reads its last file."""
-_LOCAL = b'"localTimestamp":"'
+_LOCAL = b'"localTimestamp"'
+_DAY_FROM = len(_LOCAL) + len(b':"')
+"""Where the day begins that a message without blanks names, from `_LOCAL` on."""
+_DAY = re.compile(_LOCAL + rb'\s*:\s*"(.{10})')
 
 
 class Journal:
@@ -198,12 +202,18 @@ class Journal:
         return pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
 
     def _day_of(self, payload: bytes, received_ns: int) -> "_Day":
-        at = payload.rfind(_LOCAL) + len(_LOCAL)
-        name = payload[at : at + 10] if at >= len(_LOCAL) else b""
-        usual = self._usual
-        if usual and (name == usual.name if name else usual.start_ns <= received_ns < usual.end_ns):
+        at, usual = payload.rfind(_LOCAL), self._usual
+        if usual and (
+            payload.startswith(usual.name, at + _DAY_FROM)
+            if at >= 0
+            else usual.start_ns <= received_ns < usual.end_ns
+        ):
             return usual
-        day = name.decode("ascii", "replace")
+        # Any other day, or a message with blanks: those take a little longer.
+        found = _DAY.match(payload, max(at, 0))
+        day = found.group(1).decode("ascii", "replace") if found else ""
+        if usual and day == usual.state.day:
+            return usual
         if not is_day(day) or day in self._closed:
             day = day_of(received_ns)
         self._usual = self._days[self.open_day(day)]
