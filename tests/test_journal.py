@@ -147,7 +147,7 @@ def test_files_roll_and_a_restart_reads_the_last_alone(place: Path, monkeypatch)
     read = []
     whole = day_state.read_records
     monkeypatch.setattr(
-        day_state, "read_records", lambda path, scan: (read.append(path.name), whole(path, scan))[1]
+        day_state, "read_records", lambda path, *a, **k: (read.append(path.name), whole(path, *a, **k))[1]
     )
     assert read_state(day(place)).last == {"deribit": at(1), "binance": at(2)}
     assert read == ["events.journal", "000002.journal"]

@@ -126,9 +126,9 @@ def test_what_comes_while_a_day_is_sealed_is_not_half_of_it(
     journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["trades"]),))
     connections(journal, [trade(1, at(1)), trade(2, at(2))])
     journal.commit()
-    reading = seal_rows.read_state
+    reading = seal_rows.read_events
 
-    def read_state(*words: Any, **named: Any) -> Any:
+    def read_events(*words: Any, **named: Any) -> Any:
         connections(journal, [trade(2, at(2)), trade(3, at(3))], start=2)
         journal.commit()
         state = reading(*words, **named)
@@ -137,7 +137,7 @@ def test_what_comes_while_a_day_is_sealed_is_not_half_of_it(
         return state
 
     with monkeypatch.context() as patch:
-        patch.setattr(seal_rows, "read_state", read_state)
+        patch.setattr(seal_rows, "read_events", read_events)
         seal(place)
     assert ids(place) == [1, 2]
     assert seal(place).overlaps == 2

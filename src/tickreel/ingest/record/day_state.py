@@ -15,13 +15,14 @@ from tickreel.ingest.record.journal import (
     Note,
     Part,
     StreamInfo,
+    first_message,
     message_files,
     parts,
     read_begin,
     read_fills,
     read_records,
 )
-from tickreel.ingest.record.journal_format import Damage, Kind, Record, Scan
+from tickreel.ingest.record.journal_format import VERSION, Damage, Kind, Record, Scan
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, day_start
 
@@ -47,6 +48,8 @@ class DayState:
     settled: dict[int, str] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     connections: int = 0
+    begun: dict[int, list[StreamInfo]] = field(default_factory=dict)
+    """Number of a connection -> the streams of its recorder."""
     connected: dict[str, list[int]] = field(default_factory=dict)
     """Exchange -> when the first message of each of its connections came, ns."""
     files: int = 0
@@ -72,25 +75,29 @@ class DayState:
         self.last = dict(last)
 
 
-def read_state(folder: Path, *, mend: bool = False, events_alone: bool = False) -> DayState:
+def read_state(folder: Path, *, mend: bool = False) -> DayState:
     """Return what is known of a day from its events and its files of messages.
 
     mend  cut torn tails off, durably: a recorder that was killed wrote them. Else one is taken for what a recorder
           is writing now
-    events_alone  `last` and `heard` are then not known
     """
-    state = DayState(folder.name)
-    events = folder / EVENTS
+    state, files = read_events(folder, mend=mend), message_files(folder)
+    state.files = int(files[-1].name[:6]) if files else 0
+    if files:
+        _hear(state, files, mend=mend)
+    return state
+
+
+def read_events(folder: Path, *, mend: bool = False, final: bool = False) -> DayState:
+    """Return what a day's events tell. final: nothing is being written any more, so that a torn tail is damage."""
+    state, events = DayState(folder.name), folder / EVENTS
     if events.exists():
-        for begin, record in _mended(events, state, mend=mend):
+        spare = _neighbour(state.day, message_files(folder))
+        for begin, record in _mended(events, state, spare, mend=mend, final=final):
             state.streams = begin.streams
             _take_event(state, begin, record)
     for gaps in read_fills(folder).values():
         state.filled.update(gaps)
-    files = message_files(folder)
-    state.files = int(files[-1].name[:6]) if files else 0
-    if files and not events_alone:
-        _hear(state, files, mend=mend)
     return state
 
 
@@ -98,20 +105,44 @@ def _hear(state: DayState, files: list[Path], *, mend: bool) -> None:
     """Take in when messages came: a file's BEGIN tells it of the files before, so only the last is read."""
     asked: list[StreamInfo] = []
     for path in files:
-        if begin := read_begin(path):
+        begin = read_begin(path)
+        if begin:
             state.hear(asked, begin.last)
-            asked = begin.streams
+        asked = (begin or spare_begin(path, files, state)).streams
     last = dict(state.last)
-    for begin, record in _mended(files[-1], state, mend=mend):
-        if record.kind == Kind.MESSAGE:
+    spare = Begin(VERSION, "", state.day, asked)
+    for begin, record in _mended(files[-1], state, spare, mend=mend):
+        if record.kind == Kind.MESSAGE and record.stream < len(begin.streams):
             last[begin.streams[record.stream].exchange] = record.received_ns
     state.hear(asked, last)
 
 
-def _mended(path: Path, state: DayState, *, mend: bool) -> Iterator[tuple[Begin, Record]]:
+def spare_begin(path: Path, files: list[Path], state: DayState) -> Begin:
+    """Return what stands for the BEGIN of a file of messages, if that is damaged.
+
+    It has the streams of the recorder that made the file's first connection, or else of a file beside; none if
+    nothing tells.
+    """
+    first, place = first_message(path), files.index(path)
+    if first and (streams := state.begun.get(first.number)):
+        return Begin(VERSION, "", state.day, streams)
+    return _neighbour(state.day, [*files[:place][::-1], *files[place + 1 :]])
+
+
+def _neighbour(day: str, files: list[Path]) -> Begin:
+    """Return the first BEGIN of some files that can be read; one without streams if there is none."""
+    begins = (read_begin(path) for path in files)
+    return next((begin for begin in begins if begin), Begin(VERSION, "", day, []))
+
+
+def _mended(
+    path: Path, state: DayState, spare: Begin, *, mend: bool, final: bool = False
+) -> Iterator[tuple[Begin, Record]]:
     scan = Scan()
-    yield from read_records(path, scan)
+    yield from read_records(path, scan, spare=spare)
     size = path.stat().st_size
+    if final and size > scan.whole:
+        scan.damage.append(Damage(scan.whole, size))
     state.troubles += [damaged(path, place) for place in scan.damage]
     if mend and size > scan.whole:
         state.troubles.append(
@@ -122,7 +153,8 @@ def _mended(path: Path, state: DayState, *, mend: bool) -> Iterator[tuple[Begin,
 
 def damaged(path: Path, place: Damage) -> str:
     """Say that bytes of a journal cannot be read."""
-    return f"{path}: bytes {place.start} to {place.end} are damaged: the messages in them are lost"
+    what = "gaps and connections" if path.name == EVENTS else "messages"
+    return f"{path}: bytes {place.start} to {place.end} are damaged: the {what} in them are lost"
 
 
 def _cut(path: Path, size: int) -> None:
@@ -138,13 +170,15 @@ def _cut(path: Path, size: int) -> None:
 
 
 def _take_event(state: DayState, begin: Begin, record: Record) -> None:
-    if record.kind == Kind.CONNECT:
-        state.connections = max(state.connections, record.number)
-        exchange = begin.streams[record.stream].exchange
-        state.connected.setdefault(exchange, []).append(record.received_ns)
-    elif record.kind == Kind.GAP:
+    if record.kind == Kind.GAP:
         state.gaps[record.number] = msgspec.json.decode(record.payload, type=GapNote)
-    elif record.kind == Kind.NO_FILL:
-        state.settled[record.number] = msgspec.json.decode(record.payload, type=Note).text
-    elif record.kind == Kind.END:
-        state.ended.add(begin.streams[record.stream].exchange)
+    elif record.kind in (Kind.CONNECT, Kind.NO_FILL, Kind.END):
+        note = msgspec.json.decode(record.payload, type=Note)
+        if record.kind == Kind.CONNECT:
+            state.connections = max(state.connections, record.number)
+            state.connected.setdefault(note.exchange, []).append(record.received_ns)
+            state.begun[record.number] = begin.streams
+        elif record.kind == Kind.NO_FILL:
+            state.settled[record.number] = note.text
+        else:
+            state.ended.add(note.exchange)

@@ -16,7 +16,7 @@ from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import Fills, remove_unfinished
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import Journal
-from tickreel.ingest.record.seal import SealReport, remove_day, seal_day, sealed_days
+from tickreel.ingest.record.seal import SealReport, end_day, seal_day, sealed_days
 from tickreel.ingest.record.status import FeedNumbers
 from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
 from tickreel.ingest.transport import Background
@@ -154,7 +154,7 @@ class FeedRecorder:
         states = []
         for day in journal_days(self._folder):
             if day in sealed:
-                remove_day(self._folder / day)
+                self._tell(end_day(self._folder / day))
                 continue
             remove_unfinished(self._folder / day)
             states.append(read_state(self._folder / day, mend=True))

@@ -22,6 +22,8 @@ from tickreel.units import day_of, day_start
 
 FOLDER = ".journal"
 EVENTS = "events.journal"
+DAMAGED = ".damaged"
+"""Ends the name of the folder of a day that is sealed, whose journal had bytes that could not be read."""
 _PIECE_BYTES = 1 << 22
 _HEAD_BYTES = 1 << 14
 _FILLS = re.compile(r"fill-\d{6}\.journal")
@@ -123,6 +125,12 @@ def journal_days(folder: Path) -> list[str]:
     return sorted(name for name in found if is_day(name))
 
 
+def kept_journals(folder: Path) -> dict[str, Path]:
+    """Return the journals of a feed that were damaged, and are kept though their day is sealed: day -> folder."""
+    paths = sorted(folder.glob(f"*{DAMAGED}")) if folder.is_dir() else []
+    return {path.stem: path for path in paths if is_day(path.stem)}
+
+
 def is_day(name: str) -> bool:
     """Return whether a text is a day that rows can be of: YYYY-MM-DD in the years 2000 to 2099."""
     try:
@@ -134,6 +142,12 @@ def is_day(name: str) -> bool:
 def message_files(folder: Path) -> list[Path]:
     """Return a day's files of messages, in their order."""
     return sorted(path for path in folder.iterdir() if _MESSAGES.fullmatch(path.name))
+
+
+def first_message(path: Path) -> Record | None:
+    """Return the first whole message of a file."""
+    records = Scan().records(_pieces(path, piece_bytes=_HEAD_BYTES))
+    return next((record for record in records if record.kind == Kind.MESSAGE), None)
 
 
 def fill_file(folder: Path, gap: int) -> Path:
@@ -177,15 +191,16 @@ def feed_lock(store: Store, feed: str) -> Iterator[Path]:
 
 
 def read_records(
-    path: Path, scan: Scan | None = None, *, size: int | None = None
+    path: Path, scan: Scan | None = None, *, size: int | None = None, spare: Begin | None = None
 ) -> Iterator[tuple[Begin, Record]]:
     """Yield the records of a file behind its first, each with that first one.
 
-    scan  knows at the end what was damaged
-    size  how much of the file is read, None: to its end
-    Raises FormatError where a newer tickreel wrote the file; nothing comes where the first record is damaged.
+    scan   knows at the end what was damaged
+    size   how much of the file is read, None: to its end
+    spare  stands for a first record that is damaged; None: nothing comes then
+    Raises FormatError where a newer tickreel wrote the file.
     """
-    begin: Begin | None = None
+    begin = spare
     for record in (scan or Scan()).records(_pieces(path, size)):
         if record.kind == Kind.BEGIN:
             begin = _begin(path, record)

@@ -14,16 +14,16 @@ import msgspec
 
 from tickreel.errors import disk_error
 from tickreel.ingest.files.stage import Missed
-from tickreel.ingest.record.day_state import DayState, damaged, read_state
+from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
 from tickreel.ingest.record.journal import (
-    Begin,
     GapNote,
     StreamInfo,
     message_files,
+    read_begin,
     read_fills,
     read_records,
 )
-from tickreel.ingest.record.journal_format import Kind, Record, Scan
+from tickreel.ingest.record.journal_format import Damage, Kind, Record, Scan
 from tickreel.ingest.record.overlap import Overlaps, Spans
 from tickreel.schema import RECORD_TYPES
 from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, read_message
@@ -88,19 +88,25 @@ class DayText(msgspec.Struct):
         return {DROPPED: Finding(dropped, [])} if dropped else {}
 
 
-def write_day(folder: Path, into: Path, progress: Any) -> DayText:
-    """Write a day's messages as CSV text into a folder. progress: called with messages=count now and then."""
-    return _Day(folder, into, progress).run()
+def write_day(folder: Path, into: Path, progress: Any, *, final: bool) -> DayText:
+    """Write a day's messages as CSV text into a folder.
+
+    progress  called with messages=count now and then
+    final     nothing of the day is being written any more
+    """
+    return _Day(folder, into, progress, final=final).run()
 
 
 class _Day:
     """One day while it is written."""
 
-    def __init__(self, folder: Path, into: Path, progress: Any) -> None:
-        self._folder, self._into, self._progress = folder, into, progress
+    def __init__(self, folder: Path, into: Path, progress: Any, *, final: bool) -> None:
+        self._folder, self._into, self._progress, self._final = folder, into, progress, final
         # A recorder may go on writing: what is here of messages now, and then the events, for those are written before.
         self._sizes = {path: path.stat().st_size for path in message_files(folder)}
-        self._state = read_state(folder, events_alone=True)
+        self._last_path = max(self._sizes, default=None)
+        self._is_torn = False
+        self._state = read_events(folder, final=final)
         self._fills = read_fills(folder).items()
         self._first_us = day_start(folder.name) // 1_000
         self._end_us = self._first_us + NS_PER_DAY // 1_000
@@ -121,24 +127,37 @@ class _Day:
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
                     self._count()
+            if self._is_torn:
+                self._lose([], self._end_us * 1_000)
             for stream in self._streams.values():
                 self._insert(stream, before_ns=None)
         return self._finished()
 
     def _records(self, path: Path, size: int) -> Iterator[tuple[StreamInfo, Record]]:
-        scan, found = Scan(), 0
-        for begin, record in read_records(path, scan, size=size):
-            if len(scan.damage) > found:
-                found = len(scan.damage)
-                self._lose(begin, record.received_ns)
+        scan, found, unknown_ns = Scan(), 0, 0
+        spare = None if read_begin(path) else spare_begin(path, list(self._sizes), self._state)
+        for begin, record in read_records(path, scan, size=size, spare=spare):
+            if len(scan.damage) > found or self._is_torn:
+                found, self._is_torn = len(scan.damage), False
+                self._lose(begin.streams, record.received_ns)
+            if record.kind == Kind.MESSAGE and record.stream >= len(begin.streams):
+                unknown_ns = record.received_ns
+                continue
             self._before_ns = record.received_ns
-            if record.kind == Kind.MESSAGE and record.stream < len(begin.streams):
+            if record.kind == Kind.MESSAGE:
                 yield begin.streams[record.stream], record
+        if unknown_ns:
+            self._lose([], unknown_ns + 1)
+            self._before_ns = unknown_ns
+        if scan.whole < size and (self._final or path != self._last_path):
+            # Not being written, and no recorder was killed while it was: such a tail is cut off.
+            scan.damage.append(Damage(scan.whole, size))
+            self._is_torn = True
         self._text.troubles += [damaged(path, place) for place in scan.damage]
 
-    def _lose(self, begin: Begin, to_ns: int) -> None:
-        """Note as a gap what lay before a message in bytes that are damaged, whichever stream's it was."""
-        for info in begin.streams:
+    def _lose(self, streams: list[StreamInfo], to_ns: int) -> None:
+        """Note as a gap what lay before a time in bytes that are damaged, whichever stream's it was. streams: none if unknown."""
+        for info in streams or [info for stream in self._streams.values() for info in stream.asked]:
             gaps = self._stream(info).gaps
             note = GapNote(
                 info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED, info.symbols, info.types
