@@ -208,6 +208,22 @@ def test_equal_rows_without_ids_count_as_often_as_one_connection_had_them(place:
         assert Store(place / name).open(TRADES).rows == rows, name
 
 
+def test_a_liquidation_and_a_trade_of_one_id_are_two_events(place: Path) -> None:
+    """The live connection brought the trade; history has its liquidation, too."""
+    asked = StreamInfo("deribit", ["BTC-PERPETUAL"], ["liquidations", "trades"])
+    name = {"symbol": "BTC-PERPETUAL", "exchange": "deribit"}
+    journal = new_journal(place, (asked,))
+    journal.message(0, at(20), trade(77, at(20), **name))
+    journal.gap(asked, at(20), at(25), "lost", at_ns=at(25))
+    connections(journal, [trade(99, at(25), **name)], start=25)
+    journal.close()
+    both = (trade(77, at(20), **name, type="liquidation"), trade(77, at(20), **name))
+    fill(place, 1, *both, trade(99, at(25), **name))
+    assert seal(place).overlaps == 2
+    rows = {key.type: Store(place).open(key).rows for key in Store(place).find()}
+    assert rows == {"liquidations": 1, "trades": 2}
+
+
 def test_what_comes_again_long_after_is_another_row(place: Path) -> None:
     journal = new_journal(place)
     connections(journal, [trade(1, at(0)), *(trade(n, at(n)) for n in range(2, 150))])
