@@ -73,6 +73,20 @@ def test_a_message_with_blanks_lies_in_the_day_of_its_local_time_too(place: Path
     assert payloads(day(place, NEXT)) == [sent[1]]
 
 
+def test_days_far_from_the_arrival_are_none_of_the_journal(place: Path) -> None:
+    """Each has files that are open: a message of any day could take all that a process may have."""
+    journal = new_journal(place)
+    sent = [trade(number, START + number * NS_PER_DAY) for number in range(-300, 300)]
+    before = len(os.listdir("/proc/self/fd"))
+    for payload in sent:
+        journal.message(0, at(10), payload)
+        journal.commit()
+    assert len(os.listdir("/proc/self/fd")) - before <= 6
+    journal.close()
+    assert journal_days(day(place).parent) == ["2024-02-29", DAY, NEXT]
+    assert payloads(day(place)) == [*sent[:299], sent[300], *sent[302:]]
+
+
 def test_a_closed_day_takes_nothing_more(place: Path) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))

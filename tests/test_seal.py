@@ -367,6 +367,16 @@ def test_what_is_no_row_is_set_aside_with_its_text(place: Path) -> None:
     assert "it came when its day was sealed" in Path(late.rejects[0]).read_text()
 
 
+def test_what_is_of_a_day_far_away_is_set_aside(place: Path) -> None:
+    journal = new_journal(place)
+    for number, local_ns in enumerate((at(1), START - 2 * NS_PER_DAY, START + 2 * NS_PER_DAY)):
+        journal.message(0, at(1), trade(number, local_ns))
+    journal.close()
+    report = seal(place)
+    assert (report.rows, report.late, report.set_aside) == (1, 2, 2)
+    assert Path(report.rejects[0]).read_text().count("its local time is days from its arrival") == 2
+
+
 def test_damage_is_told_and_the_rest_is_sealed(place: Path) -> None:
     journal = new_journal(place, roll_bytes=1)
     for number in range(3):

@@ -78,7 +78,7 @@ class Journal:
         self._epochs[stream] += 1
 
     def message(self, stream: int, received_ns: int, payload: bytes) -> None:
-        """Append a message to the day of its local time, else of its arrival."""
+        """Append a message to the day of its local time, if that is the day of its arrival or beside it, else to that."""
         day = self._day_of(payload, received_ns)
         if day.epochs[stream] != self._epochs[stream]:
             self._begin_connection(day, stream, received_ns)
@@ -214,8 +214,9 @@ class Journal:
         day = found.group(1).decode("ascii", "replace") if found else ""
         if usual and day == usual.state.day:
             return usual
-        if not is_day(day) or day in self._closed:
-            day = day_of(received_ns)
+        today = day_of(received_ns)
+        if not is_day(day) or day in self._closed or abs(day_start(day) - day_start(today)) > NS_PER_DAY:
+            day = today
         self._usual = self._days[self.open_day(day)]
         return self._usual
 

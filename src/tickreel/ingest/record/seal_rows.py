@@ -39,9 +39,12 @@ EVENTS = ("trades", "liquidations")
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
+SEALED_BEFORE = "it came when its day was sealed"
+FAR = "its local time is days from its arrival"
 DAMAGED = "the journal is damaged"
 _DAMAGED_FROM = 1 << 32
 """Numbers of such gaps, above all that a recorder noted."""
+_DAY_US = NS_PER_DAY // 1_000
 _TEXT_BYTES = 1 << 20
 _MOST_SHOWN = 1_000
 
@@ -109,7 +112,7 @@ class _Day:
         self._state = read_events(folder, final=final)
         self._fills = read_fills(folder).items()
         self._first_us = day_start(folder.name) // 1_000
-        self._end_us = self._first_us + NS_PER_DAY // 1_000
+        self._end_us = self._first_us + _DAY_US
         self._before_ns = day_start(folder.name)
         self._files: dict[tuple[str, str], _TextFile] = {}
         self._streams: dict[str, _Stream] = {}
@@ -203,7 +206,8 @@ class _Day:
             file = self._file(read.type, stream.exchange)
             if not self._is_of_day(read):
                 self._text.late += 1
-                file.write(_aside("it came when its day was sealed", raw))
+                is_near = self._first_us - _DAY_US <= read.local_us < self._end_us + _DAY_US
+                file.write(_aside(SEALED_BEFORE if is_near else FAR, raw))
             elif read.type in APART or stream.overlaps.is_new(source, read.identity, at_ns):
                 self._text.rows += read.text.count("\n")
                 file.write(read.text)
