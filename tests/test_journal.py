@@ -113,7 +113,7 @@ def test_each_connection_has_a_number_of_its_own_in_each_day(place: Path) -> Non
     assert read_state(day(place)).connections == 3
 
 
-def test_gaps_are_noted_in_every_open_day(place: Path) -> None:
+def test_gaps_are_noted_in_each_of_their_days(place: Path) -> None:
     journal = new_journal(place, (STREAM, OTHER))
     midnight = START + NS_PER_DAY
     journal.open_day(DAY)

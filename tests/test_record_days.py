@@ -1,5 +1,6 @@
 """Days of a recording, on a clock of the test: midnight, outages across it, restarts, what history has late or never."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from journal_sample import DAY, START, at, trade
 from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
 from tickreel.errors import RefusedError
 from tickreel.ingest.record import feed as record_feed
+from tickreel.ingest.record.day_state import read_state
+from tickreel.ingest.record.fill import GIVEN_UP
 from tickreel.ingest.record.seal import sealed_days
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S
@@ -118,16 +121,81 @@ def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) 
     run = recorder(later + 5 * NS_PER_S)
     run.history.error = RefusedError("401")
     run.look(later + 6 * NS_PER_S)
-    run.look(later + 700 * NS_PER_S)
-    run.hear(later + 701 * NS_PER_S)
-    run.look(later + 702 * NS_PER_S)
+    run.hear(later + 7 * NS_PER_S)
+    for seconds in range(606, 620):
+        run.look(later + seconds * NS_PER_S)
+        if run.feed._sealing:
+            run.feed._sealing[1].result(60)
+    assert run.history.asked == 4
     run.end()
-    absent = "the recorder was not running"
+    absent, days = "the recorder was not running", [MIDNIGHT + n * NS_PER_DAY for n in range(3)]
     assert segments(place) == {
         DAY: ([1, 2], [BEGAN, (at(2), MIDNIGHT, absent, False)]),
-        "2024-03-04": ([259_901], [(later, later + 701 * NS_PER_S, absent, False)]),
+        NEXT: ([], [(days[0], days[1], absent, False)]),
+        "2024-03-03": ([], [(days[1], days[2], absent, False)]),
+        "2024-03-04": ([259_207], [(later, later + 7 * NS_PER_S, absent, False)]),
     }
+    assert sealed_days(run.folder) == {DAY, NEXT, "2024-03-03"}
+    assert run.feed.troubles == []
+
+
+def test_a_restart_half_a_year_later_notes_every_day_and_says_so(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    later = START + 180 * NS_PER_DAY
+    run = recorder(later)
+    before = len(os.listdir("/proc/self/fd"))
+    run.hear(later + NS_PER_S)
+    assert len(os.listdir("/proc/self/fd")) - before < 8
+    assert len(run.feed.journal.days) == 181
+    (trouble,) = run.feed.troubles
+    assert "goes to 2024-03-01" in trouble
+    assert "each day between is noted as a gap, at most 400; history is asked for the latest 31" in trouble
+    # Today, the days whose end is not longer ago, and none besides.
+    assert run.feed.fills.waiting == 32
+    run.feed.journal.close()
+    state = read_state(run.folder / "2024-03-02")
+    assert state.settled == {1: "it is more than 31 days ago, and whole days of history are long"}
+
+
+def test_a_gap_is_noted_of_so_many_days_at_most(recorder: Any) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    run = recorder(START + 1_000 * NS_PER_DAY)
+    run.hear(START + 1_000 * NS_PER_DAY + 1)
+    assert len(run.feed.journal.days) == 401
+
+
+def test_days_whose_turn_has_not_come_are_not_given_up(recorder: Any) -> None:
+    """History is asked for one day after the other, each for half a day if it must be."""
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    later = START + 20 * NS_PER_DAY
+    run = recorder(later)
+    run.hear(later + NS_PER_S)
+    for minutes in range(0, 13 * 60, 7):
+        run.look(later + minutes * 60 * NS_PER_S)
+    assert run.history.asked > 60
+    for state in map(run.feed.journal.state, run.feed.journal.days):
+        assert set(state.settled.values()) <= {"no history yet", GIVEN_UP, "nothing was recorded before"}
+
+
+def test_after_a_day_that_was_sealed_whole_what_follows_is_a_gap(recorder: Any, place: Path) -> None:
+    """The recorder was stopped before anything of the next day came."""
+    run = recorder(at(0))
+    run.hear(at(1), MIDNIGHT - 1_000)
+    run.look(LATE)
+    run.look(LATE)
+    run.end()
     assert sealed_days(run.folder) == {DAY}
+    run = recorder(MIDNIGHT + NS_PER_DAY)
+    run.hear(MIDNIGHT + NS_PER_DAY + NS_PER_S)
+    run.end()
+    absent = "the recorder was not running"
+    assert segments(place)[NEXT] == ([], [(MIDNIGHT, MIDNIGHT + NS_PER_DAY, absent, False)])
 
 
 def test_a_restart_with_other_streams_ends_those_that_are_gone(recorder: Any, place: Path) -> None:

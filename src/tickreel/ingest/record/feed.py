@@ -13,9 +13,9 @@ from tickreel.config import Key, Profile
 from tickreel.errors import DiskError, TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
 from tickreel.ingest.record.day_state import read_state
-from tickreel.ingest.record.fill import Fills, remove_unfinished
+from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
-from tickreel.ingest.record.journal_writer import Journal
+from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
 from tickreel.ingest.record.seal import SealReport, end_day, seal_day, sealed_days
 from tickreel.ingest.record.status import FeedNumbers
 from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
@@ -28,8 +28,8 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 MOST_INTERVAL_NS = NS_PER_S
 _SPARED = 10
 """Sealing what has come so far takes at most one part in so many of the time."""
-_FILL_PATIENCE_NS = 12 * 3_600 * NS_PER_S
-GIVEN_UP = "history did not have it half a day later"
+_LONG_NS = 7 * NS_PER_DAY
+"""An absence that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,22 @@ class FeedRecorder:
         for state in states:
             for part, until_ns in state.known_until().items():
                 known[part] = max(until_ns, known.get(part, 0))
+        if not known and sealed:
+            # All that was recorded is sealed: it is known to the end of the latest day.
+            until_ns = min(day_start(max(sealed)) + NS_PER_DAY, now_ns)
+            known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
+        self._tell_absence(max(known.values(), default=now_ns), now_ns)
         self._note_absence(known, now_ns)
+
+    def _tell_absence(self, known_ns: int, now_ns: int) -> None:
+        """Say what gaps do not: that the clock is behind what was recorded, or how long ago that is."""
+        told = f"{self.feed.name}: the journal goes to {format_time(known_ns)}, and this machine's clock says {format_time(now_ns)}"
+        if known_ns > now_ns + STEP_NS:
+            self._tell([f"{told}: how long nothing was recorded cannot be told; set the clock right"])
+        elif now_ns - known_ns > _LONG_NS:
+            self._tell([
+                f"{told}: each day between is noted as a gap, at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
+            ])  # fmt: skip
 
     def _open_today(self, now_ns: int) -> None:
         """Open the day of now. One that is sealed stays so: an empty journal would take its segments' place."""
@@ -195,11 +210,6 @@ class FeedRecorder:
 
     def _note_absence(self, known: dict[Part, int], now_ns: int) -> None:
         """Note since when messages of each part are missing. known: until when it is known of a part what came."""
-        if (latest_ns := max(known.values(), default=0)) > now_ns + STEP_NS:
-            self._tell([
-                f"{self.feed.name}: this machine's clock says {format_time(now_ns)}, and the journal goes to"
-                f" {format_time(latest_ns)}: how long nothing was recorded cannot be told; set the clock right"
-            ])  # fmt: skip
         began = day_start(day_of(now_ns)), BEGAN
         for stream in self.streams:
             since = {part: _known(known, part) or began for part in parts(stream.asked)}
@@ -256,10 +266,9 @@ class FeedRecorder:
         gone, self._gone = self._gone, []
         for asked, since_ns in gone:
             self._note_gone(asked, since_ns, end_ns if day_of(since_ns) == day else since_ns)
+        self.fills.give_up(day)
         if self.fills.waits_for(day):
-            if now_ns < end_ns + _FILL_PATIENCE_NS:
-                return
-            self.fills.drop_day(day, GIVEN_UP)
+            return
         self.journal.close_day(day, at_ns=now_ns)
         self._to_seal.append(day)
 

@@ -21,12 +21,16 @@ from tickreel.ingest.transport import Answer, Background, Broken, Client, open_c
 from tickreel.ingest.transport.bodies import arriving
 from tickreel.sources import machine_routes as routes
 from tickreel.store import disk
-from tickreel.units import NS_PER_S
+from tickreel.units import NS_PER_DAY, NS_PER_S
 
 MOST_TRIES = 6
 _AGAIN_NS = 600 * NS_PER_S
 _TOGETHER_NS = 600 * NS_PER_S
 _WRITE_BYTES = 1 << 20
+_PATIENCE_NS = 12 * 3_600 * NS_PER_S
+MOST_AGO_DAYS = 31
+GIVEN_UP = "history did not have it half a day later"
+LONG_AGO = f"it is more than {MOST_AGO_DAYS} days ago, and whole days of history are long"
 NO_BOOKS = "books are not filled: the new connection began with a snapshot"
 NO_LOCAL = "the history of {} has no local times, and none are made up"
 
@@ -36,8 +40,9 @@ class _Wanted:
     day: str
     number: int
     note: GapNote
+    since_ns: int
+    """By the steady clock, as the next."""
     not_before_ns: int
-    """By the steady clock."""
     tries: int = 0
 
 
@@ -88,7 +93,8 @@ class Fills:
             self._journal.settle(day, number, why, at_ns=now_ns)
             return
         ago_ns = min(max(0, now_ns - note.to_ns), self._after_ns)
-        self._wanted.append(_Wanted(day, number, note, self._clock.steady_ns() + self._after_ns - ago_ns))
+        since_ns = self._clock.steady_ns()
+        self._wanted.append(_Wanted(day, number, note, since_ns, since_ns + self._after_ns - ago_ns))
 
     def add_known(self, day: str) -> None:
         """Take in what an earlier recorder left of a day."""
@@ -111,11 +117,13 @@ class Fills:
             target = fill_file(self._folder / together[0].day, together[0].number)
             self._asked = _Asked(together, target, background.start(self._fetch(together, target)))
 
-    def drop_day(self, day: str, why: str) -> None:
-        """Give up what a day still waits for."""
-        for wanted in [wanted for wanted in self._wanted if wanted.day == day]:
+    def give_up(self, day: str) -> None:
+        """Give up what a day has waited for half a day; what was never asked for waits for its turn."""
+        long_ago_ns = self._clock.steady_ns() - _PATIENCE_NS
+        waited = [one for one in self._wanted if one.day == day and one.tries and one.since_ns <= long_ago_ns]
+        for wanted in waited:
             self._wanted.remove(wanted)
-            self._journal.settle(day, wanted.number, why, at_ns=self._clock.now_ns())
+            self._journal.settle(day, wanted.number, GIVEN_UP, at_ns=self._clock.now_ns())
 
     def _hopeless(self, note: GapNote) -> str:
         """Say why no history fills a gap; "" if one may."""
@@ -125,6 +133,8 @@ class Fills:
             return GONE
         if self._profile.kind != "machine":
             return NO_LOCAL.format(self._profile.name)
+        if note.to_ns < self._clock.now_ns() - MOST_AGO_DAYS * NS_PER_DAY:
+            return LONG_AGO
         return "" if _types(note) else NO_BOOKS
 
     def _due(self) -> list[_Wanted]:

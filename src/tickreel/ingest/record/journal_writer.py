@@ -17,6 +17,10 @@ from tickreel.units import NS_PER_DAY, day_of, day_start
 
 ROLL_BYTES = 1 << 28
 """A file of messages that has grown to this is ended: of a day, a restart reads its last file."""
+MOST_DAYS = 400
+"""Of how many days a gap is noted."""
+_MANY_DAYS = 8
+"""With more days open than this, files of events are opened anew for each commit."""
 _LOCAL = b'"localTimestamp"'
 _DAY_FROM = len(_LOCAL) + len(b':"')
 """Where the day begins that a message without blanks names, from `_LOCAL` on."""
@@ -101,23 +105,33 @@ class Journal:
     def gap(
         self, asked: StreamInfo, from_ns: int, to_ns: int, reason: str, *, at_ns: int
     ) -> list[tuple[str, int]]:
-        """Note that [from_ns, to_ns) is missing of what was asked for, in each open day that it touches.
+        """Note that [from_ns, to_ns) is missing of what was asked for, in each of its days that is not closed.
 
-        Returns (day, number of the gap) of each.
+        Returns (day, number of the gap) of each; of more than MOST_DAYS days the latest are noted.
         """
         noted = []
-        with self._lock:
-            days = sorted(self._days.values(), key=lambda day: day.start_ns)
-        for day in days:
-            first, end = max(from_ns, day.start_ns), min(to_ns, day.end_ns)
-            if first < end:
-                number = max(day.state.gaps, default=0) + 1
-                day.state.gaps[number] = note = GapNote(
-                    asked.exchange, first, end, reason, asked.symbols, asked.types
-                )
-                self._append(day, Kind.GAP, 0, number, at_ns, note)
-                noted.append((day.state.day, number))
+        for day in self._days_of(from_ns, to_ns):
+            number = max(day.state.gaps, default=0) + 1
+            day.state.gaps[number] = note = GapNote(
+                asked.exchange,
+                max(from_ns, day.start_ns),
+                min(to_ns, day.end_ns),
+                reason,
+                asked.symbols,
+                asked.types,
+            )
+            self._append(day, Kind.GAP, 0, number, at_ns, note)
+            noted.append((day.state.day, number))
         return noted
+
+    def _days_of(self, from_ns: int, to_ns: int) -> list["_Day"]:
+        """Open the days of a time, also those of which nothing came; none that is closed."""
+        if from_ns >= to_ns:
+            return []
+        last_ns = day_start(day_of(to_ns - 1))
+        first_ns = max(day_start(day_of(from_ns)), last_ns - (MOST_DAYS - 1) * NS_PER_DAY)
+        days = [day_of(start_ns) for start_ns in range(first_ns, to_ns, NS_PER_DAY)]
+        return [self._days[self.open_day(day)] for day in days if day not in self._closed]
 
     def settle(self, name: str, gap: int, reason: str, *, at_ns: int) -> None:
         """Note that a gap will not be filled; of a day that is closed there is nothing more to note."""
@@ -188,6 +202,9 @@ class Journal:
         if events:
             day.event_file = day.event_file or _File(folder / EVENTS, begin)
             day.event_file.append(b"".join(events))
+            if len(self._days) > _MANY_DAYS:
+                day.event_file.close()
+                day.event_file = None
         if messages:
             if day.message_file is None:
                 day.state.files += 1
