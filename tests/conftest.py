@@ -1,6 +1,7 @@
 """Fixtures that many tests share: a small made-up market as files and as a store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from hypothesis import settings
 from canary import files_with_key, pytest_runtest_makereport, watch
 from counts import SOAK
 from import_sample import fast_folder
+from recorder_sample import Recorder
 from tickreel.ingest.files.importer import ImportSettings, import_files
+from tickreel.ingest.record import feed as record_feed
+from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
 from tickreel.synth.market import SyntheticMarket
@@ -59,3 +63,10 @@ def place() -> Iterator[Path]:
     with fast_folder() as folder:
         yield folder
         assert files_with_key(folder) == []
+
+
+@pytest.fixture
+def recorder(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
+    """Make recorders of one store, on clocks of the test. A process for each day would take most of the time."""
+    monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
+    return lambda now_ns, **settings: Recorder(place, now_ns, **settings)

@@ -464,6 +464,7 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
     if command == "ls":
         with quiet_call("record", *recording(folder / "live")) as (code, _):
             assert code == 0
+        (folder / "live" / ".journal" / FEED / "2024-01-01.damaged").mkdir()
     (folder / "cut_trades_2024-01-05_XUSDT.csv.gz").write_bytes(b"\x1f\x8b")
     day = ("--from", "2024-01-02", "--to", "2024-01-03")
     plain = ("--no-jit", "--workers", 1)

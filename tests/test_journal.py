@@ -1,6 +1,7 @@
 """A feed's journal: what was committed is there, by day; restarts, torn tails, failing disks."""
 
 import errno
+import json
 import os
 import threading
 from pathlib import Path
@@ -9,19 +10,19 @@ import pytest
 
 from journal_sample import DAY, START, STREAM, at, new_journal, payloads, records, trade
 from tickreel.errors import DiskError, FormatError, LockedError
-from tickreel.ingest.record import journal as j
+from tickreel.ingest.record import day_state
+from tickreel.ingest.record.day_state import DayState, read_state
 from tickreel.ingest.record.journal import (
-    DayState,
     GapNote,
     StreamInfo,
     feed_lock,
     is_day,
     journal_days,
-    read_state,
+    message_files,
 )
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.store.catalog import Store
-from tickreel.units import NS_PER_DAY
+from tickreel.units import NS_PER_DAY, NS_PER_S
 
 OTHER = StreamInfo("deribit", ["BTC-PERPETUAL"], ["trades"])
 NEXT = "2024-03-02"
@@ -58,6 +59,34 @@ def test_a_message_lies_in_the_day_of_its_local_time_else_of_its_arrival(place: 
     assert payloads(day(place, NEXT)) == [early, b'{"localTimestamp":"9999-99-99"}']
 
 
+@pytest.mark.parametrize("blank", [": ", " : ", ":\t", ":\n  "])
+def test_a_message_with_blanks_lies_in_the_day_of_its_local_time_too(place: Path, blank: str) -> None:
+    journal = new_journal(place)
+    midnight = START + NS_PER_DAY
+    sent = []
+    for number, local_ns in enumerate((midnight - 2_000, midnight + 1_000, midnight - 1_000)):
+        fields = json.loads(trade(number, local_ns))
+        sent.append(json.dumps(fields, separators=(", ", blank)).encode())
+        journal.message(0, midnight + NS_PER_S // 5, sent[-1])
+    journal.close()
+    assert payloads(day(place)) == [sent[0], sent[2]]
+    assert payloads(day(place, NEXT)) == [sent[1]]
+
+
+def test_days_far_from_the_arrival_are_none_of_the_journal(place: Path) -> None:
+    """Each has files that are open: a message of any day could take all that a process may have."""
+    journal = new_journal(place)
+    sent = [trade(number, START + number * NS_PER_DAY) for number in range(-300, 300)]
+    before = len(os.listdir("/proc/self/fd"))
+    for payload in sent:
+        journal.message(0, at(10), payload)
+        journal.commit()
+    assert len(os.listdir("/proc/self/fd")) - before <= 6
+    journal.close()
+    assert journal_days(day(place).parent) == ["2024-02-29", DAY, NEXT]
+    assert payloads(day(place)) == [*sent[:299], sent[300], *sent[302:]]
+
+
 def test_a_closed_day_takes_nothing_more(place: Path) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))
@@ -84,26 +113,28 @@ def test_each_connection_has_a_number_of_its_own_in_each_day(place: Path) -> Non
     assert read_state(day(place)).connections == 3
 
 
-def test_gaps_are_noted_in_every_open_day(place: Path) -> None:
+def test_gaps_are_noted_in_each_of_their_days(place: Path) -> None:
     journal = new_journal(place, (STREAM, OTHER))
     midnight = START + NS_PER_DAY
     journal.open_day(DAY)
     journal.open_day(NEXT)
-    assert journal.gap("deribit", midnight - 5, midnight + 7, "lost", at_ns=midnight + 7) == [
+    assert journal.gap(OTHER, midnight - 5, midnight + 7, "lost", at_ns=midnight + 7) == [
         (DAY, 1),
         (NEXT, 1),
     ]
-    assert journal.gap("binance", at(1), at(1), "nothing", at_ns=at(1)) == []
-    assert journal.gap("binance", at(1), at(2), "again", at_ns=at(3)) == [(DAY, 2)]
+    assert journal.gap(STREAM, at(1), at(1), "nothing", at_ns=at(1)) == []
+    assert journal.gap(STREAM, at(1), at(2), "again", at_ns=at(3)) == [(DAY, 2)]
     journal.settle(DAY, 2, "no history", at_ns=at(4))
     journal.close()
     state = read_state(day(place))
     assert state.gaps == {
-        1: GapNote("deribit", midnight - 5, midnight, "lost"),
-        2: GapNote("binance", at(1), at(2), "again"),
+        1: GapNote("deribit", midnight - 5, midnight, "lost", ["BTC-PERPETUAL"], ["trades"]),
+        2: GapNote("binance", at(1), at(2), "again", STREAM.symbols, STREAM.types),
     }
     assert state.settled == {2: "no history"}
-    assert read_state(day(place, NEXT)).gaps == {1: GapNote("deribit", midnight, midnight + 7, "lost")}
+    assert read_state(day(place, NEXT)).gaps == {
+        1: GapNote("deribit", midnight, midnight + 7, "lost", ["BTC-PERPETUAL"], ["trades"])
+    }
 
 
 def test_a_restart_goes_on_in_new_files(place: Path) -> None:
@@ -111,9 +142,9 @@ def test_a_restart_goes_on_in_new_files(place: Path) -> None:
         states = [read_state(day(place), mend=True)] if start else []
         journal = new_journal(place, states=states)
         journal.message(0, at(start), trade(start, at(start)))
-        journal.gap("binance", at(start), at(start + 1), "x", at_ns=at(start))
+        journal.gap(STREAM, at(start), at(start + 1), "x", at_ns=at(start))
         journal.close()
-    assert [path.name for path in j.message_files(day(place))] == [f"00000{n}.journal" for n in (1, 2, 3)]
+    assert [path.name for path in message_files(day(place))] == [f"00000{n}.journal" for n in (1, 2, 3)]
     state = read_state(day(place))
     assert (state.connections, sorted(state.gaps), state.last) == (3, [1, 2, 3], {"binance": at(2)})
     assert payloads(day(place)) == [trade(n, at(n)) for n in range(3)]
@@ -126,10 +157,12 @@ def test_files_roll_and_a_restart_reads_the_last_alone(place: Path, monkeypatch)
     journal.message(0, at(2), trade(2, at(2)))
     journal.commit()
     journal.close()
-    assert len(j.message_files(day(place))) == 2
+    assert len(message_files(day(place))) == 2
     read = []
-    whole = j.read_records
-    monkeypatch.setattr(j, "read_records", lambda path, scan: (read.append(path.name), whole(path, scan))[1])
+    whole = day_state.read_records
+    monkeypatch.setattr(
+        day_state, "read_records", lambda path, *a, **k: (read.append(path.name), whole(path, *a, **k))[1]
+    )
     assert read_state(day(place)).last == {"deribit": at(1), "binance": at(2)}
     assert read == ["events.journal", "000002.journal"]
 

@@ -24,7 +24,7 @@ from tickreel.cli.app import run
 from tickreel.errors import DiskError, LockedError
 from tickreel.ingest.record import feed as record_feed
 from tickreel.ingest.record import recorder as record
-from tickreel.ingest.record.journal import read_state
+from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_S

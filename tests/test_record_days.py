@@ -1,105 +1,22 @@
 """Days of a recording, on a clock of the test: midnight, outages across it, restarts, what history has late or never."""
 
+import os
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from import_sample import contents, segment_rows
+from import_sample import contents
 from journal_sample import DAY, START, at, trade
-from tickreel.errors import FailedError, NetworkError, RefusedError
+from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
+from tickreel.errors import FailedError, RefusedError
 from tickreel.ingest.record import feed as record_feed
-from tickreel.ingest.record.feed import FeedRecorder, RecordSettings
-from tickreel.ingest.record.journal import journal_folder
-from tickreel.ingest.record.plan import plan_feeds
-from tickreel.ingest.record.seal import seal_day, sealed_days
+from tickreel.ingest.record.day_state import read_state
+from tickreel.ingest.record.fill import GIVEN_UP
+from tickreel.ingest.record.seal import sealed_days
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S
-
-NEXT = "2024-03-02"
-MIDNIGHT = START + NS_PER_DAY
-LATE = MIDNIGHT + 601 * NS_PER_S
-"""When a day is over that nothing waits for."""
-
-
-class History:
-    """A `Background` whose answers fail as the test says."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error, self.asked = error, 0
-
-    def start(self, work: Coroutine[Any, Any, None]) -> "Future[None]":
-        work.close()
-        self.asked += 1
-        future: Future[None] = Future()
-        future.set_exception(self.error)
-        return future
-
-
-class Recorder:
-    """A `FeedRecorder` and its clock."""
-
-    def __init__(
-        self,
-        place: Path,
-        now_ns: int,
-        *,
-        types: tuple[str, ...] = ("trades",),
-        exchange: str = "binance",
-        seal_every_ns: int | None = None,
-    ) -> None:
-        self.now_ns = now_ns
-        store = Store(place)
-        (feed,) = plan_feeds(["tardis-machine"], exchange, ["BTCUSDT"], types)
-        folder = journal_folder(store, feed.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        settings = RecordSettings(workers=1, seal_every_ns=seal_every_ns)
-        self.feed = FeedRecorder(store, feed, folder, settings, now_ns=lambda: self.now_ns)
-        self.stream = self.feed.streams[0]
-        self.history = History(NetworkError("no history yet"))
-        self._number = 0
-
-    def hear(self, *times_ns: int) -> None:
-        """Let trades come; their numbers are the seconds of the day before midnight."""
-        for time_ns in times_ns:
-            self.now_ns = time_ns
-            self.stream.message(trade((time_ns - START) // NS_PER_S, time_ns, exchange=self.stream.exchange))
-        self.feed.commit()
-
-    def look(self, now_ns: int) -> None:
-        self.now_ns = now_ns
-        self.feed.commit()
-        self.feed.look(self.history)  # type: ignore[arg-type]
-
-    def end(self) -> None:
-        self.feed.stop()
-        self.feed.seal()
-
-
-@pytest.fixture
-def recorder(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
-    # A process for each day would take most of the time.
-    monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
-    return lambda now_ns, **settings: Recorder(place, now_ns, **settings)
-
-
-def segments(place: Path) -> dict[str, tuple[list[int], list[tuple[int, int, str, bool]]]]:
-    """Return the numbers of the rows, and the gaps, of each day."""
-    store, found = Store(place), {}
-    for key in store.find(type="trades", symbol="BTCUSDT"):
-        (part,) = store.open(key).meta.parts
-        rows = [int(row[3]) for row in segment_rows(store, key)]
-        gaps = [(gap.from_ns, gap.to_ns, gap.reason, gap.filled) for gap in part.gaps]
-        found[key.day] = rows, gaps
-    return found
-
-
-BEGAN = (START, at(1), "recording began", False)
 
 
 def test_a_day_is_sealed_when_nothing_more_of_it_comes(recorder: Any, place: Path) -> None:
@@ -204,16 +121,81 @@ def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) 
     run = recorder(later + 5 * NS_PER_S)
     run.history.error = RefusedError("401")
     run.look(later + 6 * NS_PER_S)
-    run.look(later + 700 * NS_PER_S)
-    run.hear(later + 701 * NS_PER_S)
-    run.look(later + 702 * NS_PER_S)
+    run.hear(later + 7 * NS_PER_S)
+    for seconds in range(606, 620):
+        run.look(later + seconds * NS_PER_S)
+        if run.feed._sealing:
+            run.feed._sealing[1].result(60)
+    assert run.history.asked == 4
     run.end()
-    absent = "the recorder was not running"
+    absent, days = "the recorder was not running", [MIDNIGHT + n * NS_PER_DAY for n in range(3)]
     assert segments(place) == {
         DAY: ([1, 2], [BEGAN, (at(2), MIDNIGHT, absent, False)]),
-        "2024-03-04": ([259_901], [(later, later + 701 * NS_PER_S, absent, False)]),
+        NEXT: ([], [(days[0], days[1], absent, False)]),
+        "2024-03-03": ([], [(days[1], days[2], absent, False)]),
+        "2024-03-04": ([259_207], [(later, later + 7 * NS_PER_S, absent, False)]),
     }
+    assert sealed_days(run.folder) == {DAY, NEXT, "2024-03-03"}
+    assert run.feed.troubles == []
+
+
+def test_a_restart_half_a_year_later_notes_every_day_and_says_so(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    later = START + 180 * NS_PER_DAY
+    run = recorder(later)
+    before = len(os.listdir("/proc/self/fd"))
+    run.hear(later + NS_PER_S)
+    assert len(os.listdir("/proc/self/fd")) - before < 8
+    assert len(run.feed.journal.days) == 181
+    (trouble,) = run.feed.troubles
+    assert "goes to 2024-03-01" in trouble
+    assert "each day between is noted as a gap, at most 400; history is asked for the latest 31" in trouble
+    # Today, the days whose end is not longer ago, and none besides.
+    assert run.feed.fills.waiting == 32
+    run.feed.journal.close()
+    state = read_state(run.folder / "2024-03-02")
+    assert state.settled == {1: "it is more than 31 days ago, and whole days of history are long"}
+
+
+def test_a_gap_is_noted_of_so_many_days_at_most(recorder: Any) -> None:
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    run = recorder(START + 1_000 * NS_PER_DAY)
+    run.hear(START + 1_000 * NS_PER_DAY + 1)
+    assert len(run.feed.journal.days) == 401
+
+
+def test_days_whose_turn_has_not_come_are_not_given_up(recorder: Any) -> None:
+    """History is asked for one day after the other, each for half a day if it must be."""
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.feed.journal.close()
+    later = START + 20 * NS_PER_DAY
+    run = recorder(later)
+    run.hear(later + NS_PER_S)
+    for minutes in range(0, 13 * 60, 7):
+        run.look(later + minutes * 60 * NS_PER_S)
+    assert run.history.asked > 60
+    for state in map(run.feed.journal.state, run.feed.journal.days):
+        assert set(state.settled.values()) <= {"no history yet", GIVEN_UP, "nothing was recorded before"}
+
+
+def test_after_a_day_that_was_sealed_whole_what_follows_is_a_gap(recorder: Any, place: Path) -> None:
+    """The recorder was stopped before anything of the next day came."""
+    run = recorder(at(0))
+    run.hear(at(1), MIDNIGHT - 1_000)
+    run.look(LATE)
+    run.look(LATE)
+    run.end()
     assert sealed_days(run.folder) == {DAY}
+    run = recorder(MIDNIGHT + NS_PER_DAY)
+    run.hear(MIDNIGHT + NS_PER_DAY + NS_PER_S)
+    run.end()
+    absent = "the recorder was not running"
+    assert segments(place)[NEXT] == ([], [(MIDNIGHT, MIDNIGHT + NS_PER_DAY, absent, False)])
 
 
 def test_a_restart_with_other_streams_ends_those_that_are_gone(recorder: Any, place: Path) -> None:
@@ -230,7 +212,10 @@ def test_a_restart_with_other_streams_ends_those_that_are_gone(recorder: Any, pl
         key.exchange: [(gap.from_ns, gap.to_ns) for gap in store.open(key).meta.parts[0].gaps]
         for key in store.find(type="trades") if key.day == DAY
     }  # fmt: skip
-    assert gaps == {"binance": [(START, at(1)), (at(1), MIDNIGHT)], "deribit": [(START, at(101))]}
+    assert gaps == {
+        "binance": [(START, at(1)), (at(1), at(100)), (at(100), MIDNIGHT)],
+        "deribit": [(START, at(101))],
+    }
 
 
 def test_nothing_ever_heard_is_a_day_looked_at_in_vain(recorder: Any, place: Path) -> None:

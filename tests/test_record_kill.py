@@ -15,7 +15,8 @@ from import_sample import fast_folder
 from provider_server import ProviderServer
 from record_sample import FEED, ids, parts, provide
 from tickreel.ingest.files.check import check_store
-from tickreel.ingest.record.journal import journal_days, read_state
+from tickreel.ingest.record.day_state import read_state
+from tickreel.ingest.record.journal import journal_days
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_MS
 

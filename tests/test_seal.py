@@ -13,6 +13,7 @@ from counts import SOAK
 from import_sample import contents, segment_rows
 from journal_sample import DAY, START, STREAM, at, iso, message, new_journal, trade
 from tickreel.cli.app import run
+from tickreel.errors import FailedError
 from tickreel.ingest.record import seal_rows
 from tickreel.ingest.record.journal import Begin, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
@@ -90,6 +91,17 @@ def test_a_day_that_goes_on_is_sealed_anew_and_removed_when_it_has_ended(place: 
     assert sealed_days(folder(place).parent) == {DAY}
 
 
+def test_a_day_that_is_sealed_for_good_is_not_sealed_again(place: Path) -> None:
+    journal = new_journal(place)
+    journal.message(0, at(1), trade(1, at(1)))
+    journal.close()
+    seal(place, final=True)
+    folder(place).mkdir()
+    with pytest.raises(FailedError, match="2024-03-01 is sealed for good, and its segments stay as they are"):
+        seal(place)
+    assert ids(place) == [1]
+
+
 def test_a_journal_that_is_being_written_is_sealed_up_to_its_last_whole_record(place: Path) -> None:
     journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["trades"]),))
     for number in range(3):
@@ -114,9 +126,9 @@ def test_what_comes_while_a_day_is_sealed_is_not_half_of_it(
     journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["trades"]),))
     connections(journal, [trade(1, at(1)), trade(2, at(2))])
     journal.commit()
-    reading = seal_rows.read_state
+    reading = seal_rows.read_events
 
-    def read_state(*words: Any, **named: Any) -> Any:
+    def read_events(*words: Any, **named: Any) -> Any:
         connections(journal, [trade(2, at(2)), trade(3, at(3))], start=2)
         journal.commit()
         state = reading(*words, **named)
@@ -125,7 +137,7 @@ def test_what_comes_while_a_day_is_sealed_is_not_half_of_it(
         return state
 
     with monkeypatch.context() as patch:
-        patch.setattr(seal_rows, "read_state", read_state)
+        patch.setattr(seal_rows, "read_events", read_events)
         seal(place)
     assert ids(place) == [1, 2]
     assert seal(place).overlaps == 2
@@ -196,6 +208,22 @@ def test_equal_rows_without_ids_count_as_often_as_one_connection_had_them(place:
         assert Store(place / name).open(TRADES).rows == rows, name
 
 
+def test_a_liquidation_and_a_trade_of_one_id_are_two_events(place: Path) -> None:
+    """The live connection brought the trade; history has its liquidation, too."""
+    asked = StreamInfo("deribit", ["BTC-PERPETUAL"], ["liquidations", "trades"])
+    name = {"symbol": "BTC-PERPETUAL", "exchange": "deribit"}
+    journal = new_journal(place, (asked,))
+    journal.message(0, at(20), trade(77, at(20), **name))
+    journal.gap(asked, at(20), at(25), "lost", at_ns=at(25))
+    connections(journal, [trade(99, at(25), **name)], start=25)
+    journal.close()
+    both = (trade(77, at(20), **name, type="liquidation"), trade(77, at(20), **name))
+    fill(place, 1, *both, trade(99, at(25), **name))
+    assert seal(place).overlaps == 2
+    rows = {key.type: Store(place).open(key).rows for key in Store(place).find()}
+    assert rows == {"liquidations": 1, "trades": 2}
+
+
 def test_what_comes_again_long_after_is_another_row(place: Path) -> None:
     journal = new_journal(place)
     connections(journal, [trade(1, at(0)), *(trade(n, at(n)) for n in range(2, 150))])
@@ -221,9 +249,7 @@ def test_gaps_are_told_with_what_history_filled(place: Path) -> None:
             journal.connected(0)
         journal.message(0, at(number), sent[number])
         if number in (20, 50):
-            journal.gap(
-                "binance", at({20: 9, 50: 29}[number]), at(number), f"lost {number}", at_ns=at(number)
-            )
+            journal.gap(STREAM, at({20: 9, 50: 29}[number]), at(number), f"lost {number}", at_ns=at(number))
     journal.settle(DAY, 2, "no history", at_ns=at(60))
     journal.close()
     # A minute around it, as history is asked for; some rows are of the next day.
@@ -239,8 +265,8 @@ def test_gaps_are_told_with_what_history_filled(place: Path) -> None:
 def test_what_was_missed_is_seen_by_ls_stats_and_quality(place: Path, capfd) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))
-    journal.gap("binance", at(1), at(71), "lost", at_ns=at(71))
-    journal.gap("binance", at(60), at(81), "lost", at_ns=at(81))
+    journal.gap(STREAM, at(1), at(71), "lost", at_ns=at(71))
+    journal.gap(STREAM, at(60), at(81), "lost", at_ns=at(81))
     journal.message(0, at(81), trade(2, at(81)))
     journal.close()
     seal(place)
@@ -269,7 +295,7 @@ def test_what_was_missed_is_seen_by_ls_stats_and_quality(place: Path, capfd) -> 
 def test_a_gap_that_history_has_too_is_not_filled(place: Path) -> None:
     journal = new_journal(place)
     journal.message(0, at(1), trade(1, at(1)))
-    journal.gap("binance", at(1), at(9), "lost", at_ns=at(9))
+    journal.gap(STREAM, at(1), at(9), "lost", at_ns=at(9))
     journal.message(0, at(9), trade(9, at(9)))
     journal.close()
     fill(
@@ -292,7 +318,7 @@ def test_states_of_history_are_taken_within_the_gap_alone(place: Path) -> None:
 
     journal = new_journal(place, (StreamInfo("binance", ["BTCUSDT"], ["derivative_ticker"]),))
     journal.message(0, at(10), ticker(10, markPrice=1))
-    journal.gap("binance", at(10), at(20), "lost", at_ns=at(20))
+    journal.gap(STREAM, at(10), at(20), "lost", at_ns=at(20))
     journal.message(0, at(20), ticker(20, markPrice=1))
     journal.close()
     # Replays begin without what earlier messages set.
@@ -308,7 +334,7 @@ def test_other_gaps_of_the_same_rows_are_another_part(place: Path) -> None:
     journal.commit()
     seal(place)
     assert part(place).gaps == []
-    journal.gap("binance", at(1), at(9), "lost", at_ns=at(9))
+    journal.gap(STREAM, at(1), at(9), "lost", at_ns=at(9))
     journal.close()
     seal(place)
     assert part(place).gaps == [Gap(at(1), at(9), "lost")]
@@ -339,6 +365,16 @@ def test_what_is_no_row_is_set_aside_with_its_text(place: Path) -> None:
     late = seal(place, day="2024-03-02")
     assert (late.rows, late.late, late.set_aside) == (1, 1, 1)
     assert "it came when its day was sealed" in Path(late.rejects[0]).read_text()
+
+
+def test_what_is_of_a_day_far_away_is_set_aside(place: Path) -> None:
+    journal = new_journal(place)
+    for number, local_ns in enumerate((at(1), START - 2 * NS_PER_DAY, START + 2 * NS_PER_DAY)):
+        journal.message(0, at(1), trade(number, local_ns))
+    journal.close()
+    report = seal(place)
+    assert (report.rows, report.late, report.set_aside) == (1, 2, 2)
+    assert Path(report.rejects[0]).read_text().count("its local time is days from its arrival") == 2
 
 
 def test_damage_is_told_and_the_rest_is_sealed(place: Path) -> None:

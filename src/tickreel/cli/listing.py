@@ -3,7 +3,7 @@
 from typing import Any
 
 from tickreel.errors import TickreelError, UsageError
-from tickreel.ingest.record.journal import journal_days, journal_feeds, journal_folder
+from tickreel.ingest.record.journal import journal_days, journal_feeds, journal_folder, kept_journals
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.describe import check_names
 from tickreel.store.gaps import missed
@@ -67,6 +67,15 @@ def unsealed(store: Store) -> list[dict[str, Any]]:
             size = sum(path.stat().st_size for path in (journal_folder(store, feed) / day).glob("*.journal"))
             found.append({"feed": feed, "day": day, "bytes": size})
     return found
+
+
+def kept(store: Store) -> list[dict[str, Any]]:
+    """Return the journals that were damaged, and are kept though their day is sealed: sorted."""
+    return [
+        {"feed": feed, "day": day, "bytes": sum(file.stat().st_size for file in path.iterdir()), "path": str(path)}
+        for feed in journal_feeds(store)
+        for day, path in kept_journals(journal_folder(store, feed)).items()
+    ]  # fmt: skip
 
 
 def _named(exchange: str, symbol: str) -> set[str]:

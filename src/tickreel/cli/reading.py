@@ -61,7 +61,7 @@ def ls(
     quiet: QuietOption = False,
 ) -> int:
     """List the symbols of the store, with days, rows, bytes."""
-    from tickreel.cli.listing import listing, unsealed
+    from tickreel.cli.listing import kept, listing, unsealed
     from tickreel.store.catalog import Store
     from tickreel.units import human_bytes
 
@@ -70,8 +70,8 @@ def ls(
     damaged = [problem for row in rows for problem in row["damaged"]]
     primary = place.primary()
     if json:
-        journals = unsealed(place)
-        print_json({"store": str(place.root), "primary": primary, "entries": rows, "unsealed": journals})
+        journals = {"unsealed": unsealed(place), "kept": kept(place)}
+        print_json({"store": str(place.root), "primary": primary, "entries": rows, **journals})
         return 1 if damaged else 0
     table = [
         (
@@ -89,6 +89,12 @@ def ls(
         size = human_bytes(journal["bytes"])
         note(
             f"{journal['feed']} {journal['day']} goes on, or is not sealed: {size} in the journal; record seals it"
+        )
+    for journal in () if quiet else kept(place):
+        size = human_bytes(journal["bytes"])
+        note(
+            f"{journal['feed']} {journal['day']} is sealed, of a journal that was damaged: {size} are kept in"
+            f" {journal['path']}; delete it when it is of no use"
         )
     return 1 if damaged else 0
 

@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
     exchange_us, local_us  the two clocks, whole microseconds UTC
     text      lines of CSV, each with its line end; none if the message changes nothing
-    identity  what two deliveries of one event share: its id, or all cells but the local time
+    identity  what two deliveries of one event share: its type and id, or else type and all cells but the local time
     """
 
     type: str
@@ -228,7 +228,8 @@ def _rows(message: Any, type: str, cells: list[str], received_us: int | None) ->
         raise ValueError("a text with a comma or a line end")
     text = "".join([f"{head}{local_us},{cell}\n" for cell in cells])
     id = getattr(message, "id", None)
-    identity = f"{symbol},{id}" if id is not None and id is not UNSET and id != "" else head + whole
+    named = id is not None and id is not UNSET and id != ""
+    identity = f"{type},{symbol},{id}" if named else f"{type},{head}{whole}"
     return Rows(type, exchange, symbol, exchange_us, local_us, text, identity)
 
 

@@ -42,6 +42,13 @@ _RESULT = "result.msgpack"
 _INLINE_BYTES = 1 << 16
 
 
+class Missed(msgspec.Struct, frozen=True):
+    """What a source lacks of some symbols; symbols: none stands for all that are not named elsewhere."""
+
+    symbols: list[str]
+    gaps: list[Gap]
+
+
 class FileTask(msgspec.Struct, frozen=True):
     """What a worker needs to know to stage one file.
 
@@ -66,7 +73,7 @@ class FileTask(msgspec.Struct, frozen=True):
     optimise: Purpose = "balanced"
     source: str = ""
     odd: dict[str, Finding] = {}
-    gaps: list[Gap] = []
+    gaps: list[Missed] = []
     looked_at: list[tuple[str, str, str]] = []
 
 
@@ -135,6 +142,7 @@ class FileStage:
         self.folder = Path(task.staging)
         self._progress = progress
         self._writers: set[SegmentWriter] = set()
+        self._gaps = {name: missed.gaps for missed in task.gaps for name in missed.symbols or [""]}
         self._begin()
 
     def _begin(self) -> None:
@@ -269,7 +277,7 @@ class FileStage:
             set_aside=self._aside.findings(),
             odd={**self._odd.findings(), **found},
             optional=list(segment.writer.record.extras),
-            gaps=self.task.gaps,
+            gaps=self._gaps.get(segment.key.symbol, self._gaps.get("", [])),
         )
         staged = segment.finish(part)
         self._writers.discard(segment.writer)
@@ -280,7 +288,7 @@ class FileStage:
         return self.task.source or self.task.path
 
     def _sha256(self) -> str:
-        """Return the file's hash; with gaps one of both, so that the same rows with other gaps are another part."""
+        """Return the file's hash; with gaps one of both, so that the same rows with other gaps are other parts."""
         if not self.task.gaps:
             return self._text.sha256
         gaps = msgspec.json.encode(self.task.gaps)

@@ -1,10 +1,12 @@
 """Live streams into the store.
 
+clock           what time it is, and whether that was set
 plan            what is to be recorded, to feeds with the addresses of their streams
 stream          one live stream: what comes, and what is missing when its connection was lost
 journal_format  the bytes of a journal (JOURNAL.md)
 journal_writer  appends to the journal of a feed
-journal         what lies in it
+journal         its folder and files
+day_state       what the files of a day tell
 feed            one feed: its streams, its journal, its gaps, its days as they end
 fill            gaps from the provider's history
 overlap         what came twice

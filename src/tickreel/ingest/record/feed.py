@@ -11,24 +11,26 @@ from pathlib import Path
 
 from tickreel.config import Key, Profile
 from tickreel.errors import DiskError, TickreelError
-from tickreel.ingest.record.fill import Fills, remove_unfinished
-from tickreel.ingest.record.journal import StreamInfo, journal_days, read_state
-from tickreel.ingest.record.journal_writer import Journal
-from tickreel.ingest.record.seal import SealReport, remove_day, seal_day, sealed_days
+from tickreel.ingest.record.clock import STEP_NS, Clock
+from tickreel.ingest.record.day_state import read_state
+from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
+from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
+from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
+from tickreel.ingest.record.seal import SealReport, end_day, seal_day, sealed_days
 from tickreel.ingest.record.status import FeedNumbers
-from tickreel.ingest.record.stream import BEGAN, NOT_RUNNING, RecordedStream
+from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
 from tickreel.ingest.transport import Background
 from tickreel.ingest.transport.session import Session
 from tickreel.ingest.transport.streams import Call, follow
 from tickreel.store.catalog import Store
-from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 
 MOST_INTERVAL_NS = NS_PER_S
 _SPARED = 10
 """Sealing what has come so far takes at most one part in so many of the time."""
 _TRIED_AGAIN_NS = 3_600 * NS_PER_S
-_FILL_PATIENCE_NS = 12 * 3_600 * NS_PER_S
-GIVEN_UP = "history did not have it half a day later"
+_LONG_NS = 7 * NS_PER_DAY
+"""An absence that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,10 @@ class FeedRecorder:
         feed: Feed,
         folder: Path,
         settings: RecordSettings,
-        *,
-        now_ns: Callable[[], int] = time.time_ns,
+        clock: Clock | None = None,
     ) -> None:
-        self.feed, self.problem, self._now_ns = feed, "", now_ns
+        self.feed, self.problem, self._clock = feed, "", clock or Clock()
+        self._now_ns = self._clock.now_ns
         self.reports: dict[str, SealReport] = {}
         """Day -> what it gave when it was sealed last."""
         self.troubles: list[str] = []
@@ -92,6 +94,8 @@ class FeedRecorder:
         self._seal_again_s = self._began_s + self._seal_every_s
         self._seen_ns: dict[str, int] = {}
         self._following: list[Future[None]] = []
+        self._gone: list[tuple[StreamInfo, int]] = []
+        """What is not recorded any more, and since when that is not noted."""
         self._recover()
 
     @property
@@ -115,13 +119,14 @@ class FeedRecorder:
 
     def look(self, background: Background) -> None:
         """Look after streams, gaps and days; once a second is enough."""
+        self._look_at_clock()
         now_ns = self._now_ns()
         for stream, future in zip(self.streams, self._following, strict=False):
             if future.done() and not future.cancelled() and (error := future.exception()):
                 if not isinstance(error, TickreelError):
                     raise error
                 stream.status.state, self.problem = "given up", str(error)
-        self.fills.tick(background, now_ns)
+        self.fills.tick(background)
         for day in self.journal.days:
             self._look_at_day(day, now_ns)
         self._look_at_sealing()
@@ -130,7 +135,7 @@ class FeedRecorder:
         """Make everything durable. Nothing comes any more."""
         try:
             for stream in self.streams:
-                stream.missed_until(self._now_ns())
+                stream.ended()
         finally:
             self.journal.close()
 
@@ -163,7 +168,7 @@ class FeedRecorder:
         states = []
         for day in journal_days(self._folder):
             if day in sealed:
-                remove_day(self._folder / day)
+                self._tell(end_day(self._folder / day))
                 continue
             remove_unfinished(self._folder / day)
             states.append(read_state(self._folder / day, mend=True))
@@ -172,51 +177,112 @@ class FeedRecorder:
             self._folder, self._store.root, self.feed.name, self.feed.streams, states, closed=sealed
         )
         now_ns = self._now_ns()
-        self.journal.open_day(day_of(now_ns))
+        self._open_today(now_ns)
         settings = self._settings
         self.fills = Fills(
-            self.journal, self._folder, self.feed.profile, self.feed.key, after_ns=settings.fill_after_ns
-        )
+            self.journal, self._folder, self.feed.profile, self.feed.key, self._clock,
+            after_ns=settings.fill_after_ns,
+        )  # fmt: skip
         self.streams = [
             RecordedStream(
                 self.journal, place, most_waiting_bytes=settings.most_waiting_bytes,
-                on_gap=lambda day, number: self.fills.add(day, number, self._now_ns()), now_ns=self._now_ns,
+                on_gap=self.fills.add, clock=self._clock,
             )
             for place in range(len(self.feed.streams))
         ]  # fmt: skip
         for state in states:
-            self.fills.add_known(state.day, now_ns)
-        known: dict[str, int] = {}
+            self.fills.add_known(state.day)
+        known: dict[Part, int] = {}
         for state in states:
-            for name, until_ns in state.known_until().items():
-                known[name] = max(until_ns, known.get(name, 0))
+            for part, until_ns in state.known_until().items():
+                known[part] = max(until_ns, known.get(part, 0))
+        if not known and sealed:
+            # All that was recorded is sealed: it is known to the end of the latest day.
+            until_ns = min(day_start(max(sealed)) + NS_PER_DAY, now_ns)
+            known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
+        self._tell_absence(max(known.values(), default=now_ns), now_ns)
         self._note_absence(known, now_ns)
 
-    def _note_absence(self, known_until: dict[str, int], now_ns: int) -> None:
-        """Note since when each exchange's messages are missing."""
+    def _tell_absence(self, known_ns: int, now_ns: int) -> None:
+        """Say what gaps do not: that the clock is behind what was recorded, or how long ago that is."""
+        told = f"{self.feed.name}: the journal goes to {format_time(known_ns)}, and this machine's clock says {format_time(now_ns)}"
+        if known_ns > now_ns + STEP_NS:
+            self._tell([f"{told}: how long nothing was recorded cannot be told; set the clock right"])
+        elif now_ns - known_ns > _LONG_NS:
+            self._tell([
+                f"{told}: each day between is noted as a gap, at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
+            ])  # fmt: skip
+
+    def _open_today(self, now_ns: int) -> None:
+        """Open the day of now. One that is sealed stays so: an empty journal would take its segments' place."""
+        today = day_of(now_ns)
+        if (opened := self.journal.open_day(today)) != today:
+            self._tell([
+                f"{self.feed.name}: this machine's clock says {today}, a day that is sealed for good: what comes lies in"
+                f" {opened}, and rows of {today} are set aside there; set the clock right"
+            ])  # fmt: skip
+
+    def _note_absence(self, known: dict[Part, int], now_ns: int) -> None:
+        """Note since when messages of each part are missing. known: until when it is known of a part what came."""
+        began = day_start(day_of(now_ns)), BEGAN
         for stream in self.streams:
-            since_ns = known_until.pop(stream.exchange, None)
-            if since_ns is None:
-                stream.miss(day_start(day_of(now_ns)), BEGAN)
-            else:
-                stream.miss(since_ns, NOT_RUNNING)
-        for exchange, since_ns in known_until.items():
-            # Not recorded any more.
-            end_ns = day_start(day_of(since_ns)) + NS_PER_DAY
-            for name, number in self.journal.gap(exchange, since_ns, end_ns, NOT_RUNNING, at_ns=now_ns):
-                self.fills.add(name, number, now_ns)
+            since = {part: _known(known, part) or began for part in parts(stream.asked)}
+            for asked, (since_ns, why) in _alike(since):
+                stream.absent(asked, since_ns, why)
+        for asked, (since_ns, _) in _alike(self._gone_parts(known)):
+            self._note_gone(asked, since_ns, now_ns)
+
+    def _gone_parts(self, known: dict[Part, int]) -> "_Since":
+        """Return those parts that are asked for no more; of all symbols of an exchange, if none of them is."""
+        recorded = {part for stream in self.streams for part in parts(stream.asked)}
+        of_some = {part[:2] for part in recorded}
+        of_all = {part[:2] for part in recorded if not part[2]}
+        return {
+            part: (ns, GONE) for part, ns in known.items()
+            if part not in recorded and part[:2] not in (of_all if part[2] else of_some)
+        }  # fmt: skip
+
+    def _note_gone(self, asked: StreamInfo, since_ns: int, until_ns: int) -> None:
+        """Note what is not recorded any more: so far, and to the end of its day when that is over."""
+        end_ns = day_start(day_of(since_ns)) + NS_PER_DAY
+        for day, number in self.journal.gap(
+            asked, since_ns, min(until_ns, end_ns), GONE, at_ns=self._now_ns()
+        ):
+            self.fills.add(day, number)
+        if until_ns < end_ns:
+            self._gone.append((asked, max(since_ns, until_ns)))
+
+    def _look_at_clock(self) -> None:
+        now_ns = self._now_ns()
+        if step_ns := self._clock.look():
+            way = "forward" if step_ns > 0 else "back"
+            grace_s = self._settings.grace_ns / NS_PER_S
+            self._tell([
+                f"{self.feed.name}: this machine's clock was set {way} by {abs(step_ns) / NS_PER_S:,.0f} s, to"
+                f" {format_time(now_ns)}: no day ends until it has stayed for {grace_s:g} s; keep it in step"
+            ])  # fmt: skip
+        if self.journal.is_closed(day_of(now_ns)):
+            self._open_today(now_ns)
 
     def _look_at_day(self, day: str, now_ns: int) -> None:
-        """Close a day that is over: when nothing of it comes any more, and history has been asked."""
+        """Close a day that is over: when nothing of it comes any more, and history has been asked.
+
+        A clock that was set may be set right again: it is waited as long as for what is late.
+        """
         end_ns, grace_ns = day_start(day) + NS_PER_DAY, self._settings.grace_ns
-        if now_ns < end_ns + grace_ns or now_ns < self.journal.heard_ns(day) + grace_ns:
+        heard_ns = self.journal.heard_ns(day)
+        if now_ns < end_ns + grace_ns or heard_ns <= now_ns < heard_ns + grace_ns:
+            return
+        if self._clock.settled_ns < grace_ns:
             return
         for stream in self.streams:
             stream.missed_until(end_ns)
+        gone, self._gone = self._gone, []
+        for asked, since_ns in gone:
+            self._note_gone(asked, since_ns, end_ns if day_of(since_ns) == day else since_ns)
+        self.fills.give_up(day)
         if self.fills.waits_for(day):
-            if now_ns < end_ns + _FILL_PATIENCE_NS:
-                return
-            self.fills.drop_day(day, GIVEN_UP, now_ns)
+            return
         self.journal.close_day(day, at_ns=now_ns)
         self._to_seal.append(day)
 
@@ -279,6 +345,25 @@ class FeedRecorder:
     def _tell(self, troubles: list[str]) -> None:
         """Keep what is wrong, each sentence once: a day is sealed again and again."""
         self.troubles += [trouble for trouble in troubles if trouble not in self.troubles]
+
+
+_Since = dict[Part, tuple[int, str]]
+"""Part -> since when its messages are missing, and why."""
+
+
+def _known(known: dict[Part, int], part: Part) -> tuple[int, str] | None:
+    """Return until when a part is known, by itself or as one of all symbols; None if it is new."""
+    exchange, type, _ = part
+    found = [known[one] for one in (part, (exchange, type, "")) if one in known]
+    return (max(found), NOT_RUNNING) if found else None
+
+
+def _alike(since: _Since) -> list[tuple[StreamInfo, tuple[int, str]]]:
+    """Return parts together that are missing since one time."""
+    some: dict[tuple[int, str], list[Part]] = {}
+    for part, when in since.items():
+        some.setdefault(when, []).append(part)
+    return [(asked, when) for when, of in some.items() for asked in together(of)]
 
 
 async def _follow(feed: Feed, call: Call, stream: RecordedStream) -> None:

@@ -19,21 +19,26 @@ from tickreel.errors import (
     TickreelError,
     disk_error,
 )
+from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.seal_rows import SLACK_NS
-from tickreel.ingest.record.stream import BEGAN
+from tickreel.ingest.record.stream import BEGAN, GONE
 from tickreel.ingest.transport import Answer, Background, Broken, Client, open_client
 from tickreel.ingest.transport.bodies import arriving
 from tickreel.sources import machine_routes as routes
 from tickreel.store import disk
-from tickreel.units import NS_PER_S
+from tickreel.units import NS_PER_DAY, NS_PER_S
 
 MOST_TRIES = 6
 _AGAIN_NS = 600 * NS_PER_S
 _TOGETHER_NS = 600 * NS_PER_S
 _WRITE_BYTES = 1 << 20
+_PATIENCE_NS = 12 * 3_600 * NS_PER_S
+MOST_AGO_DAYS = 31
+GIVEN_UP = "history did not have it half a day later"
+LONG_AGO = f"it is more than {MOST_AGO_DAYS} days ago, and whole days of history are long"
 NO_BOOKS = "books are not filled: the new connection began with a snapshot"
 NO_LOCAL = "the history of {} has no local times, and none are made up"
 
@@ -43,13 +48,15 @@ class _Wanted:
     day: str
     number: int
     note: GapNote
+    since_ns: int
+    """By the steady clock, as the next."""
     not_before_ns: int
     tries: int = 0
 
 
 @dataclass(slots=True)
 class _Asked:
-    """Gaps of one stream and day that are asked for together, and the answer to come."""
+    """Gaps of one day, of the same symbols and types, that are asked for together, and the answer to come."""
 
     wanted: list[_Wanted]
     target: Path
@@ -63,11 +70,17 @@ class Fills:
     """
 
     def __init__(
-        self, journal: Journal, folder: Path, profile: Profile, key: Key | None, *, after_ns: int
+        self,
+        journal: Journal,
+        folder: Path,
+        profile: Profile,
+        key: Key | None,
+        clock: Clock,
+        *,
+        after_ns: int,
     ) -> None:
-        self._journal, self._folder = journal, folder
+        self._journal, self._folder, self._clock = journal, folder, clock
         self._profile, self._key, self._after_ns = profile, key, after_ns
-        self._streams = {stream.exchange: stream for stream in journal.streams}
         self._wanted: list[_Wanted] = []
         self._asked: _Asked | None = None
         self.filled = 0
@@ -81,66 +94,72 @@ class Fills:
         asked = self._asked.wanted if self._asked else []
         return any(wanted.day == day for wanted in (*self._wanted, *asked))
 
-    def add(self, day: str, number: int, now_ns: int) -> None:
+    def add(self, day: str, number: int) -> None:
         """Take in a gap; one that no history fills is settled at once."""
-        note = self._journal.state(day).gaps[number]
+        note, now_ns = self._journal.state(day).gaps[number], self._clock.now_ns()
         if why := self._hopeless(note):
             self._journal.settle(day, number, why, at_ns=now_ns)
             return
-        self._wanted.append(_Wanted(day, number, note, note.to_ns + self._after_ns))
+        ago_ns = min(max(0, now_ns - note.to_ns), self._after_ns)
+        since_ns = self._clock.steady_ns()
+        self._wanted.append(_Wanted(day, number, note, since_ns, since_ns + self._after_ns - ago_ns))
 
-    def add_known(self, day: str, now_ns: int) -> None:
+    def add_known(self, day: str) -> None:
         """Take in what an earlier recorder left of a day."""
         state = self._journal.state(day)
         self.filled += len(state.filled)
         for number in state.gaps:
             if number not in state.filled and number not in state.settled:
-                self.add(day, number, now_ns)
+                self.add(day, number)
 
-    def tick(self, background: Background, now_ns: int) -> None:
+    def tick(self, background: Background) -> None:
         """Take what has come, and ask for the next gaps that are due."""
         if self._asked:
             if not self._asked.future.done():
                 return
             asked, self._asked = self._asked, None
-            self._ended(asked, now_ns)
-        if together := self._due(now_ns):
+            self._ended(asked)
+        if together := self._due():
             for wanted in together:
                 self._wanted.remove(wanted)
             target = fill_file(self._folder / together[0].day, together[0].number)
             self._asked = _Asked(together, target, background.start(self._fetch(together, target)))
 
-    def drop_day(self, day: str, why: str, now_ns: int) -> None:
-        """Give up what a day still waits for."""
-        for wanted in [wanted for wanted in self._wanted if wanted.day == day]:
+    def give_up(self, day: str) -> None:
+        """Give up what a day has waited for half a day; what was never asked for waits for its turn."""
+        long_ago_ns = self._clock.steady_ns() - _PATIENCE_NS
+        waited = [one for one in self._wanted if one.day == day and one.tries and one.since_ns <= long_ago_ns]
+        for wanted in waited:
             self._wanted.remove(wanted)
-            self._journal.settle(day, wanted.number, why, at_ns=now_ns)
+            self._journal.settle(day, wanted.number, GIVEN_UP, at_ns=self._clock.now_ns())
 
     def _hopeless(self, note: GapNote) -> str:
         """Say why no history fills a gap; "" if one may."""
-        stream = self._streams.get(note.exchange)
         if note.reason == BEGAN:
             return "nothing was recorded before"
-        if stream is None:
-            return "not recorded any more"
+        if note.reason == GONE:
+            return GONE
         if self._profile.kind != "machine":
             return NO_LOCAL.format(self._profile.name)
-        return "" if _types(stream) else NO_BOOKS
+        if note.to_ns < self._clock.now_ns() - MOST_AGO_DAYS * NS_PER_DAY:
+            return LONG_AGO
+        return "" if _types(note) else NO_BOOKS
 
-    def _due(self, now_ns: int) -> list[_Wanted]:
+    def _due(self) -> list[_Wanted]:
         """Return gaps that are near each other: one answer has whole minutes, and so all of them."""
+        now_ns = self._clock.steady_ns()
         due = [wanted for wanted in self._wanted if wanted.not_before_ns <= now_ns]
-        due.sort(key=lambda wanted: (wanted.day, wanted.note.exchange, wanted.note.from_ns))
+        due.sort(key=lambda wanted: (wanted.day, wanted.note.exchange, wanted.note.from_ns, wanted.number))
         together = due[:1]
         for wanted in due[1:]:
             first, note = together[0], wanted.note
             is_near = note.from_ns - max(one.note.to_ns for one in together) < routes.MINUTE_NS
             is_short = note.to_ns - first.note.from_ns < _TOGETHER_NS
-            if (wanted.day, note.exchange) == (first.day, first.note.exchange) and is_near and is_short:
+            if (wanted.day, note.asked) == (first.day, first.note.asked) and is_near and is_short:
                 together.append(wanted)
         return together
 
-    def _ended(self, asked: _Asked, now_ns: int) -> None:
+    def _ended(self, asked: _Asked) -> None:
         try:
             asked.future.result()
             disk.publish([(_temporary(asked.target), asked.target)])
@@ -157,32 +176,28 @@ class Fills:
         for wanted in asked.wanted:
             wanted.tries += 1
             if lasting or wanted.tries >= MOST_TRIES:
-                self._journal.settle(wanted.day, wanted.number, why, at_ns=now_ns)
+                self._journal.settle(wanted.day, wanted.number, why, at_ns=self._clock.now_ns())
             else:
-                wanted.not_before_ns = now_ns + _AGAIN_NS * 2**wanted.tries
+                wanted.not_before_ns = self._clock.steady_ns() + _AGAIN_NS * 2**wanted.tries
                 self._wanted.append(wanted)
 
     async def _fetch(self, together: list[_Wanted], target: Path) -> None:
         """Write what history has of some gaps, and a little around them, to a temporary file, durably."""
-        stream = self._streams[together[0].note.exchange]
+        asked, number = together[0].note.asked, together[0].number
         from_ns = min(wanted.note.from_ns for wanted in together) - SLACK_NS
         to_ns = max(wanted.note.to_ns for wanted in together) + SLACK_NS
-        options = routes.replay_options(stream.exchange, stream.symbols, _types(stream), from_ns, to_ns)
+        options = routes.replay_options(asked.exchange, asked.symbols, _types(asked), from_ns, to_ns)
         url = routes.route(self._profile.base_url, routes.REPLAY_PATH, options)
-        place, number = self._journal.streams.index(stream), together[0].number
         begin = Begin(
-            VERSION, self._folder.name, together[0].day, list(self._journal.streams),
-            gaps=[wanted.number for wanted in together],
-        )  # fmt: skip
+            VERSION, self._folder.name, together[0].day, [asked], gaps=[wanted.number for wanted in together]
+        )
         head = pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
         async with open_client(self._profile, self._key) as client:
             request = client.request(url, headers={"Accept-Encoding": "identity"})
 
             async def take(answer: Answer) -> None:
                 with _Writer(_temporary(target), head) as write:
-                    await _copy(
-                        client, answer, lambda line: write(pack(Kind.MESSAGE, place, number, 0, line))
-                    )
+                    await _copy(client, answer, lambda line: write(pack(Kind.MESSAGE, 0, number, 0, line)))
 
             await client.fetch(request, take)
 
@@ -232,9 +247,9 @@ class _Writer:
             os.close(self._fd)
 
 
-def _types(stream: StreamInfo) -> list[str]:
-    """Return the types of a stream that history has whole."""
-    return [type for type in stream.types if type in routes.REPLAYED]
+def _types(what: GapNote | StreamInfo) -> list[str]:
+    """Return the types that history has whole."""
+    return [type for type in what.types if type in routes.REPLAYED]
 
 
 def _temporary(target: Path) -> Path:

@@ -1,6 +1,7 @@
 """Appends to the journal of a feed while it is recorded: what came is on the disk within one interval."""
 
 import os
+import re
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -8,14 +9,22 @@ from pathlib import Path
 import msgspec
 
 from tickreel.errors import DiskError, disk_error
-from tickreel.ingest.record.journal import EVENTS, Begin, DayState, GapNote, Note, StreamInfo, is_day
+from tickreel.ingest.record.day_state import DayState
+from tickreel.ingest.record.journal import EVENTS, Begin, GapNote, Note, StreamInfo, is_day
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, day_of, day_start
 
 ROLL_BYTES = 1 << 28
 """A file of messages that has grown to this is ended: of a day, a restart reads its last file."""
-_LOCAL = b'"localTimestamp":"'
+MOST_DAYS = 400
+"""Of how many days a gap is noted."""
+_MANY_DAYS = 8
+"""With more days open than this, files of events are opened anew for each commit."""
+_LOCAL = b'"localTimestamp"'
+_DAY_FROM = len(_LOCAL) + len(b':"')
+"""Where the day begins that a message without blanks names, from `_LOCAL` on."""
+_DAY = re.compile(_LOCAL + rb'\s*:\s*"(.{10})')
 
 
 class Journal:
@@ -73,7 +82,7 @@ class Journal:
         self._epochs[stream] += 1
 
     def message(self, stream: int, received_ns: int, payload: bytes) -> None:
-        """Append a message to the day of its local time, else of its arrival."""
+        """Append a message to the day of its local time, if that is the day of its arrival or beside it, else to that."""
         day = self._day_of(payload, received_ns)
         if day.epochs[stream] != self._epochs[stream]:
             self._begin_connection(day, stream, received_ns)
@@ -89,26 +98,40 @@ class Journal:
 
     def disconnected(self, stream: int, at_ns: int, reason: str) -> None:
         """Note how a connection ended."""
-        name = day_of(at_ns)
-        self.open_day(name)
-        day, note = self._days[name], Note(self.streams[stream].exchange, reason)
+        day = self._days[self.open_day(day_of(at_ns))]
+        note = Note(self.streams[stream].exchange, reason)
         self._append(day, Kind.DISCONNECT, stream, day.numbers[stream], at_ns, note)
 
     def gap(
-        self, exchange: str, from_ns: int, to_ns: int, reason: str, *, at_ns: int
+        self, asked: StreamInfo, from_ns: int, to_ns: int, reason: str, *, at_ns: int
     ) -> list[tuple[str, int]]:
-        """Note that [from_ns, to_ns) is missing, in each open day that it touches; return (day, number of the gap)."""
+        """Note that [from_ns, to_ns) is missing of what was asked for, in each of its days that is not closed.
+
+        Returns (day, number of the gap) of each; of more than MOST_DAYS days the latest are noted.
+        """
         noted = []
-        with self._lock:
-            days = sorted(self._days.values(), key=lambda day: day.start_ns)
-        for day in days:
-            first, end = max(from_ns, day.start_ns), min(to_ns, day.end_ns)
-            if first < end:
-                number = max(day.state.gaps, default=0) + 1
-                day.state.gaps[number] = note = GapNote(exchange, first, end, reason)
-                self._append(day, Kind.GAP, 0, number, at_ns, note)
-                noted.append((day.state.day, number))
+        for day in self._days_of(from_ns, to_ns):
+            number = max(day.state.gaps, default=0) + 1
+            day.state.gaps[number] = note = GapNote(
+                asked.exchange,
+                max(from_ns, day.start_ns),
+                min(to_ns, day.end_ns),
+                reason,
+                asked.symbols,
+                asked.types,
+            )
+            self._append(day, Kind.GAP, 0, number, at_ns, note)
+            noted.append((day.state.day, number))
         return noted
+
+    def _days_of(self, from_ns: int, to_ns: int) -> list["_Day"]:
+        """Open the days of a time, also those of which nothing came; none that is closed."""
+        if from_ns >= to_ns:
+            return []
+        last_ns = day_start(day_of(to_ns - 1))
+        first_ns = max(day_start(day_of(from_ns)), last_ns - (MOST_DAYS - 1) * NS_PER_DAY)
+        days = [day_of(start_ns) for start_ns in range(first_ns, to_ns, NS_PER_DAY)]
+        return [self._days[self.open_day(day)] for day in days if day not in self._closed]
 
     def settle(self, name: str, gap: int, reason: str, *, at_ns: int) -> None:
         """Note that a gap will not be filled; of a day that is closed there is nothing more to note."""
@@ -116,11 +139,18 @@ class Journal:
             day.state.settled[gap] = reason
             self._append(day, Kind.NO_FILL, 0, gap, at_ns, Note(day.state.gaps[gap].exchange, reason))
 
-    def open_day(self, name: str) -> None:
-        """Open a day of which nothing may have come yet."""
+    def is_closed(self, name: str) -> bool:
+        """Return whether a day is sealed, or about to be: it takes nothing more."""
+        return name in self._closed
+
+    def open_day(self, name: str) -> str:
+        """Open a day of which nothing may have come yet; return which: the first from this one on that is not closed."""
         with self._lock:
+            while name in self._closed:  # a clock that was set back
+                name = day_of(day_start(name) + NS_PER_DAY)
             if name not in self._days:
                 self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+        return name
 
     def close_day(self, name: str, *, at_ns: int) -> None:
         """End a day, durably: it is known of each of its streams what came until its end, and what is missing."""
@@ -172,6 +202,9 @@ class Journal:
         if events:
             day.event_file = day.event_file or _File(folder / EVENTS, begin)
             day.event_file.append(b"".join(events))
+            if len(self._days) > _MANY_DAYS:
+                day.event_file.close()
+                day.event_file = None
         if messages:
             if day.message_file is None:
                 day.state.files += 1
@@ -186,18 +219,22 @@ class Journal:
         return pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
 
     def _day_of(self, payload: bytes, received_ns: int) -> "_Day":
-        at = payload.rfind(_LOCAL) + len(_LOCAL)
-        name = payload[at : at + 10] if at >= len(_LOCAL) else b""
-        usual = self._usual
-        if usual and (name == usual.name if name else usual.start_ns <= received_ns < usual.end_ns):
+        at, usual = payload.rfind(_LOCAL), self._usual
+        if usual and (
+            payload.startswith(usual.name, at + _DAY_FROM)
+            if at >= 0
+            else usual.start_ns <= received_ns < usual.end_ns
+        ):
             return usual
-        day = name.decode("ascii", "replace")
-        if not is_day(day) or day in self._closed:
-            day = day_of(received_ns)
-            while day in self._closed:  # a clock that was set back
-                day = day_of(day_start(day) + NS_PER_DAY)
-        self.open_day(day)
-        self._usual = self._days[day]
+        # Any other day, or a message with blanks: those take a little longer.
+        found = _DAY.match(payload, max(at, 0))
+        day = found.group(1).decode("ascii", "replace") if found else ""
+        if usual and day == usual.state.day:
+            return usual
+        today = day_of(received_ns)
+        if not is_day(day) or day in self._closed or abs(day_start(day) - day_start(today)) > NS_PER_DAY:
+            day = today
+        self._usual = self._days[self.open_day(day)]
         return self._usual
 
     def _begin_connection(self, day: "_Day", stream: int, at_ns: int) -> None:

@@ -10,16 +10,20 @@ from typing import Any
 import msgspec
 
 from tickreel.compute import Task, make_executor
-from tickreel.errors import LockedError, disk_error
+from tickreel.errors import FailedError, LockedError, disk_error
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
 from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
+from tickreel.ingest.record.journal import DAMAGED
 from tickreel.ingest.record.seal_rows import DayText, write_day
 from tickreel.store import disk
 from tickreel.store.catalog import Store, WritingStore
+from tickreel.units import human_bytes
 
 SEAL = "seal"
 SEALED = "sealed"
+_KEEP = "keep"
+"""Lies in a day's folder whose journal is not to be removed."""
 _RESULT = "result.msgpack"
 _AGAIN_S = 0.5
 
@@ -27,9 +31,9 @@ _AGAIN_S = 0.5
 class SealReport(msgspec.Struct):
     """What a day gave: segments and rows, and what its messages were besides.
 
-    final      the day is over: its journal is gone
+    final      the day is over: its journal is gone, or was damaged and has another name
     overlaps   rows that came twice over connections, and were dropped
-    unreadable, late  messages set aside: no messages of a known form, or of a day that was sealed before
+    unreadable, late  messages set aside: no messages of a known form, or of a day that was sealed before, or is far away
     unknown    messages of types that are not kept, by type
     gaps, filled  in all streams; of `filled` history had what it has of a gap
     """
@@ -71,12 +75,17 @@ def seal_day(
 ) -> SealReport:
     """Make a day's segments, in place of those that it made before; return what it gave.
 
-    final    the day has ended: its journal is removed once its segments are durable
+    final    the day has ended: once its segments are durable its journal is removed, or renamed if it was damaged
     isolate  read it in another process, so that this one goes on recording
     The store's lock is held while finished segments are published; another writer is waited for, with
     `on_wait` called now and then. Killed at any moment and called again, it ends with the same bytes.
+    Raises FailedError for a day that is sealed for good.
     """
-    made = _made(feed, folder, isolate=isolate, on_progress=on_progress)
+    if folder.name in sealed_days(folder.parent):
+        raise FailedError(
+            f"{folder}: {folder.name} is sealed for good, and its segments stay as they are; move this journal away"
+        )
+    made = _made(feed, folder, final=final, isolate=isolate, on_progress=on_progress)
     report = _report(made, feed, folder.name, final=final)
     with contextlib.ExitStack() as stack:
         writing = _waited_for(store, stack, on_wait)
@@ -90,8 +99,10 @@ def seal_day(
         keys = [staged.key for _, result in made.results for staged in result.segments]
         report.troubles += keep_books(writing, keys, workers=workers)
     if final:
+        if made.text.troubles:
+            disk.write_file(folder / _KEEP, b"", folder)
         note_sealed(folder.parent, folder.name)
-        remove_day(folder)
+        report.troubles += end_day(folder)
     else:
         shutil.rmtree(folder / SEAL, ignore_errors=True)
     return report
@@ -113,13 +124,24 @@ def note_sealed(folder: Path, day: str) -> None:
     disk.write_file(folder / SEALED, "".join(f"{day}\n" for day in days).encode(), folder)
 
 
-def remove_day(folder: Path) -> None:
-    """Remove the journal of a day that is sealed for good."""
+def end_day(folder: Path) -> list[str]:
+    """Remove the journal of a day that is sealed for good; one that was damaged is kept, which is told."""
     try:
-        shutil.rmtree(folder)
+        if not (folder / _KEEP).exists():
+            shutil.rmtree(folder)
+            told = []
+        else:
+            shutil.rmtree(folder / SEAL, ignore_errors=True)
+            kept = folder.with_name(folder.name + DAMAGED)
+            folder.rename(kept)
+            size = human_bytes(sum(path.stat().st_size for path in kept.iterdir()))
+            told = [
+                f"{kept}: some of this journal is damaged, so it is kept ({size}); delete it when it is of no use"
+            ]
     except OSError as error:
         raise disk_error(error, f"removing {folder}") from error
     disk.sync_folder(folder.parent)
+    return told
 
 
 def _waited_for(store: Store, stack: contextlib.ExitStack, on_wait: Callable[[str], None]) -> WritingStore:
@@ -132,8 +154,9 @@ def _waited_for(store: Store, stack: contextlib.ExitStack, on_wait: Callable[[st
             time.sleep(_AGAIN_S)
 
 
-def _made(feed: str, folder: Path, *, isolate: bool, on_progress: Callable[[int], None]) -> Made:
-    task = Task(folder.name, "tickreel.ingest.record.seal:make_day", {"feed": feed, "folder": str(folder)})
+def _made(feed: str, folder: Path, *, final: bool, isolate: bool, on_progress: Callable[[int], None]) -> Made:
+    about = {"feed": feed, "folder": str(folder), "final": final}
+    task = Task(folder.name, "tickreel.ingest.record.seal:make_day", about)
     with make_executor(1, isolate=isolate) as executor:
         for outcome in executor.run([task], on_progress=lambda _, told: on_progress(int(told["messages"]))):
             if not outcome.ok:
@@ -150,7 +173,7 @@ def make_day(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
         seal.mkdir()
     except OSError as error:
         raise disk_error(error, f"creating {seal}") from error
-    text = write_day(folder, seal, progress)
+    text = write_day(folder, seal, progress, final=arguments["final"])
     made = Made(text)
     for number, ((type, exchange), path) in enumerate(text.files.items()):
         task = FileTask(

@@ -6,25 +6,24 @@ reconnects (`overlap.py`).
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tickreel.errors import disk_error
+from tickreel.ingest.files.stage import Missed
+from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
 from tickreel.ingest.record.journal import (
-    Begin,
-    DayState,
     GapNote,
     StreamInfo,
-    damaged,
     message_files,
+    read_begin,
     read_fills,
     read_records,
-    read_state,
 )
-from tickreel.ingest.record.journal_format import Kind, Record, Scan
+from tickreel.ingest.record.journal_format import Damage, Kind, Record, Scan
 from tickreel.ingest.record.overlap import Overlaps, Spans
 from tickreel.schema import RECORD_TYPES
 from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, read_message
@@ -40,9 +39,12 @@ EVENTS = ("trades", "liquidations")
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
+SEALED_BEFORE = "it came when its day was sealed"
+FAR = "its local time is days from its arrival"
 DAMAGED = "the journal is damaged"
 _DAMAGED_FROM = 1 << 32
 """Numbers of such gaps, above all that a recorder noted."""
+_DAY_US = NS_PER_DAY // 1_000
 _TEXT_BYTES = 1 << 20
 _MOST_SHOWN = 1_000
 
@@ -67,36 +69,50 @@ class DayText(msgspec.Struct):
     unknown: dict[str, int] = {}
     troubles: list[str] = []
 
-    def gaps_of(self, type: str, exchange: str) -> list[Gap]:
-        """Return what is missing of a type, ascending."""
-        filled = self.filled.get(exchange, []) if type in REPLAYED else []
-        gaps = [
-            Gap(note.from_ns, note.to_ns, note.reason, number in filled)
-            for number, note in self.gaps.get(exchange, {}).items()
-        ]
-        return _few(sorted(gaps, key=lambda gap: (gap.from_ns, gap.to_ns)))
+    def gaps_of(self, type: str, exchange: str) -> list[Missed]:
+        """Return what is missing of a type, ascending, by symbol; of others than were asked for, all is."""
+        filled = set(self.filled.get(exchange, [])) if type in REPLAYED else set()
+        gaps: dict[frozenset[str], list[Gap]] = {}
+        for number, note in self.gaps.get(exchange, {}).items():
+            if type in note.types:
+                asked = frozenset(symbol.upper() for symbol in note.symbols)
+                gaps.setdefault(asked, []).append(
+                    Gap(note.from_ns, note.to_ns, note.reason, number in filled)
+                )
+        alike: dict[tuple[frozenset[str], ...], list[str]] = {tuple(gaps): []} if gaps else {}
+        for symbol in sorted(frozenset().union(*gaps)):
+            of = tuple(asked for asked in gaps if not asked or symbol in asked)
+            if len(of) < len(gaps):
+                alike.setdefault(of, []).append(symbol)
+        return [Missed(names, _ascending(gaps[asked] for asked in of)) for of, names in alike.items()]
 
     def odd_of(self, type: str, exchange: str) -> dict[str, Finding]:
         dropped = self.overlaps.get((type, exchange), 0)
         return {DROPPED: Finding(dropped, [])} if dropped else {}
 
 
-def write_day(folder: Path, into: Path, progress: Any) -> DayText:
-    """Write a day's messages as CSV text into a folder. progress: called with messages=count now and then."""
-    return _Day(folder, into, progress).run()
+def write_day(folder: Path, into: Path, progress: Any, *, final: bool) -> DayText:
+    """Write a day's messages as CSV text into a folder.
+
+    progress  called with messages=count now and then
+    final     nothing of the day is being written any more
+    """
+    return _Day(folder, into, progress, final=final).run()
 
 
 class _Day:
     """One day while it is written."""
 
-    def __init__(self, folder: Path, into: Path, progress: Any) -> None:
-        self._folder, self._into, self._progress = folder, into, progress
+    def __init__(self, folder: Path, into: Path, progress: Any, *, final: bool) -> None:
+        self._folder, self._into, self._progress, self._final = folder, into, progress, final
         # A recorder may go on writing: what is here of messages now, and then the events, for those are written before.
         self._sizes = {path: path.stat().st_size for path in message_files(folder)}
-        self._state = read_state(folder, events_alone=True)
+        self._last_path = max(self._sizes, default=None)
+        self._is_torn = False
+        self._state = read_events(folder, final=final)
         self._fills = read_fills(folder).items()
         self._first_us = day_start(folder.name) // 1_000
-        self._end_us = self._first_us + NS_PER_DAY // 1_000
+        self._end_us = self._first_us + _DAY_US
         self._before_ns = day_start(folder.name)
         self._files: dict[tuple[str, str], _TextFile] = {}
         self._streams: dict[str, _Stream] = {}
@@ -114,26 +130,41 @@ class _Day:
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
                     self._count()
+            if self._is_torn:
+                self._lose([], self._end_us * 1_000)
             for stream in self._streams.values():
                 self._insert(stream, before_ns=None)
         return self._finished()
 
     def _records(self, path: Path, size: int) -> Iterator[tuple[StreamInfo, Record]]:
-        scan, found = Scan(), 0
-        for begin, record in read_records(path, scan, size=size):
-            if len(scan.damage) > found:
-                found = len(scan.damage)
-                self._lose(begin, record.received_ns)
+        scan, found, unknown_ns = Scan(), 0, 0
+        spare = None if read_begin(path) else spare_begin(path, list(self._sizes), self._state)
+        for begin, record in read_records(path, scan, size=size, spare=spare):
+            if len(scan.damage) > found or self._is_torn:
+                found, self._is_torn = len(scan.damage), False
+                self._lose(begin.streams, record.received_ns)
+            if record.kind == Kind.MESSAGE and record.stream >= len(begin.streams):
+                unknown_ns = record.received_ns
+                continue
             self._before_ns = record.received_ns
-            if record.kind == Kind.MESSAGE and record.stream < len(begin.streams):
+            if record.kind == Kind.MESSAGE:
                 yield begin.streams[record.stream], record
+        if unknown_ns:
+            self._lose([], unknown_ns + 1)
+            self._before_ns = unknown_ns
+        if scan.whole < size and (self._final or path != self._last_path):
+            # Not being written, and no recorder was killed while it was: such a tail is cut off.
+            scan.damage.append(Damage(scan.whole, size))
+            self._is_torn = True
         self._text.troubles += [damaged(path, place) for place in scan.damage]
 
-    def _lose(self, begin: Begin, to_ns: int) -> None:
-        """Note as a gap what lay before a message in bytes that are damaged, whichever stream's it was."""
-        for info in begin.streams:
+    def _lose(self, streams: list[StreamInfo], to_ns: int) -> None:
+        """Note as a gap what lay before a time in bytes that are damaged, whichever stream's it was. streams: none if unknown."""
+        for info in streams or [info for stream in self._streams.values() for info in stream.asked]:
             gaps = self._stream(info).gaps
-            note = GapNote(info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED)
+            note = GapNote(
+                info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED, info.symbols, info.types
+            )
             gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
 
     def _count(self) -> None:
@@ -175,7 +206,8 @@ class _Day:
             file = self._file(read.type, stream.exchange)
             if not self._is_of_day(read):
                 self._text.late += 1
-                file.write(_aside("it came when its day was sealed", raw))
+                is_near = self._first_us - _DAY_US <= read.local_us < self._end_us + _DAY_US
+                file.write(_aside(SEALED_BEFORE if is_near else FAR, raw))
             elif read.type in APART or stream.overlaps.is_new(source, read.identity, at_ns):
                 self._text.rows += read.text.count("\n")
                 file.write(read.text)
@@ -299,6 +331,10 @@ def _aside(reason: str, raw: bytes) -> str:
     shown = raw[:_MOST_SHOWN].decode("utf-8", "replace")
     text = f"{reason}: {shown}".replace(",", ";")
     return "".join(letter if letter.isprintable() else " " for letter in text) + "\n"
+
+
+def _ascending(gaps: Iterable[list[Gap]]) -> list[Gap]:
+    return _few(sorted(chain.from_iterable(gaps), key=lambda gap: (gap.from_ns, gap.to_ns)))
 
 
 def _few(gaps: list[Gap]) -> list[Gap]:

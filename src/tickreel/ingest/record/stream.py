@@ -1,20 +1,35 @@
 """One live stream into the journal: what comes, and what is missing when its connection was lost."""
 
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from tickreel.ingest.record.clock import Clock
+from tickreel.ingest.record.journal import StreamInfo
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.status import StreamStatus
 from tickreel.sources.machine import Disconnect, Rows, Trouble, read_message
-from tickreel.units import NS_PER_MS, day_of
+from tickreel.units import NS_PER_MS, NS_PER_S, day_of
 
 NOT_RUNNING = "the recorder was not running"
 BEGAN = "recording began"
+GONE = "not recorded any more"
 PROVIDER_LOST = "the provider lost its own connection"
 _LAG_EVERY_NS = 10 * NS_PER_MS
+_JITTER_NS = NS_PER_S
+"""Two clocks that are read one after the other differ by less, on any machine that records."""
 _LONGEST_NOTE = 4_096
 """Messages about the provider's own connections are shorter."""
+
+
+@dataclass(slots=True)
+class _Missing:
+    """Since when messages are missing, by either clock, ns, why, and of what."""
+
+    since_ns: int
+    steady_ns: int
+    why: str
+    asked: StreamInfo
 
 
 class RecordedStream:
@@ -31,37 +46,47 @@ class RecordedStream:
         *,
         most_waiting_bytes: int,
         on_gap: Callable[[str, int], None],
-        now_ns: Callable[[], int] = time.time_ns,
+        clock: Clock,
     ) -> None:
-        self._journal, self._place, self._now_ns = journal, place, now_ns
+        self._journal, self._place, self._clock = journal, place, clock
+        self._now_ns, self._steady_ns = clock.now_ns, clock.steady_ns
         self._most_waiting_bytes, self._on_gap = most_waiting_bytes, on_gap
-        self.exchange = journal.streams[place].exchange
-        self.status = StreamStatus(self.exchange)
-        self.missing_since_ns: int | None = None
-        """Since when messages are missing; None while they come."""
-        self._why_missing = ""
+        self.asked = journal.streams[place]
+        self.status = StreamStatus(self.asked.exchange)
+        self._missing: list[_Missing] = []
+        """Of each part once, or of none."""
         self._is_new = True
         self._lock = threading.Lock()
         self._next_lag_ns = 0
+        self._last_steady_ns = clock.steady_ns()
 
     @property
     def has_room(self) -> bool:
         return self._journal.waiting_bytes < self._most_waiting_bytes
 
     def miss(self, since_ns: int, why: str) -> None:
-        """Note that what comes next ends a gap; the earliest beginning counts."""
+        """Note that what comes next ends a gap that began with the last message; the earliest beginning counts."""
         with self._lock:
             self._is_new = True
-            if self.missing_since_ns is None:
-                self.missing_since_ns, self._why_missing = since_ns, why
+            self._missing = self._missing or [_Missing(since_ns, self._last_steady_ns, why, self.asked)]
+
+    def absent(self, asked: StreamInfo, since_ns: int, why: str) -> None:
+        """Note, as the recording begins, since when a part of what is asked for is missing."""
+        self._missing.append(_Missing(since_ns, self._last_steady_ns, why, asked))
 
     def missed_until(self, end_ns: int) -> None:
-        """Note a gap that goes on as far as a time, and that it goes on: at the end of a day, or of the recording."""
+        """Note a gap that goes on as far as the end of a day, and that it goes on."""
         with self._lock:
-            since_ns = self.missing_since_ns
-            if since_ns is not None and since_ns < end_ns:
-                self._note_gap(since_ns, end_ns)
-                self.missing_since_ns = end_ns
+            for missing in self._missing:
+                if missing.since_ns < end_ns:
+                    self._note_gap(missing, missing.since_ns, end_ns)
+                    missing.steady_ns = min(missing.steady_ns + end_ns - missing.since_ns, self._steady_ns())
+                    missing.since_ns = end_ns
+
+    def ended(self) -> None:
+        """Note a gap that goes on as the recording ends."""
+        with self._lock:
+            self._note_missing(self._now_ns())
 
     def opened(self) -> None:
         self.status.state = "open"
@@ -83,7 +108,7 @@ class RecordedStream:
         self._journal.message(self._place, now_ns, data)
         status = self.status
         status.messages += 1
-        status.last_ns = now_ns
+        status.last_ns, self._last_steady_ns = now_ns, self._steady_ns()
         if now_ns >= self._next_lag_ns:
             self._next_lag_ns = now_ns + _LAG_EVERY_NS
             read = read_message(data, now_ns // 1_000)
@@ -103,14 +128,23 @@ class RecordedStream:
         self._journal.connected(self._place)
         with self._lock:
             self._is_new = False
-            if self.missing_since_ns is not None:
-                since_ns, self.missing_since_ns = self.missing_since_ns, None
-                self._note_gap(since_ns, now_ns)
+            self._note_missing(now_ns)
         if self.status.messages:
             self.status.reconnects += 1
 
-    def _note_gap(self, since_ns: int, end_ns: int) -> None:
-        noted = self._journal.gap(self.exchange, since_ns, end_ns, self._why_missing, at_ns=self._now_ns())
+    def _note_missing(self, end_ns: int) -> None:
+        """Note that what is missing ends. Where the clock was set back meanwhile, by both clocks: one of them was wrong."""
+        for missing in self._missing:
+            since_ns, lasted_ns = missing.since_ns, self._steady_ns() - missing.steady_ns
+            if end_ns - since_ns > lasted_ns - _JITTER_NS:
+                self._note_gap(missing, since_ns, end_ns)
+            else:
+                self._note_gap(missing, end_ns - lasted_ns, end_ns)
+                self._note_gap(missing, since_ns, since_ns + lasted_ns)
+        self._missing = []
+
+    def _note_gap(self, missing: _Missing, since_ns: int, end_ns: int) -> None:
+        noted = self._journal.gap(missing.asked, since_ns, end_ns, missing.why, at_ns=self._now_ns())
         self.status.gaps += len(noted)
         self.status.gaps_ns += max(0, end_ns - since_ns)
         for day, number in noted:
