@@ -173,7 +173,7 @@ def test_a_download_tells_what_became_of_the_days(server: ProviderServer, call: 
         (("--symbols", "BTCUSDT", "--from", "2024-01-01T03", "--to", "2024-01-02"), 2, "--from"),
         (("--symbols", "BTCUSDT", *DAY, "--memory-limit", "lots"), 2, "'lots' is not a size; write 512MB"),
         (("--symbols", "BTCUSDT", *DAY, "--memory-limit", "10MB"), 2, "one worker needs"),
-        (("--symbols", "BTCUSDT", *DAY, "--provider", "tardis-machine"), 2, "no history of whole days"),
+        (("--symbols", "BTCUSDT", *DAY, "--provider", "tardis-machine", "--type", "quotes"), 2, "days of trades,"),
         (("--symbols", "BTCUSDT", *DAY, "--provider", "x"), 2, "known are tardis, tardis-machine, holysheep"),
         (("--symbols", "BTCUSDT", *DAY, "--keep-files", "providers.toml"), 2, "that is a file"),
         (("--symbols", "BTCUSDT", *DAY, "--memory-limit", "2GiB", "--keep-files", "kept"), 0, "1 imported"),

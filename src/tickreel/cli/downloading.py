@@ -29,7 +29,11 @@ def download(
     parallel: Annotated[
         int | None,
         typer.Option(
-            "--parallel", min=1, max=200, help="Requests at a time [tardis: 20].", show_default=False
+            "--parallel",
+            min=1,
+            max=200,
+            help="Requests at a time [as the provider's profile says; tardis: 20].",
+            show_default=False,
         ),
     ] = None,
     memory_limit: Annotated[

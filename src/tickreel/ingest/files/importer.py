@@ -204,6 +204,7 @@ class Import:
             block_rows=self._settings.block_rows,
             optimise=self._settings.optimise,
             source=planned.lasting,
+            gaps=list(planned.gaps),
         )
         arguments = msgspec.to_builtins(task)
         return Task(str(number), "tickreel.ingest.files.stage:stage_file", arguments)

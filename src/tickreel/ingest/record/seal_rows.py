@@ -6,7 +6,6 @@ reconnects (`overlap.py`).
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,14 @@ from tickreel.ingest.record.journal import (
 from tickreel.ingest.record.journal_format import Kind, Record, Scan
 from tickreel.ingest.record.overlap import Overlaps, Spans
 from tickreel.schema import RECORD_TYPES
-from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, read_message
+from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, aside_line, read_message
 from tickreel.sources.machine_routes import REPLAYED
 from tickreel.store.format import Finding, Gap
+from tickreel.store.gaps import few
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
 
 SLACK_NS = 5 * NS_PER_S
 """How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
-MOST_GAPS = 4_000
 EVENTS = ("trades", "liquidations")
 """Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 APART = ("incremental_book_L2",)
@@ -44,7 +43,6 @@ DAMAGED = "the journal is damaged"
 _DAMAGED_FROM = 1 << 32
 """Numbers of such gaps, above all that a recorder noted."""
 _TEXT_BYTES = 1 << 20
-_MOST_SHOWN = 1_000
 
 
 class DayText(msgspec.Struct):
@@ -74,7 +72,7 @@ class DayText(msgspec.Struct):
             Gap(note.from_ns, note.to_ns, note.reason, number in filled)
             for number, note in self.gaps.get(exchange, {}).items()
         ]
-        return _few(sorted(gaps, key=lambda gap: (gap.from_ns, gap.to_ns)))
+        return few(sorted(gaps, key=lambda gap: (gap.from_ns, gap.to_ns)))
 
     def odd_of(self, type: str, exchange: str) -> dict[str, Finding]:
         dropped = self.overlaps.get((type, exchange), 0)
@@ -173,7 +171,7 @@ class _Day:
             file = self._file(read.type, stream.exchange)
             if not self._is_of_day(read):
                 self._text.late += 1
-                file.write(_aside("it came when its day was sealed", raw))
+                file.write(aside_line("it came when its day was sealed", raw))
             elif read.type in APART or stream.overlaps.is_new(source, read.identity, at_ns):
                 self._text.rows += read.text.count("\n")
                 file.write(read.text)
@@ -182,7 +180,9 @@ class _Day:
                 self._text.overlaps[place] = self._text.overlaps.get(place, 0) + 1
         elif isinstance(read, Unreadable):
             self._text.unreadable += 1
-            self._file(read.type or stream.asked[0].types[0], stream.exchange).write(_aside(read.reason, raw))
+            self._file(read.type or stream.asked[0].types[0], stream.exchange).write(
+                aside_line(read.reason, raw)
+            )
         elif isinstance(read, Unknown):
             name = read.type if read.type in self._text.unknown or len(self._text.unknown) < 64 else "others"
             self._text.unknown[name] = self._text.unknown.get(name, 0) + 1
@@ -290,26 +290,3 @@ class _TextFile:
                 self._flush(last=True)
         finally:
             self._file.close()
-
-
-def _aside(reason: str, raw: bytes) -> str:
-    """Return a message that cannot be kept as a line that the parser sets aside: one field, so never a row."""
-    shown = raw[:_MOST_SHOWN].decode("utf-8", "replace")
-    text = f"{reason}: {shown}".replace(",", ";")
-    return "".join(letter if letter.isprintable() else " " for letter in text) + "\n"
-
-
-def _few(gaps: list[Gap]) -> list[Gap]:
-    """Join neighbours, the nearest first, until a segment's description has room for them."""
-    if len(gaps) <= MOST_GAPS:
-        return gaps
-    between = sorted(after.from_ns - before.to_ns for before, after in pairwise(gaps))
-    limit_ns = between[len(gaps) - MOST_GAPS - 1]
-    joined = gaps[:1]
-    for gap in gaps[1:]:
-        if gap.from_ns - joined[-1].to_ns <= limit_ns:
-            end_ns = max(gap.to_ns, joined[-1].to_ns)
-            joined[-1] = Gap(joined[-1].from_ns, end_ns, "many gaps", joined[-1].filled and gap.filled)
-        else:
-            joined.append(gap)
-    return joined

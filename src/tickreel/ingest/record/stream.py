@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.status import StreamStatus
-from tickreel.sources.machine import Disconnect, Rows, Trouble, read_message
+from tickreel.sources.machine import PROVIDER_LOST, Disconnect, Rows, Trouble, read_message
 from tickreel.units import NS_PER_MS, day_of
 
 NOT_RUNNING = "the recorder was not running"
 BEGAN = "recording began"
-PROVIDER_LOST = "the provider lost its own connection"
 _LAG_EVERY_NS = 10 * NS_PER_MS
 _LONGEST_NOTE = 4_096
 """Messages about the provider's own connections are shorter."""

@@ -82,10 +82,16 @@ class Client:
         return await self.fetch(request, take, tries=tries)
 
     async def fetch(
-        self, request: Request, take: Callable[[Answer], Awaitable[T]], *, tries: int | None = None
+        self,
+        request: Request,
+        take: Callable[[Answer], Awaitable[T]],
+        *,
+        tries: int | None = None,
+        answer_s: float | None = None,
     ) -> T:
         """Return what `take` makes of a good answer; it is called anew for every try, and may raise Broken.
 
+        answer_s  how long its beginning is waited for, if not as long as the profile says
         Raises NetworkError, or the class of it that tells what to do: RefusedError, MissingError, QuotaError.
         """
         limits = self.profile.limits
@@ -94,7 +100,7 @@ class Client:
         while True:
             await self._limiter.turn()
             try:
-                async with self._answer(request) as answer:
+                async with self._answer(request, answer_s or limits.answer_s) as answer:
                     if 200 <= answer.status < 300:
                         taken = await take(answer)
                         self._succeeded += 1
@@ -112,15 +118,15 @@ class Client:
                 await self._sleep(wait.wait_s)
 
     @contextlib.asynccontextmanager
-    async def _answer(self, request: Request) -> AsyncIterator[Answer]:
+    async def _answer(self, request: Request, answer_s: float) -> AsyncIterator[Answer]:
         """Ask, and follow redirects."""
         for _ in range(redirects.MOST + 1):
             async with contextlib.AsyncExitStack() as stack:
                 try:
-                    async with asyncio.timeout(self.profile.limits.answer_s):
+                    async with asyncio.timeout(answer_s):
                         answer = await stack.enter_async_context(self._send(request))
                 except TimeoutError:
-                    raise Broken(f"no answer began within {self.profile.limits.answer_s:g} s") from None
+                    raise Broken(f"no answer began within {answer_s:g} s") from None
                 if answer.status not in redirects.STATUSES:
                     yield answer
                     return
