@@ -105,6 +105,8 @@ def test_a_provider_is_tried_with_and_without_a_key(server: ProviderServer, call
     assert (code, found["key"], found["access"][0]["plan"]) == (0, "environment TARDIS_API_KEY", "pro")
     assert 0 < found["round_trip_ms"]["p50"] <= found["round_trip_ms"]["p99"]
     assert len(server.asked("api-key-info")) == 21
+    server.fail("api-key-info", faults.status(503, Retry_After="0.1"))
+    assert "tardis asks to wait: " in call("provider", "test", "tardis")[2]
     monkeypatch.setenv("TARDIS_API_KEY", "wrong")
     code, out, err = call("provider", "test", "tardis")
     assert (code, out) == (4, "")

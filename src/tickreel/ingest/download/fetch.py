@@ -3,6 +3,7 @@
 import asyncio
 import os
 import queue
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Fetching:
         self._parallel = parallel
         self._durable = durable
         self._waiting_bytes = 0
+        self._asks_again_at = 0.0
         self._room = asyncio.Event()
         self._room.set()
         self._stopped: QuotaError | None = None
@@ -83,7 +85,7 @@ class Fetching:
         """Fetch all; what goes wrong with one day is that day's result."""
         self._loop = asyncio.get_running_loop()
         try:
-            async with open_client(self._profile, self._key) as client:
+            async with open_client(self._profile, self._key, on_wait=self._on_wait) as client:
                 await self._leave_out(client)
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._parallel, len(self._files))):
@@ -92,6 +94,14 @@ class Fetching:
             raise errors.exceptions[0] from None
         finally:
             self.results.put(None)
+
+    @property
+    def waits_s(self) -> float:
+        """For how long nothing is asked, because the provider wants it so."""
+        return max(0.0, self._asks_again_at - time.monotonic())
+
+    def _on_wait(self, seconds: float) -> None:
+        self._asks_again_at = max(self._asks_again_at, time.monotonic() + seconds)
 
     def taken(self, results: Sequence[Arrived | Lost]) -> None:
         """Say, from another thread, that some results have been dealt with."""

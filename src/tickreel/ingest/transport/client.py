@@ -20,6 +20,7 @@ from tickreel.ingest.transport.refusals import message_of, refusal, shown_url
 from tickreel.ingest.transport.wire import Answer, Broken, Request, Send, is_local
 
 T = TypeVar("T")
+OnWait = Callable[[float], None]
 _MOST_SAID_BYTES = 1 << 16
 _TRIES_WHEN_AWAY = 2
 
@@ -28,6 +29,7 @@ class Client:
     """Asks one provider, for all workers together.
 
     send   the sockets, or a function in a test
+    on_wait  called with the seconds for which the provider asks that nobody asks it
     sleep, chance  what waits, and how much of a wait is chance (0 to 1)
     """
 
@@ -38,6 +40,7 @@ class Client:
         send: Send,
         *,
         limiter: Limiter | None = None,
+        on_wait: OnWait = lambda seconds: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -45,6 +48,7 @@ class Client:
         self.key = key
         self._send = send
         self._limiter = limiter or Limiter(profile.limits.calls_per_minute, sleep=sleep)
+        self._on_wait = on_wait
         self._sleep = sleep
         self._chance = chance
         self._succeeded = 0
@@ -114,6 +118,7 @@ class Client:
             failures += 1
             if wait.shared:
                 self._limiter.pause(wait.wait_s)
+                self._on_wait(wait.wait_s)
             else:
                 await self._sleep(wait.wait_s)
 
@@ -186,9 +191,11 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def open_client(profile: Profile, key: Key | None) -> AsyncIterator[Client]:
+async def open_client(
+    profile: Profile, key: Key | None, *, on_wait: OnWait = lambda seconds: None
+) -> AsyncIterator[Client]:
     """Yield a provider's client over sockets."""
     from tickreel.ingest.transport.sockets import Sockets
 
     async with Sockets(profile.limits) as sockets:
-        yield Client(profile, key, sockets.request)
+        yield Client(profile, key, sockets.request, on_wait=on_wait)
