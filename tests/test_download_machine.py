@@ -19,7 +19,6 @@ from import_sample import contents, put
 from journal_sample import DAY, START, at, iso, message, new_journal, trade
 from provider_server import ProviderServer, faults
 from provider_server.replay import replayed
-from test_download import counted
 from tickreel.cli.app import run
 from tickreel.errors import UsageError
 from tickreel.ingest.download.days import DownloadSummary, download
@@ -78,6 +77,10 @@ def get(
     return download(
         Store(store), asked, DownloadSettings(FEED, workers=1, **settings), environment=server.hurried(store.parent)
     )  # fmt: skip
+
+
+def counted(summary: DownloadSummary) -> dict[str, int]:
+    return {state: count for state, count in summary.counts.items() if count}
 
 
 def rows(store: Path, key: SegmentKey) -> dict[str, list[Any]]:
