@@ -22,16 +22,20 @@ def kind(line: str) -> str:
     return name if "." in name else ""
 
 
-def traced(forks: Forks, command: list[str], log: Path, calls: str, inject: str = "") -> int:
-    """Run a command line under strace; return its exit code. Skips the test where strace cannot be used."""
+def traced(
+    forks: Forks, command: list[str], log: Path, calls: str, inject: str = "", *, about: str = ""
+) -> int:
+    """Run a command line under strace; return its exit code. Skips the test where strace cannot be used.
+
+    about  a path: only calls about it are traced, counted, and made to fail
+    """
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed: no system call can be made to fail or to kill")
     pid = forks.start(command, gate=True)
     words = [strace, "-f", "-p", str(pid), "-o", str(log), "-y", "-e", f"trace={calls}", "-e", "signal=none"]
-    tracer = subprocess.Popen(
-        words + (["-e", f"inject={inject}"] if inject else []), stderr=subprocess.PIPE, text=True
-    )
+    words += (["-e", f"inject={inject}"] if inject else []) + (["-P", about] if about else [])
+    tracer = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     status = Path(f"/proc/{pid}/status")
     wait_until(lambda: "TracerPid:\t0\n" not in status.read_text() or tracer.poll() is not None)
     refused = tracer.poll() is not None

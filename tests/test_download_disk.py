@@ -6,6 +6,7 @@ Errors at one system call are made by strace; where that is missing the tests ar
 import gzip
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from tickreel.units import NS_PER_S
 
 SEED = int(os.environ.get("TICKREEL_SEED", "1"))
 SHARE = 1 if SOAK else 10
-"""One in how many system calls of each thread is made to fail."""
+"""One in how many files and folders is made to fail, for each system call."""
 CALLS = ("write", "fsync", "rename", "openat", "mkdir")
 TYPES = "trades,liquidations,derivative_ticker"
 WAYS = {"files": (), "kept": ("--keep-files", "kept"), "machine": ("--provider", "tardis-machine")}
@@ -63,13 +64,13 @@ def forks(folder: Path, server: ProviderServer) -> Iterator[Forks]:
 
 @dataclass
 class Session:
-    """A download of some days, and what a quiet one leaves. calls: of each thread, what each of its calls was about."""
+    """A download of some days, and what a quiet one leaves. calls: the paths that each call was about."""
 
     root: Path
     provider: str
     words: list[str]
     quiet: dict[str, str]
-    calls: dict[str, list[list[str]]]
+    calls: dict[str, list[str]]
 
     def stored(self) -> dict[str, str]:
         found = contents(self.root / "tape")
@@ -94,23 +95,23 @@ class Session:
 @pytest.fixture(scope="module", params=WAYS)
 def session(request: pytest.FixtureRequest, folder: Path, forks: Forks) -> Session:
     root = folder / request.param
+    root.mkdir()
     more = [str(root / word) if word == "kept" else word for word in WAYS[request.param]]
     words = [
         "download", "--exchange", "deribit", "--symbols", "BTC-PERPETUAL,ETH-PERPETUAL", "--type", TYPES,
         "--from", DAY, "--to", END, "--workers", "1", "--parallel", "2", "--quiet", "--store", str(root / "tape"), *more,
     ]  # fmt: skip
     log = folder / "quiet.log"
-    assert traced(forks, words, log, ",".join(CALLS)) == 0, forks.said()
-    threads: dict[str, list[str]] = {}
-    for line in log.read_text().splitlines():
-        thread, _, call = line.partition(" ")
-        threads.setdefault(thread, []).append(call.strip())
-    calls = {
-        name: [
-            [about(line, str(root)) for line in lines if line.startswith(f"{name}(")] for lines in threads.values()
+    forks.warm(
+        [
+            word if word != str(root / "tape") else str(folder / "warm-tape")
+            for word in words
+            if word not in more
         ]
-        for name in CALLS
-    }  # fmt: skip
+    )
+    assert traced(forks, words, log, ",".join(CALLS)) == 0, forks.said()
+    lines = log.read_text().splitlines()
+    calls = {call: sorted({path for line in lines if (path := written(line, call, root))}) for call in CALLS}
     provider = "tardis-machine" if request.param == "machine" else "tardis"
     made = Session(root, provider, words, {}, calls)
     made.quiet = made.stored()
@@ -118,18 +119,12 @@ def session(request: pytest.FixtureRequest, folder: Path, forks: Forks) -> Sessi
     return made
 
 
-def about(line: str, root: str) -> str:
-    """Return what a call is about; "" for one that a full disk does not fail."""
-    reads = line.startswith("openat(") and "O_CREAT" not in line
-    return "" if reads or root not in line else kind(line) or line.partition("(")[0]
-
-
-def places(threads: list[list[str]], chance: random.Random) -> list[int]:
-    """Return the numbers of calls to fail: some of each thread, and one of every kind."""
-    chosen = set[int]()
-    for kinds in threads:
-        chosen |= {number for number in some(kinds, SHARE, chance) if kinds[number - 1]}
-    return sorted(chosen)
+def written(line: str, call: str, root: Path) -> str:
+    """Return the path below a folder that a line of a trace is about, "" if it is none that a full disk may fail."""
+    _, _, text = line.partition(" ")
+    if not text.strip().startswith(f"{call}(") or (call == "openat" and "O_CREAT" not in text):
+        return ""
+    return next((path for path in re.findall(r'[<"]([^>"]*)[>"]', text) if path.startswith(f"{root}/")), "")
 
 
 def test_a_disk_of_a_megabyte(folder: Path, forks: Forks, server: ProviderServer) -> None:
@@ -167,15 +162,19 @@ def test_a_full_disk_at_a_system_call(session: Session, forks: Forks, call: str)
     """Exit code 5, with disk, place and next step; what was sealed stays, and with room the same bytes are made."""
     print(f"TICKREEL_SEED={SEED}")
     log = session.root.with_name("fail.log")
-    numbers = places(session.calls[call], random.Random(f"{SEED} {call} {session.provider}"))
-    assert numbers
-    for number in numbers:
+    paths = session.calls[call]
+    kinds = [kind(f'"{path}"') for path in paths]
+    reached = 0
+    for number in some(kinds, SHARE, random.Random(f"{SEED} {call} {session.root.name}")):
         shutil.rmtree(session.root)
         session.root.mkdir()
-        code = traced(forks, session.words, log, call, f"{call}:error=ENOSPC:when={number}")
-        failed = [line for line in log.read_text().splitlines() if "(INJECTED)" in line]
-        assert failed, f"{call} {number} was not reached: {code} {forks.said()}"
-        if not any("/output>" in line for line in failed):  # else the error itself found no room
-            check_disk_error(code, forks.said(), "error=ENOSPC", f"{call} {number}: {failed}")
+        path = paths[number - 1]
+        code = traced(forks, session.words, log, call, f"{call}:error=ENOSPC:when=1+", about=path)
+        if (
+            "(INJECTED)" in log.read_text()
+        ):  # days come together or one by one: not each path is that of each run
+            check_disk_error(code, forks.said(), "error=ENOSPC", f"{call} {path}")
+            reached += 1
         session.check()
         session.check_resumes(forks)
+    assert reached > len(paths) // SHARE // 2

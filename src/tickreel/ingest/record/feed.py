@@ -25,6 +25,8 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
 
 MOST_INTERVAL_NS = NS_PER_S
 _FILL_PATIENCE_NS = 12 * 3_600 * NS_PER_S
+_SMALL_BYTES = 1 << 20
+"""A journal of so much is read in some tens of milliseconds."""
 GIVEN_UP = "history did not have it half a day later"
 
 
@@ -212,9 +214,16 @@ class FeedRecorder:
         folder = self._folder / day
         if not folder.exists():
             return
+        # At the end nothing is recorded beside it: little is sealed sooner than a process begins.
+        isolate = final or sum(path.stat().st_size for path in folder.iterdir()) > _SMALL_BYTES
         try:
             report = seal_day(
-                self._store, self.feed.name, folder, final=final, workers=self._settings.workers
+                self._store,
+                self.feed.name,
+                folder,
+                final=final,
+                workers=self._settings.workers,
+                isolate=isolate,
             )
         except DiskError:
             raise
