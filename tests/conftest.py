@@ -1,7 +1,6 @@
 """Fixtures that many tests share: a small made-up market as files and as a store."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from counts import SOAK
 from import_sample import fast_folder
 from recorder_sample import Recorder
 from tickreel.ingest.files.importer import ImportSettings, import_files
-from tickreel.ingest.record import feed as record_feed
+from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
@@ -68,5 +67,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture
 def recorder(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Recorder]:
     """Make recorders of one store, on clocks of the test. A process for each day would take most of the time."""
-    monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
+    monkeypatch.setattr(
+        record_sealing, "seal_day", lambda *words, **named: seal_day(*words, **{**named, "isolate": False})
+    )
     return lambda now_ns, **settings: Recorder(place, now_ns, **settings)

@@ -9,9 +9,9 @@ from typing import Any
 
 from import_sample import segment_rows
 from provider_server import ProviderServer
-from tickreel.ingest.record.feed import RecordSettings
 from tickreel.ingest.record.plan import plan_feeds
 from tickreel.ingest.record.recorder import RecordSummary, record
+from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers
 from tickreel.store.catalog import Store
 from tickreel.store.format import Part

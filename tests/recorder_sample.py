@@ -9,9 +9,10 @@ from import_sample import segment_rows
 from journal_sample import START, at, trade
 from tickreel.errors import NetworkError
 from tickreel.ingest.record.clock import Clock
-from tickreel.ingest.record.feed import FeedRecorder, RecordSettings
+from tickreel.ingest.record.feed import FeedRecorder
 from tickreel.ingest.record.journal import journal_folder
 from tickreel.ingest.record.plan import plan_feeds
+from tickreel.ingest.record.settings import RecordSettings
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.units import NS_PER_DAY, NS_PER_S
 

@@ -105,6 +105,8 @@ def test_a_provider_is_tried_with_and_without_a_key(server: ProviderServer, call
     assert (code, found["key"], found["access"][0]["plan"]) == (0, "environment TARDIS_API_KEY", "pro")
     assert 0 < found["round_trip_ms"]["p50"] <= found["round_trip_ms"]["p99"]
     assert len(server.asked("api-key-info")) == 21
+    server.fail("api-key-info", faults.status(503, Retry_After="0.1"))
+    assert "tardis asks to wait: " in call("provider", "test", "tardis")[2]
     monkeypatch.setenv("TARDIS_API_KEY", "wrong")
     code, out, err = call("provider", "test", "tardis")
     assert (code, out) == (4, "")
@@ -173,7 +175,7 @@ def test_a_download_tells_what_became_of_the_days(server: ProviderServer, call: 
         (("--symbols", "BTCUSDT", "--from", "2024-01-01T03", "--to", "2024-01-02"), 2, "--from"),
         (("--symbols", "BTCUSDT", *DAY, "--memory-limit", "lots"), 2, "'lots' is not a size; write 512MB"),
         (("--symbols", "BTCUSDT", *DAY, "--memory-limit", "10MB"), 2, "one worker needs"),
-        (("--symbols", "BTCUSDT", *DAY, "--provider", "tardis-machine"), 2, "no history of whole days"),
+        (("--symbols", "BTCUSDT", *DAY, "--provider", "tardis-machine", "--type", "quotes"), 2, "days of trades,"),
         (("--symbols", "BTCUSDT", *DAY, "--provider", "x"), 2, "known are tardis, tardis-machine, holysheep"),
         (("--symbols", "BTCUSDT", *DAY, "--keep-files", "providers.toml"), 2, "that is a file"),
         (("--symbols", "BTCUSDT", *DAY, "--memory-limit", "2GiB", "--keep-files", "kept"), 0, "1 imported"),

@@ -31,6 +31,7 @@ from tickreel.ingest.download.fetch import Fetching
 from tickreel.ingest.download.folder import Folder
 from tickreel.ingest.download.job import DownloadSettings
 from tickreel.ingest.download.plan import Wanted, is_covered
+from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.ingest.transport import Background
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
@@ -334,6 +335,29 @@ def test_a_quota_that_is_used_up_ends_the_asking(server: ProviderServer, tmp_pat
     assert "the quota is used up; it says to wait 3,600 s" in summary.days[-1].error
     server.heal()
     assert counted(get(server, tmp_path / "a", wanted(12, ("BTCUSDT",)))) == {"there": 2, "imported": 10}
+
+
+def test_a_provider_that_asks_for_time_gets_it_and_the_bar_says_so(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    """Nobody asks meanwhile: the first of many workers that is told speaks for all."""
+    waits: list[float] = []
+
+    class Told(Show):
+        def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
+            waits.append(waits_s)
+
+    server.fail("2024/01/03/BTCUSDT", faults.status(503, Retry_After="1"))
+    environment = {**server.hurried(tmp_path), "TARDIS_API_KEY": KEY}
+    settings = DownloadSettings(workers=1, parallel=1)
+    summary = download(
+        Store(tmp_path / "a"), wanted(4, ("BTCUSDT",)), settings, environment=environment, show=Told()
+    )
+    assert counted(summary) == {"imported": 4}
+    times = [one.at for one in server.asked("gz$")]
+    assert times[3] - times[2] >= 1
+    assert 0.1 < max(waits) <= 2.1
+    assert waits[-1] == 0
 
 
 def test_days_that_are_not_ready_are_not_asked_for(server: ProviderServer, tmp_path: Path) -> None:

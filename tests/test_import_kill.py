@@ -21,6 +21,7 @@ import pytest
 from counts import SOAK
 from import_forks import ENVIRONMENT, Forks
 from import_sample import DAY_US, contents, dataset, fast_folder, put, take, trade, trades
+from system_calls import check_disk_error, kind, mounted, some, traced, wait_until
 from tickreel.ingest.files.check import check_store
 from tickreel.store.catalog import Store
 
@@ -252,12 +253,6 @@ def group(leader: int) -> list[int]:
     return found
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.002)
-
-
 # One system call at a time
 
 
@@ -350,48 +345,12 @@ def trace_quietly(forks: Forks, session: Session) -> None:
     """Fill in the trace of a quiet import; skip where strace cannot be used."""
     log = session.store.with_name("quiet.log")
     session.reset()
-    status = traced(forks, session, log, ",".join((*CALLS, "writev")))
+    status = traced(forks, session.words, log, ",".join((*CALLS, "writev")))
     assert status == 0, forks.said()
     assert contents(session.store) == session.history[-1]
     session.log = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
     for name in CALLS:
         session.calls[name] = [kind(line) for line in session.log if line.startswith(f"{name}(")]
-
-
-def kind(line: str) -> str:
-    """Return what a call is about, numbers left out: ".reel", "rejects.csv", "" for folders."""
-    path = (re.findall(r'"([^"]*)"', line) if "openat" in line else re.findall(r'[<"]([^>"]*)[>"]', line))[0]
-    name = re.sub(r"[0-9-]+", "", path.rpartition("/")[2])
-    return name if "." in name else ""
-
-
-def traced(forks: Forks, session: Session, log: Path, calls: str, inject: str = "") -> int:
-    """Import under strace; return the exit code."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed: no system call can be made to fail or to kill")
-    pid = forks.start(session.words, gate=True)
-    words = [strace, "-f", "-p", str(pid), "-o", str(log), "-y", "-e", f"trace={calls}", "-e", "signal=none"]
-    tracer = subprocess.Popen(
-        words + (["-e", f"inject={inject}"] if inject else []), stderr=subprocess.PIPE, text=True
-    )
-    status = Path(f"/proc/{pid}/status")
-    wait_until(lambda: "TracerPid:\t0\n" not in status.read_text() or tracer.poll() is not None)
-    refused = tracer.poll() is not None
-    forks.open_gate()
-    code = forks.wait(pid)
-    _, said = tracer.communicate(timeout=60)
-    if refused:
-        pytest.skip(f"strace may not trace here: {said.strip()}")
-    return code
-
-
-def some(kinds: list[str], share: int, chance: random.Random) -> list[int]:
-    """Return one in `share` of the numbers of calls, others from run to run, and one of every kind."""
-    numbers = range(1, len(kinds) + 1)
-    chosen = set(chance.sample(numbers, -(-len(kinds) // share)))
-    chosen |= {chance.choice([n for n in numbers if kinds[n - 1] == kind]) for kind in sorted(set(kinds))}
-    return sorted(chosen)
 
 
 def test_what_is_reported_done_is_durable(session: Session) -> None:
@@ -427,7 +386,7 @@ def test_killed_at_a_system_call(forks: Forks, session: Session, call: str) -> N
     share = 3 * KILLED_SHARE if call == "openat" and not SOAK else KILLED_SHARE
     for number in some(session.calls[call], share, random.Random(f"{SEED} {call}")):
         session.reset()
-        code = traced(forks, session, log, call, f"{call}:signal=KILL:when={number}")
+        code = traced(forks, session.words, log, call, f"{call}:signal=KILL:when={number}")
         assert code == -signal.SIGKILL, f"{call} {number}: {forks.said()}"
         lines = log.read_text().splitlines()
         assert (len(lines), lines[-1][-3:]) == (number, "= ?"), f"not killed in {call} {number}: {lines[-1]}"
@@ -447,7 +406,7 @@ def test_a_system_call_that_fails(forks: Forks, session: Session, call: str, fai
     log = session.store.with_name("fail.log")
     for number in some(session.calls[call], FAILED_SHARE, random.Random(f"{SEED} {call} {failure}")):
         session.reset()
-        code = traced(forks, session, log, call, f"{call}:{failure}:when={number}")
+        code = traced(forks, session.words, log, call, f"{call}:{failure}:when={number}")
         text = log.read_text()
         assert "(INJECTED)" in text, f"{call} {number} was not reached"
         if code == 0:
@@ -459,20 +418,6 @@ def test_a_system_call_that_fails(forks: Forks, session: Session, call: str, fai
         check_disk_error(code, forks.said(), failure, f"{call} {number}")
         session.check(forks.acks())
         session.check_resumes(forks)
-
-
-def check_disk_error(code: int, said: str, failure: str, where: str) -> None:
-    assert code == 5, f"{where}: {said}"
-    assert "Traceback" not in said, where
-    assert said.count("error: ") == 1, said
-    assert str(os.sep) in said, f"{where}: names no file: {said}"
-    step = {
-        "error=EIO": "the disk failed: check it before you write to it again",
-        "error=ENOSPC": "make room and run the same command again",
-        "error=EMFILE": "raise the limit of open files",
-        "retval=0": "make room",
-    }[failure]
-    assert step in said, f"{where}: {said}"
 
 
 def test_a_disk_of_a_megabyte(folder: Path, forks: Forks) -> None:
@@ -518,18 +463,3 @@ def test_a_spilled_file_without_room_says_so(folder: Path, forks: Forks) -> None
         assert "/.staging/0/runs/0.run" in forks.said()
         assert re.search(r"needs about [\d.]+ .iB in \S+/\.staging", forks.said())
         assert contents(disk / "tape") == {}
-
-
-@contextlib.contextmanager
-def mounted(disk: Path) -> Iterator[None]:
-    """Mount a disk of one megabyte; skip where that is not permitted."""
-    try:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True, capture_output=True
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no small disk can be mounted here: {error}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)

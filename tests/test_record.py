@@ -9,7 +9,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,8 @@ from provider_server.machine import Plan
 from record_sample import FEED, Recording, ids, parts, provide, recording
 from tickreel.cli.app import run
 from tickreel.errors import DiskError, LockedError
-from tickreel.ingest.record import feed as record_feed
 from tickreel.ingest.record import recorder as record
+from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
@@ -38,7 +37,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider
     with ProviderServer() as running:
         provide(tmp_path, running, monkeypatch)
         # A process for each day, and a second for each look, would take most of the time.
-        monkeypatch.setattr(record_feed, "seal_day", partial(seal_day, isolate=False))
+        monkeypatch.setattr(
+            record_sealing,
+            "seal_day",
+            lambda *words, **named: seal_day(*words, **{**named, "isolate": False}),
+        )
         monkeypatch.setattr(record, "_LOOK_S", 0.05)
         yield running
 

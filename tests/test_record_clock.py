@@ -15,7 +15,7 @@ def sealed_until_midnight(recorder: Any) -> Recorder:
     run = recorder(at(0))
     run.hear(at(1), MIDNIGHT - NS_PER_S, MIDNIGHT + NS_PER_S)
     run.look(LATE)
-    run.feed._sealing[1].result(60)
+    run.feed.sealing._going_on[1].result(60)
     run.look(LATE)
     assert sealed_days(run.folder) == {DAY}
     return run
@@ -45,7 +45,7 @@ def test_a_clock_set_back_into_a_sealed_day_leaves_that_day_alone(recorder: Any,
     run.end()
     assert segments(place)[DAY] == before
     assert segments(place)[NEXT][0] == [86_401]
-    assert run.feed.reports[NEXT].late == 1
+    assert run.feed.sealing.reports[NEXT].late == 1
     assert ["was set back" in trouble for trouble in run.feed.troubles] == [True, False]
     assert "set the clock right" in run.feed.troubles[1]
 

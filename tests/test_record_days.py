@@ -11,7 +11,7 @@ from import_sample import contents
 from journal_sample import DAY, START, at, trade
 from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
 from tickreel.errors import FailedError, RefusedError
-from tickreel.ingest.record import feed as record_feed
+from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import GIVEN_UP
 from tickreel.ingest.record.seal import sealed_days
@@ -52,17 +52,17 @@ def test_a_day_can_be_read_while_it_goes_on(recorder: Any, place: Path, tmp_path
     for each in (run, once):
         each.end()
     assert contents(place, "*.reel") == contents(tmp_path, "*.reel")
-    assert [report.day for report in run.feed.reports.values()] == [DAY]
+    assert [report.day for report in run.feed.sealing.reports.values()] == [DAY]
 
 
 def test_slow_sealing_is_done_less_often(recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = recorder(at(0), seal_every_ns=0)
     run.hear(at(1))
-    sealing = record_feed.seal_day
-    monkeypatch.setattr(record_feed, "seal_day", lambda *a, **k: (time.sleep(0.2), sealing(*a, **k))[1])
+    sealing = record_sealing.seal_day
+    monkeypatch.setattr(record_sealing, "seal_day", lambda *a, **k: (time.sleep(0.2), sealing(*a, **k))[1])
     seal_so_far(run)
     asked = []
-    monkeypatch.setattr(record_feed, "seal_day", lambda *a, **k: asked.append(a))
+    monkeypatch.setattr(record_sealing, "seal_day", lambda *a, **k: asked.append(a))
     run.hear(at(2))
     run.look(at(3))
     assert not asked
@@ -70,13 +70,13 @@ def test_slow_sealing_is_done_less_often(recorder: Any, monkeypatch: pytest.Monk
 
 def seal_so_far(run: Recorder) -> None:
     """Look, and wait until what that look seals is sealed."""
-    run.feed._seal_again_s = 0.0
+    run.feed.sealing._again_s = 0.0
     run.look(run.now_ns)
-    assert run.feed._sealing is not None
-    run.feed._sealing[1].result(60)
-    run.feed._seal_again_s, again_s = float("inf"), run.feed._seal_again_s
+    assert run.feed.sealing._going_on is not None
+    run.feed.sealing._going_on[1].result(60)
+    run.feed.sealing._again_s, again_s = float("inf"), run.feed.sealing._again_s
     run.look(run.now_ns)
-    run.feed._seal_again_s = again_s
+    run.feed.sealing._again_s = again_s
 
 
 def test_an_outage_across_midnight_is_a_gap_of_both_days(recorder: Any, place: Path) -> None:
@@ -124,8 +124,8 @@ def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) 
     run.hear(later + 7 * NS_PER_S)
     for seconds in range(606, 620):
         run.look(later + seconds * NS_PER_S)
-        if run.feed._sealing:
-            run.feed._sealing[1].result(60)
+        if run.feed.sealing._going_on:
+            run.feed.sealing._going_on[1].result(60)
     assert run.history.asked == 4
     run.end()
     absent, days = "the recorder was not running", [MIDNIGHT + n * NS_PER_DAY for n in range(3)]
@@ -258,7 +258,7 @@ def test_a_day_that_cannot_be_sealed_is_told_and_its_journal_kept(recorder: Any,
     run.feed.seal()
     assert "is not sealed, and its journal is kept" in run.feed.troubles[-1]
     assert folder.exists()
-    assert run.feed.unsealed == run.feed.numbers(None).unsealed == [DAY]
+    assert run.feed.sealing.unsealed == run.feed.numbers(None).unsealed == [DAY]
     count = len(run.feed.troubles)
     run.feed.seal()
     assert len(run.feed.troubles) == count
@@ -269,19 +269,19 @@ def test_a_day_that_could_not_be_sealed_is_tried_again(
 ) -> None:
     run = recorder(at(0))
     run.hear(at(1), MIDNIGHT + NS_PER_S)
-    sealing = record_feed.seal_day
+    sealing = record_sealing.seal_day
 
     def refuses(*words: Any, **named: Any) -> None:
         raise FailedError("no")
 
-    monkeypatch.setattr(record_feed, "seal_day", refuses)
+    monkeypatch.setattr(record_sealing, "seal_day", refuses)
     run.look(LATE)
-    run.feed._sealing[1].result(60)
+    run.feed.sealing._going_on[1].result(60)
     run.look(LATE)
-    assert run.feed.unsealed == [DAY]
-    monkeypatch.setattr(record_feed, "seal_day", sealing)
-    run.feed._seal_again_s = 0.0
+    assert run.feed.sealing.unsealed == [DAY]
+    monkeypatch.setattr(record_sealing, "seal_day", sealing)
+    run.feed.sealing._again_s = 0.0
     run.look(LATE)
-    run.feed._sealing[1].result(60)
-    assert (run.feed.unsealed, segments(place)) == ([], {DAY: ([1], [BEGAN])})
+    run.feed.sealing._going_on[1].result(60)
+    assert (run.feed.sealing.unsealed, segments(place)) == ([], {DAY: ([1], [BEGAN])})
     run.end()

@@ -19,6 +19,7 @@ from tickreel.codecs.decimals import parse_decimal
 from tickreel.config import Key, Profile, load_profile
 from tickreel.errors import NetworkError
 from tickreel.ingest.download import history_relay
+from tickreel.ingest.download.fetched import Fetched
 from tickreel.ingest.gunzip import Gunzip
 from tickreel.ingest.transport import Background, open_client
 from tickreel.sources.relay import Ask, Relay, Row, at_path, query_of
@@ -311,7 +312,7 @@ def test_an_error_with_a_good_status_is_told_in_its_own_words_without_the_key(tm
             "holysheep", environment={**server.environment, "XDG_CONFIG_HOME": "/nowhere"}
         ).profile
 
-        async def fetch() -> int:
+        async def fetch() -> Fetched:
             async with open_client(relay, Key(KEY, "x")) as client:
                 file = DayFile("binance", "trades", "BTCUSDT", "2024-01-01")
                 return await history_relay.fetch_day(client, file, tmp_path / "day")
@@ -332,18 +333,18 @@ def test_a_day_of_the_relay_is_the_rows_of_its_files(tmp_path: Path) -> None:
             relay, limits=msgspec.structs.replace(relay.limits, calls_per_minute=0)
         )
 
-        async def fetch() -> int:
+        async def fetch() -> Fetched:
             async with open_client(relay, Key(KEY, "x")) as client:
                 return await history_relay.fetch_day(
                     client, DayFile("binance", "trades", "BTCUSDT", "2024-01-01"), tmp_path / "day"
                 )
 
-        size = background.run(fetch())
+        fetched = background.run(fetch())
         assert all(
             json.loads(one.body)["query"]["exchange"] == "binance" for one in server.asked("tardis/trades")
         )
     data = (tmp_path / "day").read_bytes()
-    assert size == len(data)
+    assert fetched.bytes == len(data)
     unpack = Gunzip()
     found = (b"".join(unpack.feed(data)) + b"".join(unpack.end())).decode().splitlines()
     assert found[0] == "exchange,symbol,timestamp,id,side,price,amount,fee"

@@ -52,7 +52,14 @@ def profile(**limits: Any) -> Profile:
     return msgspec.structs.replace(found, limits=msgspec.structs.replace(found.limits, **limits))
 
 
-def client(function: Fake, *, key: Key | None = KEY, time: Time | None = None, **limits: Any) -> Client:
+def client(
+    function: Fake,
+    *,
+    key: Key | None = KEY,
+    time: Time | None = None,
+    on_wait: Callable[[float], None] = lambda seconds: None,
+    **limits: Any,
+) -> Client:
     """Return a client whose sockets are a function from a request to an answer, or to what it raises."""
     time = time or Time()
 
@@ -61,7 +68,9 @@ def client(function: Fake, *, key: Key | None = KEY, time: Time | None = None, *
         yield function(request)
 
     limiter = Limiter(limits.get("calls_per_minute", 0), clock=time.clock, sleep=time.sleep)
-    return Client(profile(**limits), key, send, limiter=limiter, sleep=time.sleep, chance=lambda: 1.0)
+    return Client(
+        profile(**limits), key, send, limiter=limiter, on_wait=on_wait, sleep=time.sleep, chance=lambda: 1.0
+    )
 
 
 def script(*answers: Any) -> tuple[Fake, list[Request]]:
@@ -143,7 +152,7 @@ def test_what_stays_so_is_asked_once(first: Any, kind: type[Exception]) -> None:
 @pytest.mark.parametrize(
     ("said", "wait"),
     [
-        ("7", 8), ("60", 60), ("300", 60), ("0", 1), ("-5", 1), (None, 1), ("soon", 1), ("", 1), ("1.5", 2.5),
+        ("7", 8), ("60", 61), ("61", 62), ("300", 301), ("0", 1), ("-5", 1), (None, 1), ("soon", 1), ("", 1), ("1.5", 2.5),
         ("Thu, 01 Feb 2024 00:00:09 GMT", 10), ("Thu, 01 Feb 2024 00:00:00 GMT", 1), ("31 Feb 2024", 1),
     ],
 )  # fmt: skip
@@ -153,6 +162,20 @@ def test_every_form_of_retry_after(said: str | None, wait: float) -> None:
     time = Time()
     get(function, time=time)
     assert time.slept == [wait]
+    # Whoever is away may say so, too; what it does not say is as any failure.
+    function, _ = script({"status": 503, **headers}, GOOD)
+    time = Time()
+    get(function, time=time)
+    assert time.slept == [wait]
+
+
+def test_who_is_away_for_long_says_so_and_is_not_waited_for() -> None:
+    function, asked = script({"status": 503, "retry_after": "301", "body": b'{"message": "maintenance"}'})
+    with pytest.raises(
+        NetworkError, match=r"answered 503 \(maintenance\) .*: it says to wait 301 s, .*"
+    ) as caught:
+        get(function)
+    assert (type(caught.value), len(asked)) == (NetworkError, 1)
 
 
 def test_a_quota_is_reported_with_its_time() -> None:
@@ -236,23 +259,26 @@ def test_so_many_calls_in_any_minute() -> None:
     assert begun[-1] - begun[0] < 190
 
 
-def test_a_pause_is_kept_by_all() -> None:
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_pause_is_kept_by_all_and_told(status: int) -> None:
     time = Time()
     first = iter([True])
+    told: list[float] = []
     begun = []
 
     def function(request: Request) -> Answer:
         begun.append(time.now)
-        return answer(429, retry_after="30") if next(first, False) else answer()
+        return answer(status, retry_after="90") if next(first, False) else answer()
 
-    asking = client(function, time=time)
+    asking = client(function, time=time, on_wait=told.append)
 
     async def everybody() -> None:
         await asking.json(asking.request(URL))
         await asyncio.gather(*(asking.json(asking.request(URL)) for _ in range(5)))
 
     asyncio.run(everybody())
-    assert [at - begun[0] >= 30 for at in begun] == [False] + [True] * 6
+    assert [at - begun[0] >= 90 for at in begun] == [False] + [True] * 6
+    assert told == [91]
 
 
 # Redirects and keys

@@ -7,6 +7,7 @@
     feeds       data-feeds, minute by minute
     relay       POST /tardis/trades
     machine     tardis-machine: HTTP and WebSocket routes
+    replay      whole days of its history, from the CSV files
 
 A part is a module with `routes(server)`; `server.PARTS` lists them.
 """

@@ -11,17 +11,20 @@ import threading
 import time
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from journal_sample import iso, message, trade
+from provider_server.replay import replayed
 from tickreel.units import parse_time
 
+DAY_NS = 86_400_000_000_000
 HISTORY_LATER_NS = 2_000_000
 """By how much another recorder, whose history is served, received later."""
 
@@ -49,6 +52,7 @@ class Machine:
     plan      makes the plan of each connection, by its number from 0
     history_fails  replays end with an error behind so many lines; None: they are whole
     refusal   the relay says it, with the key that it got in place of KEY, and hangs up with the same words
+    inserted  place -> message that stands before it in replays of whole days
     """
 
     symbol: str = "BTCUSDT"
@@ -56,6 +60,7 @@ class Machine:
     plan: Callable[[int], Plan] = lambda number: Plan()
     history_fails: int | None = None
     refusal: str = ""
+    inserted: dict[int, bytes] = field(default_factory=dict)
     connections: int = 0
     open: int = 0
     opened_ns: int = 0
@@ -189,9 +194,11 @@ class Machine:
             transport.abort()
         return True
 
-    async def replay(self, request: web.Request) -> web.StreamResponse:
+    async def replay(self, request: web.Request, roots: Sequence[Path]) -> web.StreamResponse:
         options = json.loads(request.query["options"])
         self.asked.append(options)
+        if parse_time(options["to"]) - parse_time(options["from"]) == DAY_NS:
+            return self._day(list(replayed(roots, options)))
         lines = self.history(options)
         answer = web.StreamResponse(headers={"Content-Type": "application/x-json-stream"})
         pieces = [
@@ -207,6 +214,14 @@ class Machine:
                 await answer.write(piece)
             await answer.write_eof()
         return answer
+
+    def _day(self, lines: list[bytes]) -> web.Response:
+        """Answer a whole day, which comes from files."""
+        for place, lost in sorted(self.inserted.items(), reverse=True):
+            lines.insert(place, lost)
+        body = b"".join(line + b"\n" for line in lines[: self.history_fails])
+        failed = b"" if self.history_fails is None else b'{"message":"the slice is not there"}'
+        return web.Response(body=body + failed, content_type="application/x-json-stream")
 
     async def ws_replay(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()
@@ -236,7 +251,7 @@ def _zeros(count: int) -> bytes:
 def routes(server: Any) -> list[web.RouteDef]:
     machine: Machine = server.machine
     return [
-        web.get("/v1/replay-normalized", machine.replay),
+        web.get("/v1/replay-normalized", partial(machine.replay, roots=server.roots)),
         web.get("/v1/ws-stream-normalized", machine.stream),
         web.get("/v1/market", machine.market),
         web.get("/v1/ws-replay-normalized", machine.ws_replay),

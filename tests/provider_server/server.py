@@ -88,7 +88,8 @@ class ProviderServer:
     @property
     def environment(self) -> dict[str, str]:
         """What makes all providers this server."""
-        return {"TARDIS_BASE_URL": self.url, "HOLYSHEEP_BASE_URL": self.url}
+        names = ("TARDIS", "TARDIS_MACHINE", "HOLYSHEEP")
+        return {f"{name}_BASE_URL": self.url for name in names}
 
     def hurried(self, folder: Path, more: str = "") -> dict[str, str]:
         """Return `environment` with waits of a fiftieth between tries; more: lines of [tardis.limits]."""

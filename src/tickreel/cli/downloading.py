@@ -29,7 +29,11 @@ def download(
     parallel: Annotated[
         int | None,
         typer.Option(
-            "--parallel", min=1, max=200, help="Requests at a time [tardis: 20].", show_default=False
+            "--parallel",
+            min=1,
+            max=200,
+            help="Requests at a time [as the provider's profile says; tardis: 20].",
+            show_default=False,
         ),
     ] = None,
     memory_limit: Annotated[
@@ -90,10 +94,11 @@ class DownloadProgress(Show):
         if lacking:
             self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
 
-    def progress(self, days: int, *, fetched_bytes: int, rows: int) -> None:
+    def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
         seconds = max(time.monotonic() - self._begun, 0.001)
         unit = f"{human_bytes(fetched_bytes / seconds)}/s, {rows / seconds:,.0f} rows/s"
-        self._bars.at("download", days, unit=unit)
+        waits = f", waits {waits_s:,.0f} s, as it was asked to" if waits_s else ""
+        self._bars.at("download", days, unit=unit + waits)
 
     def books(self, done: int, total: int) -> None:
         if done == 1:

@@ -57,7 +57,12 @@ def try_(name: NameArgument, json: JsonOption = False, quiet: QuietOption = Fals
 
     profile = load_profile(name).profile
     key = find_key(profile)
-    checked = check_provider(profile, key)
+
+    def told(seconds: float) -> None:
+        if not quiet:
+            note(f"{name} asks to wait: {seconds:,.0f} s")
+
+    checked = check_provider(profile, key, on_wait=told)
     milliseconds = {f"p{share}": checked.quantile_s(share / 100) * 1_000 for share in (50, 99)}
     if json:
         print_json({

@@ -51,6 +51,7 @@ def raw(
         summary = download_feeds(
             place, feed, from_ns, to_ns, provider=provider, parallel=parallel,
             on_progress=lambda minutes, count: bars.at("raw", minutes, unit=human_bytes(count)),
+            on_wait=lambda minutes, seconds: bars.at("raw", minutes, unit=f"waits {seconds:,.0f} s, as it was asked to"),
         )  # fmt: skip
     failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in summary.failed]
     if json:

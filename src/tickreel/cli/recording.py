@@ -58,9 +58,9 @@ def record(
 ) -> int:
     """Record live streams until Ctrl-C. Killed at any moment, the same command goes on and notes the gap."""
     from tickreel.errors import FailedError, NetworkError, UsageError
-    from tickreel.ingest.record.feed import MOST_INTERVAL_NS, RecordSettings
     from tickreel.ingest.record.plan import plan_feeds
     from tickreel.ingest.record.recorder import record as record_streams
+    from tickreel.ingest.record.settings import MOST_INTERVAL_NS, RecordSettings
     from tickreel.store.catalog import Store
 
     interval_ns = parse_duration(fsync_interval, "--fsync-interval")

@@ -26,6 +26,9 @@ TYPES = {
 }
 """Record type -> the data type that is asked for."""
 
+PROVIDER_LOST = "the provider lost its own connection"
+"""Why there is a gap after a Disconnect."""
+_MOST_SHOWN = 1_000
 DEPTHS = {1: "quotes", 5: "book_snapshot_5", 25: "book_snapshot_25"}
 Number = int | float | str | UnsetType | None
 Text = int | str | UnsetType | None
@@ -231,6 +234,13 @@ def _rows(message: Any, type: str, cells: list[str], received_us: int | None) ->
     named = id is not None and id is not UNSET and id != ""
     identity = f"{type},{symbol},{id}" if named else f"{type},{head}{whole}"
     return Rows(type, exchange, symbol, exchange_us, local_us, text, identity)
+
+
+def aside_line(reason: str, raw: bytes) -> str:
+    """Return a message that cannot be kept as a line that the parser sets aside: one field, so never a row."""
+    shown = raw[:_MOST_SHOWN].decode("utf-8", "replace")
+    text = f"{reason}: {shown}".replace(",", ";")
+    return "".join(letter if letter.isprintable() else " " for letter in text) + "\n"
 
 
 def _not_decoded(data: bytes, reason: str) -> Read:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from tickreel.errors import UsageError
+from tickreel.schema import GROUPS
 from tickreel.sources.machine import TYPES
 from tickreel.units import NS_PER_S, format_time
 
@@ -70,6 +71,18 @@ def check_types(types: Iterable[str]) -> None:
     for type in types:
         if type not in TYPES:
             raise UsageError(f"--types {type}: a tardis-machine has {', '.join(TYPES)}")
+
+
+def check_replayed(types: Iterable[str], symbols: Iterable[str]) -> None:
+    """Raise UsageError for what no replay of whole days is asked for."""
+    for type in types:
+        if type not in REPLAYED:
+            raise UsageError(
+                f"--type {type}: of a tardis-machine's history days of {', '.join(REPLAYED)} are downloaded"
+            )
+    for symbol in symbols:
+        if symbol.upper() in GROUPS:
+            raise UsageError(f"--symbols {symbol}: a tardis-machine has no such group; name the symbols")
 
 
 class ReplayError(Exception):

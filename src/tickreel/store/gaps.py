@@ -1,8 +1,11 @@
-"""What recorders know to have missed of some segments, and no history has filled."""
+"""What is known to be missing of some segments, and no history has filled."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
-from tickreel.store.format import Part
+from tickreel.store.format import Gap, Part
+
+MOST_GAPS = 4_000
 
 
 def missed(parts: Iterable[Part]) -> list[tuple[int, int]]:
@@ -15,4 +18,20 @@ def missed(parts: Iterable[Part]) -> list[tuple[int, int]]:
             joined[-1] = joined[-1][0], max(joined[-1][1], end)
         else:
             joined.append((start, end))
+    return joined
+
+
+def few(gaps: list[Gap]) -> list[Gap]:
+    """Join neighbours, the nearest first, until a segment's description has room for them."""
+    if len(gaps) <= MOST_GAPS:
+        return gaps
+    between = sorted(after.from_ns - before.to_ns for before, after in pairwise(gaps))
+    limit_ns = between[len(gaps) - MOST_GAPS - 1]
+    joined = gaps[:1]
+    for gap in gaps[1:]:
+        if gap.from_ns - joined[-1].to_ns <= limit_ns:
+            end_ns = max(gap.to_ns, joined[-1].to_ns)
+            joined[-1] = Gap(joined[-1].from_ns, end_ns, "many gaps", joined[-1].filled and gap.filled)
+        else:
+            joined.append(gap)
     return joined

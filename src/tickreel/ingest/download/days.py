@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tickreel.config import find_key, load_profile
-from tickreel.errors import FailedError, UsageError
-from tickreel.ingest.download.fetch import FETCHERS, Fetching
+from tickreel.errors import FailedError
+from tickreel.ingest.download.fetch import Fetching
 from tickreel.ingest.download.folder import Folder, tidy
 from tickreel.ingest.download.job import DayReport, DownloadJob, DownloadSettings
 from tickreel.ingest.download.plan import Wanted, split_covered
 from tickreel.ingest.download.show import Show
+from tickreel.sources.machine_routes import check_replayed
 from tickreel.store.catalog import Store
 
 STATES = ("imported", "there", "empty", "missing", "refused", "failed")
@@ -62,10 +63,8 @@ def download(
     """
     settings, show = settings or DownloadSettings(), show or Show()
     profile = load_profile(settings.provider, environment=environment).profile
-    if profile.kind not in FETCHERS:
-        raise UsageError(
-            f"--provider {profile.name}: no history of whole days is downloaded from a {profile.kind}"
-        )
+    if profile.kind == "machine":
+        check_replayed(wanted.types, wanted.symbols)
     begun = time.monotonic()
     files = wanted.files()
     there, lacking = split_covered(store, profile.name, files)

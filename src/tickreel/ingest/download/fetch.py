@@ -3,6 +3,7 @@
 import asyncio
 import os
 import queue
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from tickreel.config import Key, Profile
 from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, disk_error
-from tickreel.ingest.download import history_files, history_relay
+from tickreel.ingest.download import history_files, history_machine, history_relay
+from tickreel.ingest.download.fetched import Fetched, keep_gaps
+from tickreel.ingest.download.plan import not_over
 from tickreel.ingest.transport import Client, open_client
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import sync_file
@@ -21,8 +24,10 @@ _AHEAD_BYTES = 2 << 30
 _LEAST_BYTES = 1 << 18
 """A day counts for as much at least: small ones are not to wait by the ten thousand."""
 
-FetchDay = Callable[[Client, DayFile, Path], Awaitable[int]]
-FETCHERS: dict[str, FetchDay] = {"tardis": history_files.fetch_day, "relay": history_relay.fetch_day}
+FetchDay = Callable[[Client, DayFile, Path], Awaitable[Fetched]]
+FETCHERS: dict[str, FetchDay] = {
+    "tardis": history_files.fetch_day, "machine": history_machine.fetch_day, "relay": history_relay.fetch_day,
+}  # fmt: skip
 """How a day of a provider's kind is fetched."""
 
 
@@ -70,6 +75,7 @@ class Fetching:
         self._parallel = parallel
         self._durable = durable
         self._waiting_bytes = 0
+        self._asks_again_at = 0.0
         self._room = asyncio.Event()
         self._room.set()
         self._stopped: QuotaError | None = None
@@ -79,7 +85,7 @@ class Fetching:
         """Fetch all; what goes wrong with one day is that day's result."""
         self._loop = asyncio.get_running_loop()
         try:
-            async with open_client(self._profile, self._key) as client:
+            async with open_client(self._profile, self._key, on_wait=self._on_wait) as client:
                 await self._leave_out(client)
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._parallel, len(self._files))):
@@ -88,6 +94,14 @@ class Fetching:
             raise errors.exceptions[0] from None
         finally:
             self.results.put(None)
+
+    @property
+    def waits_s(self) -> float:
+        """For how long nothing is asked, because the provider wants it so."""
+        return max(0.0, self._asks_again_at - time.monotonic())
+
+    def _on_wait(self, seconds: float) -> None:
+        self._asks_again_at = max(self._asks_again_at, time.monotonic() + seconds)
 
     def taken(self, results: Sequence[Arrived | Lost]) -> None:
         """Say, from another thread, that some results have been dealt with."""
@@ -101,13 +115,14 @@ class Fetching:
             self._room.clear()
 
     async def _leave_out(self, client: Client) -> None:
-        """Take out the days that the provider says it does not have."""
-        if self._profile.kind != "tardis" or not self._files:
-            return
-        there = await history_files.availability(client, self._files[0].exchange)
-        for _ in range(len(self._files) if there else 0):
+        """Take out the days that the provider does not have: it says so, or they are not over."""
+        refuses: Callable[[DayFile], str] = not_over
+        if self._profile.kind == "tardis" and self._files:
+            there = await history_files.availability(client, self._files[0].exchange)
+            refuses = there.refuses if there else lambda file: ""
+        for _ in range(len(self._files)):
             file = self._files.popleft()
-            if why := there.refuses(file) if there else "":
+            if why := refuses(file):
                 self._give(Lost(file, MissingError(f"{self._profile.name} has no {file}: {why}")))
             else:
                 self._files.append(file)
@@ -119,20 +134,22 @@ class Fetching:
                 if error := self._known_answer(file):
                     raise error
                 part = self._part_of(file)
-                size = await FETCHERS[self._profile.kind](client, file, part)
+                fetched = await FETCHERS[self._profile.kind](client, file, part)
             except NetworkError as error:
                 self._learn(error)
                 self._give(Lost(file, error))
             else:
-                self.bytes += size
-                arrived = Arrived(file, self._path_of(file), size)
-                if self._durable:
+                self.bytes += fetched.bytes
+                arrived = Arrived(file, self._path_of(file), fetched.bytes)
+                if self._durable or fetched.gaps:
                     # The disk is waited for while the next day is on its way.
-                    group.create_task(self._keep(part, arrived))
+                    group.create_task(self._keep(part, arrived, fetched))
                 else:
+                    keep_gaps(arrived.path, ())
                     self._name(part, arrived)
 
-    async def _keep(self, part: Path, arrived: Arrived) -> None:
+    async def _keep(self, part: Path, arrived: Arrived, fetched: Fetched) -> None:
+        await asyncio.to_thread(keep_gaps, arrived.path, fetched.gaps)
         await asyncio.to_thread(_make_durable, part)
         self._name(part, arrived)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tickreel.errors import InputError, LockedError, ReadError, disk_error
-from tickreel.ingest.download.fetch import PART
+from tickreel.ingest.download.fetched import GAPS, gaps_file, read_gaps
 from tickreel.ingest.download.plan import is_covered
 from tickreel.ingest.files.text_file import TextFile
 from tickreel.sources.tardis_http import DayFile
@@ -69,20 +69,21 @@ class Folder:
     def done_with(self, file: DayFile) -> None:
         """Remove a day's file, unless the user keeps it."""
         if not self._keep:
-            self.path(file).unlink(missing_ok=True)
+            _remove(self.path(file), gaps_file(self.path(file)))
 
     def _tidy(self) -> None:
         """Remove what was not fetched whole, and what had been imported when its download was killed."""
         for path in self._own.iterdir():
-            name = read_name(path.name)
-            half = path.name.endswith(PART)
-            if half or (
-                name
-                and is_covered(
-                    self._store, self._provider, DayFile(name.exchange, name.type, name.symbol, name.day)
-                )
-            ):
-                path.unlink(missing_ok=True)
+            if path.name != _LOCK and not self._waits(path.with_name(path.name.removesuffix(GAPS))):
+                _remove(path)
+
+    def _waits(self, path: Path) -> bool:
+        """Return whether a path is that of a day's file that is there and not yet imported."""
+        name = read_name(path.name)
+        if name is None or not os.path.lexists(path):
+            return False
+        day = DayFile(name.exchange, name.type, name.symbol, name.day)
+        return not is_covered(self._store, self._provider, day)
 
 
 def tidy(store: Store, provider: str) -> None:
@@ -93,12 +94,21 @@ def tidy(store: Store, provider: str) -> None:
             pass
 
 
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error, f"removing {path}") from error
+
+
 def _whole_bytes(path: Path) -> int:
-    """Return the size of a file that is there and unpacks to its end, else 0: then it is fetched anew."""
+    """Return the size of a file that is there whole, with what lies beside it, else 0: then it is fetched anew."""
     if path.is_symlink():
         return 0
     text = TextFile(path)
     try:
+        read_gaps(path)
         for _ in text.pieces():
             pass
     except (InputError, ReadError):

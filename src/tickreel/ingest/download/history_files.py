@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tickreel.errors import NetworkError, disk_error
+from tickreel.ingest.download.fetched import Fetched
 from tickreel.ingest.gunzip import Damaged, Gunzip
 from tickreel.ingest.transport import Answer, Broken, Client
 from tickreel.ingest.transport.bodies import arriving
@@ -27,12 +28,12 @@ async def availability(client: Client, exchange: str) -> Availability | None:
         return None
 
 
-async def fetch_day(client: Client, file: DayFile, target: Path) -> int:
+async def fetch_day(client: Client, file: DayFile, target: Path) -> Fetched:
     """Write a day's file to `target`, not yet durable, and return its bytes. Raises NetworkError and DiskError."""
 
-    async def take(answer: Answer) -> int:
+    async def take(answer: Answer) -> Fetched:
         with open_new(target) as fd:
-            return await _write(answer, client.profile.limits.least_bytes_per_s, fd, str(target))
+            return Fetched(await _write(answer, client.profile.limits.least_bytes_per_s, fd, str(target)))
 
     return await client.fetch(client.request(file_url(client.profile.datasets_url, file)), take)
 

@@ -11,6 +11,7 @@ from tickreel.codecs.choice import Purpose
 from tickreel.compute import Executor, Numbers, make_executor, usable_cores
 from tickreel.errors import LockedError, MissingError, RefusedError, UsageError
 from tickreel.ingest.download.fetch import Arrived, Fetching, Lost
+from tickreel.ingest.download.fetched import read_gaps
 from tickreel.ingest.download.folder import Folder
 from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.books import keep_books
@@ -177,8 +178,9 @@ class DownloadJob:
 
     def _planned(self, one: Arrived) -> PlannedFile:
         return PlannedFile(
-            one.path, one.file.type, read_name(one.file.path), lasting=one.file.source(self._settings.feed)
-        )
+            one.path, one.file.type, read_name(one.file.path),
+            lasting=one.file.source(self._settings.feed), gaps=tuple(read_gaps(one.path)),
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[WritingStore]:
@@ -202,7 +204,9 @@ class DownloadJob:
 
     def _tell(self) -> None:
         rows = self._rows + sum(self._reading.values())
-        self._show.progress(len(self._reports), fetched_bytes=self._fetching.bytes, rows=rows)
+        self._show.progress(
+            len(self._reports), fetched_bytes=self._fetching.bytes, rows=rows, waits_s=self._fetching.waits_s
+        )
 
 
 def _day_report(one: Arrived, report: FileReport) -> DayReport:

@@ -1,6 +1,7 @@
 """Which days a download asks for, and which the store has: the segments themselves say it."""
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,12 @@ from tickreel.sources.tardis_http import DayFile
 from tickreel.sources.tardis_names import read_name
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.names import encode_symbol
-from tickreel.units import NS_PER_DAY, day_of, format_time
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9-]*")
 _MOST_DAYS = 1_000_000
+_HISTORY_AFTER_NS = 600 * NS_PER_S
+"""How long after its end a day is taken to be whole in a history that does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,12 @@ def is_covered(store: Store, feed: str, file: DayFile) -> bool:
     place = find_place(store, feed, file.type, source)
     found = [{part.source for part in parts_of(store, key)} for key in place.segments] if place else []
     return bool(found) and all(source in sources for sources in found)
+
+
+def not_over(file: DayFile) -> str:
+    """Return why a history cannot have the whole of a day by now, "" if it can: half of it would count as all."""
+    ready_ns = day_start(file.day) + NS_PER_DAY + _HISTORY_AFTER_NS
+    return "" if time.time_ns() >= ready_ns else f"its day is not over, ask from {format_time(ready_ns)} on"
 
 
 def split_covered(store: Store, feed: str, files: Sequence[DayFile]) -> tuple[list[DayFile], list[DayFile]]:

@@ -7,7 +7,7 @@ from typing import Any
 from tickreel.config import Key, Profile
 from tickreel.errors import UsageError
 from tickreel.ingest.download.history_relay import request_of
-from tickreel.ingest.transport import Background, Client, Request, open_client
+from tickreel.ingest.transport import Background, Client, OnWait, Request, open_client
 from tickreel.sources.relay import Ask, Relay
 from tickreel.sources.tardis_http import api_url
 from tickreel.units import NS_PER_S, parse_time
@@ -37,19 +37,21 @@ class Checked:
         return self.round_trips_s[rank - 1]
 
 
-def check_provider(profile: Profile, key: Key | None) -> Checked:
+def check_provider(profile: Profile, key: Key | None, *, on_wait: OnWait = lambda seconds: None) -> Checked:
     """Ask a provider some times for next to nothing. Raises NetworkError with what is wrong.
+
+    on_wait  called with the seconds for which the provider wants that nothing is asked
 
     tardis   api-key-info with a key, else the list of exchanges
     machine  its health check
     relay    one second of trades
     """
     with Background() as network:
-        return network.run(_check(profile, key))
+        return network.run(_check(profile, key, on_wait))
 
 
-async def _check(profile: Profile, key: Key | None) -> Checked:
-    async with open_client(profile, key) as client:
+async def _check(profile: Profile, key: Key | None, on_wait: OnWait) -> Checked:
+    async with open_client(profile, key, on_wait=on_wait) as client:
         request = _smallest(client)
         # Whoever asks whether there is an answer does not want to wait long for one.
         answer = await client.json(request, tries=_TRIES)

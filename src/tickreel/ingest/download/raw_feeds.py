@@ -59,10 +59,12 @@ def download_feeds(
     api_key: str | None = None,
     environment: Mapping[str, str] = os.environ,
     on_progress: Callable[[int, int], None] = lambda minutes, count: None,
+    on_wait: Callable[[int, float], None] = lambda minutes, seconds: None,
 ) -> FeedsSummary:
     """Fetch the minutes of [from_ns, to_ns) that `cache` lacks, raw; those that lie there need no network.
 
     on_progress  called with (minutes done, bytes)
+    on_wait      called with (minutes done, seconds for which the provider wants that nothing is asked)
     What goes wrong with one slice is in the summary. Raises UsageError for what cannot be asked, DiskError.
     """
     profile = load_profile(provider, environment=environment).profile
@@ -76,7 +78,7 @@ def download_feeds(
     summary.there = summary.minutes - missing
     if gaps:
         key = find_key(profile, api_key, environment=environment)
-        job = _Job(profile, key, feed, folder, summary, on_progress)
+        job = _Job(profile, key, feed, folder, summary, on_progress, on_wait)
         with Background() as network:
             network.run(job.run(gaps, parallel or profile.limits.parallel))
     return summary
@@ -101,17 +103,22 @@ class _Job:
         folder: Path,
         summary: FeedsSummary,
         on_progress: Callable[[int, int], None],
+        on_wait: Callable[[int, float], None],
     ) -> None:
         self._profile, self._key, self._feed, self._folder = profile, key, feed, folder
         self._summary = summary
-        self._on_progress = on_progress
+        self._on_progress, self._on_wait = on_progress, on_wait
         self._begin_ns = 0
         self._suggested = 1
         self._stopped: QuotaError | None = None
 
     async def run(self, gaps: list[tuple[int, int]], parallel: int) -> None:
         """Fetch some ranges, the last and the first minute of each before the others: they tell the size of slices."""
-        async with open_client(self._profile, self._key) as client:
+
+        def told(seconds: float) -> None:
+            self._on_wait(self._summary.fetched, seconds)
+
+        async with open_client(self._profile, self._key, on_wait=told) as client:
             for begin, end in gaps:
                 self._begin_ns = begin
                 for ns in dict.fromkeys((end - MINUTE_NS, begin)):

@@ -13,7 +13,7 @@ from tickreel.errors import DiskError, FailedError, ReadError, TickreelError
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.plan import PlannedFile, plan_files
 from tickreel.ingest.files.publish import Publisher
-from tickreel.ingest.files.stage import FileResult, FileTask, staged_result
+from tickreel.ingest.files.stage import FileResult, FileTask, Missed, staged_result
 from tickreel.store.catalog import SegmentKey, Store, WritingStore
 from tickreel.store.format import BLOCK_ROWS
 from tickreel.store.names import check_feed
@@ -204,6 +204,7 @@ class Import:
             block_rows=self._settings.block_rows,
             optimise=self._settings.optimise,
             source=planned.lasting,
+            gaps=[Missed([], list(planned.gaps))] if planned.gaps else [],
         )
         arguments = msgspec.to_builtins(task)
         return Task(str(number), "tickreel.ingest.files.stage:stage_file", arguments)

@@ -11,6 +11,7 @@ from tickreel.errors import InputError, ReadError, UsageError, disk_error
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_names import FileName, is_data_file, read_name
 from tickreel.store.catalog import PRIMARY
+from tickreel.store.format import Gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class PlannedFile:
     path     absolute, links among its folders followed: the same file has one path
     lasting  name of what the file holds, if its path does not last
     problem  why it cannot be imported, if that is known; the path is then only for people
+    gaps     what is known to be missing of it
     """
 
     path: Path
@@ -27,6 +29,7 @@ class PlannedFile:
     name: FileName | None
     problem: InputError | ReadError | None = None
     lasting: str = ""
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def source(self) -> str:

@@ -12,6 +12,8 @@ fill            gaps from the provider's history
 overlap         what came twice
 seal_rows       a day of a journal to CSV text
 seal            a day of a journal to segments
+sealing         when that is done, beside the recording
+settings        how to record
 status          numbers, for the terminal and for Prometheus
 recorder        all of it: what `tickreel record` calls
 """

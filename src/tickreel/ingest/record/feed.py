@@ -2,21 +2,22 @@
 
 import os
 import random
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from tickreel.config import Key, Profile
-from tickreel.errors import DiskError, TickreelError
+from tickreel.errors import TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
-from tickreel.ingest.record.seal import SealReport, end_day, seal_day, sealed_days
+from tickreel.ingest.record.seal import end_day, sealed_days
+from tickreel.ingest.record.sealing import Sealing
+from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers
 from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
 from tickreel.ingest.transport import Background
@@ -25,32 +26,8 @@ from tickreel.ingest.transport.streams import Call, follow
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 
-MOST_INTERVAL_NS = NS_PER_S
-_SPARED = 10
-"""Sealing what has come so far takes at most one part in so many of the time."""
-_TRIED_AGAIN_NS = 3_600 * NS_PER_S
 _LONG_NS = 7 * NS_PER_DAY
 """An absence that is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordSettings:
-    """How to record.
-
-    fsync_interval_ns   what a kill may cost; at most a second
-    most_waiting_bytes  received and not on the disk: with more, nothing is read until there is room
-    fill_after_ns       how long after a gap history is asked for it
-    grace_ns            how long after its end a day waits for what is late
-    seal_every_ns       how often days that go on are sealed as far as they are, None: when the recording stops
-    workers             processes that make checkpoints of order books
-    """
-
-    fsync_interval_ns: int = NS_PER_S
-    most_waiting_bytes: int = 64 << 20
-    fill_after_ns: int = 600 * NS_PER_S
-    grace_ns: int = 600 * NS_PER_S
-    seal_every_ns: int | None = 1_800 * NS_PER_S
-    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +57,10 @@ class FeedRecorder:
     ) -> None:
         self.feed, self.problem, self._clock = feed, "", clock or Clock()
         self._now_ns = self._clock.now_ns
-        self.reports: dict[str, SealReport] = {}
-        """Day -> what it gave when it was sealed last."""
         self.troubles: list[str] = []
         self._store, self._folder, self._settings = store, folder, settings
         self._began_s = time.monotonic()
-        self._sealing: tuple[str, Future[None]] | None = None
-        self._to_seal: list[str] = []
-        self._unsealed: dict[str, bool] = {}
-        """Day -> whether it is over, of those that could not be sealed."""
-        every_ns = _TRIED_AGAIN_NS if settings.seal_every_ns is None else settings.seal_every_ns
-        self._seal_every_s = every_ns / NS_PER_S
-        self._seal_again_s = self._began_s + self._seal_every_s
-        self._seen_ns: dict[str, int] = {}
+        self.sealing = Sealing(store, feed.name, folder, settings, self._tell)
         self._following: list[Future[None]] = []
         self._gone: list[tuple[StreamInfo, int]] = []
         """What is not recorded any more, and since when that is not noted."""
@@ -102,11 +70,6 @@ class FeedRecorder:
     def is_lost(self) -> bool:
         """Whether every stream has given up."""
         return bool(self._following) and all(future.done() for future in self._following)
-
-    @property
-    def unsealed(self) -> list[str]:
-        """The days that could not be sealed, sorted."""
-        return sorted(self._unsealed)
 
     def start(self, background: Background) -> None:
         """Begin to listen."""
@@ -129,7 +92,7 @@ class FeedRecorder:
         self.fills.tick(background)
         for day in self.journal.days:
             self._look_at_day(day, now_ns)
-        self._look_at_sealing()
+        self.sealing.look(self.journal)
 
     def stop(self) -> None:
         """Make everything durable. Nothing comes any more."""
@@ -144,13 +107,7 @@ class FeedRecorder:
 
         on_wait  called when another writer has the store
         """
-        if self._sealing:
-            self._sealing[1].result()
-        self._seal_again()
-        for day in self._to_seal:
-            self._seal(day, final=True, on_wait=on_wait)
-        for day in self.journal.days:
-            self._seal(day, final=False, on_wait=on_wait)
+        self.sealing.finish(self.journal.days, on_wait)
 
     def numbers(self, primary: str | None) -> FeedNumbers:
         """Return what is to be shown."""
@@ -158,8 +115,8 @@ class FeedRecorder:
         return FeedNumbers(
             self.feed.name, primary == self.feed.name, [s.status.numbers(now_ns, now_s) for s in self.streams],
             self.journal.waiting_bytes, self.fills.filled, self.fills.waiting, self.journal.days,
-            self._sealing[0] if self._sealing else "", _free_bytes(self._folder),
-            int((now_s - self._began_s) * NS_PER_S), self.unsealed, self.problem,
+            self.sealing.day, _free_bytes(self._folder),
+            int((now_s - self._began_s) * NS_PER_S), self.sealing.unsealed, self.problem,
         )  # fmt: skip
 
     def _recover(self) -> None:
@@ -284,65 +241,9 @@ class FeedRecorder:
         if self.fills.waits_for(day):
             return
         self.journal.close_day(day, at_ns=now_ns)
-        self._to_seal.append(day)
+        self.sealing.add(day)
 
-    def _look_at_sealing(self) -> None:
-        if self._sealing and self._sealing[1].done():
-            (_, future), self._sealing = self._sealing, None
-            future.result()
-        if self._sealing:
-            return
-        is_due = time.monotonic() >= self._seal_again_s
-        if is_due:
-            self._seal_again()
-            self._seal_again_s = time.monotonic() + self._seal_every_s
-        if self._to_seal:
-            day = self._to_seal.pop(0)
-            self._sealing = day, _in_thread(lambda: self._seal(day, final=True))
-        elif is_due and self._settings.seal_every_ns is not None:
-            heard = {day: self.journal.heard_ns(day) for day in self.journal.days}
-            self._sealing = max(heard), _in_thread(lambda: self._seal_so_far(heard))
-
-    def _seal_so_far(self, heard: dict[str, int]) -> None:
-        """Seal days that go on, if something came of them since; slow work is done less often. heard: as `heard_ns`."""
-        begun_s = time.monotonic()
-        for day in sorted(day for day, ns in heard.items() if ns > self._seen_ns.get(day, 0)):
-            self._seal(day, final=False)
-        self._seen_ns = heard
-        took_s = time.monotonic() - begun_s
-        self._seal_again_s = begun_s + max(self._seal_every_s, _SPARED * took_s)
-
-    def _seal_again(self) -> None:
-        """Try those again that are over and could not be sealed: what was wrong may have been put right."""
-        self._to_seal += [
-            day for day, is_over in self._unsealed.items() if is_over and day not in self._to_seal
-        ]
-
-    def _seal(self, day: str, *, final: bool, on_wait: Callable[[str], None] = lambda why: None) -> None:
-        """Seal a day; what is wrong with it, but for a failing disk, is told and leaves its journal where it is."""
-        folder = self._folder / day
-        if not folder.exists():
-            return
-        try:
-            report = seal_day(
-                self._store,
-                self.feed.name,
-                folder,
-                final=final,
-                workers=self._settings.workers,
-                on_wait=on_wait,
-            )
-        except DiskError:
-            raise
-        except TickreelError as error:
-            self._tell([f"{self.feed.name} {day} is not sealed, and its journal is kept: {error}"])
-            self._unsealed[day] = final
-            return
-        self._unsealed.pop(day, None)
-        self.reports[day] = report
-        self._tell(report.troubles)
-
-    def _tell(self, troubles: list[str]) -> None:
+    def _tell(self, troubles: Sequence[str]) -> None:
         """Keep what is wrong, each sentence once: a day is sealed again and again."""
         self.troubles += [trouble for trouble in troubles if trouble not in self.troubles]
 
@@ -372,21 +273,6 @@ async def _follow(feed: Feed, call: Call, stream: RecordedStream) -> None:
     session = Session(feed.profile.stream, chance=random.random)
     async with WebSockets(feed.profile, feed.key) as sockets:
         await follow(call, session, stream, sockets.connect)
-
-
-def _in_thread(work: Callable[[], None]) -> "Future[None]":
-    """Run something beside the recording. The thread is a daemon's: a second Ctrl-C does not wait for it."""
-    future: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-            future.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - passed on to who asks
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="sealing", daemon=True).start()
-    return future
 
 
 def _free_bytes(folder: Path) -> int:

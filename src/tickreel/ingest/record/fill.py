@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.seal_rows import SLACK_NS
 from tickreel.ingest.record.stream import BEGAN, GONE
-from tickreel.ingest.transport import Answer, Background, Broken, Client, open_client
-from tickreel.ingest.transport.bodies import arriving
+from tickreel.ingest.replay import replay
+from tickreel.ingest.transport import Background, open_client
 from tickreel.sources import machine_routes as routes
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, NS_PER_S
@@ -187,31 +187,19 @@ class Fills:
         from_ns = min(wanted.note.from_ns for wanted in together) - SLACK_NS
         to_ns = max(wanted.note.to_ns for wanted in together) + SLACK_NS
         options = routes.replay_options(asked.exchange, asked.symbols, _types(asked), from_ns, to_ns)
-        url = routes.route(self._profile.base_url, routes.REPLAY_PATH, options)
         begin = Begin(
             VERSION, self._folder.name, together[0].day, [asked], gaps=[wanted.number for wanted in together]
         )
         head = pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
+
+        async def take(pieces: AsyncIterator[list[bytes]]) -> None:
+            with _Writer(_temporary(target), head) as write:
+                async for messages in pieces:
+                    for message in messages:
+                        write(pack(Kind.MESSAGE, 0, number, 0, message))
+
         async with open_client(self._profile, self._key) as client:
-            request = client.request(url, headers={"Accept-Encoding": "identity"})
-
-            async def take(answer: Answer) -> None:
-                with _Writer(_temporary(target), head) as write:
-                    await _copy(client, answer, lambda line: write(pack(Kind.MESSAGE, 0, number, 0, line)))
-
-            await client.fetch(request, take)
-
-
-async def _copy(client: Client, answer: Answer, write: Callable[[bytes], None]) -> None:
-    """Pass on each message of a replay. Raises Broken where it is not whole."""
-    lines = routes.ReplayLines()
-    try:
-        async for piece in arriving(answer, client.profile.limits.least_bytes_per_s):
-            for line in lines.feed(piece):
-                write(line)
-        lines.finish()
-    except routes.ReplayError as error:
-        raise Broken(f"the replay failed midway: {error}") from None
+            await replay(client, options, take)
 
 
 class _Writer:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tickreel.errors import LockedError, TickreelError
-from tickreel.ingest.record.feed import Feed, FeedRecorder, RecordSettings
+from tickreel.ingest.record.feed import Feed, FeedRecorder
 from tickreel.ingest.record.journal import feed_lock
 from tickreel.ingest.record.seal import SealReport
+from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers, prometheus
 from tickreel.ingest.transport import Background
 from tickreel.store.catalog import Store
@@ -75,9 +76,9 @@ def record(
         on_sealing()
         for recorder in recorders:
             recorder.seal(on_wait=loop.tell)
-            summary.sealed += [report for _, report in sorted(recorder.reports.items())]
+            summary.sealed += [report for _, report in sorted(recorder.sealing.reports.items())]
             summary.troubles += recorder.troubles
-            summary.unsealed += [f"{recorder.feed.name} {day}" for day in recorder.unsealed]
+            summary.unsealed += [f"{recorder.feed.name} {day}" for day in recorder.sealing.unsealed]
             summary.problems += [recorder.problem] if recorder.problem else []
         loop.tell_troubles()
     return summary

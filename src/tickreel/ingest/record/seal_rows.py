@@ -6,7 +6,7 @@ reconnects (`overlap.py`).
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ from tickreel.ingest.record.journal import (
 from tickreel.ingest.record.journal_format import Damage, Kind, Record, Scan
 from tickreel.ingest.record.overlap import Overlaps, Spans
 from tickreel.schema import RECORD_TYPES
-from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, read_message
+from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, aside_line, read_message
 from tickreel.sources.machine_routes import REPLAYED
 from tickreel.store.format import Finding, Gap
+from tickreel.store.gaps import few
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
 
 SLACK_NS = 5 * NS_PER_S
 """How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
-MOST_GAPS = 4_000
 EVENTS = ("trades", "liquidations")
 """Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 APART = ("incremental_book_L2",)
@@ -46,7 +46,6 @@ _DAMAGED_FROM = 1 << 32
 """Numbers of such gaps, above all that a recorder noted."""
 _DAY_US = NS_PER_DAY // 1_000
 _TEXT_BYTES = 1 << 20
-_MOST_SHOWN = 1_000
 
 
 class DayText(msgspec.Struct):
@@ -207,7 +206,7 @@ class _Day:
             if not self._is_of_day(read):
                 self._text.late += 1
                 is_near = self._first_us - _DAY_US <= read.local_us < self._end_us + _DAY_US
-                file.write(_aside(SEALED_BEFORE if is_near else FAR, raw))
+                file.write(aside_line(SEALED_BEFORE if is_near else FAR, raw))
             elif read.type in APART or stream.overlaps.is_new(source, read.identity, at_ns):
                 self._text.rows += read.text.count("\n")
                 file.write(read.text)
@@ -216,7 +215,9 @@ class _Day:
                 self._text.overlaps[place] = self._text.overlaps.get(place, 0) + 1
         elif isinstance(read, Unreadable):
             self._text.unreadable += 1
-            self._file(read.type or stream.asked[0].types[0], stream.exchange).write(_aside(read.reason, raw))
+            self._file(read.type or stream.asked[0].types[0], stream.exchange).write(
+                aside_line(read.reason, raw)
+            )
         elif isinstance(read, Unknown):
             name = read.type if read.type in self._text.unknown or len(self._text.unknown) < 64 else "others"
             self._text.unknown[name] = self._text.unknown.get(name, 0) + 1
@@ -326,28 +327,5 @@ class _TextFile:
             self._file.close()
 
 
-def _aside(reason: str, raw: bytes) -> str:
-    """Return a message that cannot be kept as a line that the parser sets aside: one field, so never a row."""
-    shown = raw[:_MOST_SHOWN].decode("utf-8", "replace")
-    text = f"{reason}: {shown}".replace(",", ";")
-    return "".join(letter if letter.isprintable() else " " for letter in text) + "\n"
-
-
 def _ascending(gaps: Iterable[list[Gap]]) -> list[Gap]:
-    return _few(sorted(chain.from_iterable(gaps), key=lambda gap: (gap.from_ns, gap.to_ns)))
-
-
-def _few(gaps: list[Gap]) -> list[Gap]:
-    """Join neighbours, the nearest first, until a segment's description has room for them."""
-    if len(gaps) <= MOST_GAPS:
-        return gaps
-    between = sorted(after.from_ns - before.to_ns for before, after in pairwise(gaps))
-    limit_ns = between[len(gaps) - MOST_GAPS - 1]
-    joined = gaps[:1]
-    for gap in gaps[1:]:
-        if gap.from_ns - joined[-1].to_ns <= limit_ns:
-            end_ns = max(gap.to_ns, joined[-1].to_ns)
-            joined[-1] = Gap(joined[-1].from_ns, end_ns, "many gaps", joined[-1].filled and gap.filled)
-        else:
-            joined.append(gap)
-    return joined
+    return few(sorted(chain.from_iterable(gaps), key=lambda gap: (gap.from_ns, gap.to_ns)))

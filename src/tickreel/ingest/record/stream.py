@@ -8,13 +8,12 @@ from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.journal import StreamInfo
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.status import StreamStatus
-from tickreel.sources.machine import Disconnect, Rows, Trouble, read_message
+from tickreel.sources.machine import PROVIDER_LOST, Disconnect, Rows, Trouble, read_message
 from tickreel.units import NS_PER_MS, NS_PER_S, day_of
 
 NOT_RUNNING = "the recorder was not running"
 BEGAN = "recording began"
 GONE = "not recorded any more"
-PROVIDER_LOST = "the provider lost its own connection"
 _LAG_EVERY_NS = 10 * NS_PER_MS
 _JITTER_NS = NS_PER_S
 """Two clocks that are read one after the other differ by less, on any machine that records."""

@@ -17,7 +17,7 @@ background  a loop in a thread, so that Ctrl-C is answered at once
 """
 
 from tickreel.ingest.transport.background import Background
-from tickreel.ingest.transport.client import Client, open_client
+from tickreel.ingest.transport.client import Client, OnWait, open_client
 from tickreel.ingest.transport.wire import Answer, Broken, Request, Send
 
-__all__ = ["Answer", "Background", "Broken", "Client", "Request", "Send", "open_client"]
+__all__ = ["Answer", "Background", "Broken", "Client", "OnWait", "Request", "Send", "open_client"]

@@ -20,6 +20,7 @@ from tickreel.ingest.transport.refusals import message_of, refusal, shown_url
 from tickreel.ingest.transport.wire import Answer, Broken, Request, Send, is_local
 
 T = TypeVar("T")
+OnWait = Callable[[float], None]
 _MOST_SAID_BYTES = 1 << 16
 _TRIES_WHEN_AWAY = 2
 
@@ -28,6 +29,7 @@ class Client:
     """Asks one provider, for all workers together.
 
     send   the sockets, or a function in a test
+    on_wait  called with the seconds for which the provider asks that nobody asks it
     sleep, chance  what waits, and how much of a wait is chance (0 to 1)
     """
 
@@ -38,6 +40,7 @@ class Client:
         send: Send,
         *,
         limiter: Limiter | None = None,
+        on_wait: OnWait = lambda seconds: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -45,6 +48,7 @@ class Client:
         self.key = key
         self._send = send
         self._limiter = limiter or Limiter(profile.limits.calls_per_minute, sleep=sleep)
+        self._on_wait = on_wait
         self._sleep = sleep
         self._chance = chance
         self._succeeded = 0
@@ -82,10 +86,16 @@ class Client:
         return await self.fetch(request, take, tries=tries)
 
     async def fetch(
-        self, request: Request, take: Callable[[Answer], Awaitable[T]], *, tries: int | None = None
+        self,
+        request: Request,
+        take: Callable[[Answer], Awaitable[T]],
+        *,
+        tries: int | None = None,
+        answer_s: float | None = None,
     ) -> T:
         """Return what `take` makes of a good answer; it is called anew for every try, and may raise Broken.
 
+        answer_s  how long its beginning is waited for, if not as long as the profile says
         Raises NetworkError, or the class of it that tells what to do: RefusedError, MissingError, QuotaError.
         """
         limits = self.profile.limits
@@ -94,7 +104,7 @@ class Client:
         while True:
             await self._limiter.turn()
             try:
-                async with self._answer(request) as answer:
+                async with self._answer(request, answer_s or limits.answer_s) as answer:
                     if 200 <= answer.status < 300:
                         taken = await take(answer)
                         self._succeeded += 1
@@ -108,19 +118,20 @@ class Client:
             failures += 1
             if wait.shared:
                 self._limiter.pause(wait.wait_s)
+                self._on_wait(wait.wait_s)
             else:
                 await self._sleep(wait.wait_s)
 
     @contextlib.asynccontextmanager
-    async def _answer(self, request: Request) -> AsyncIterator[Answer]:
+    async def _answer(self, request: Request, answer_s: float) -> AsyncIterator[Answer]:
         """Ask, and follow redirects."""
         for _ in range(redirects.MOST + 1):
             async with contextlib.AsyncExitStack() as stack:
                 try:
-                    async with asyncio.timeout(self.profile.limits.answer_s):
+                    async with asyncio.timeout(answer_s):
                         answer = await stack.enter_async_context(self._send(request))
                 except TimeoutError:
-                    raise Broken(f"no answer began within {self.profile.limits.answer_s:g} s") from None
+                    raise Broken(f"no answer began within {answer_s:g} s") from None
                 if answer.status not in redirects.STATUSES:
                     yield answer
                     return
@@ -180,9 +191,11 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def open_client(profile: Profile, key: Key | None) -> AsyncIterator[Client]:
+async def open_client(
+    profile: Profile, key: Key | None, *, on_wait: OnWait = lambda seconds: None
+) -> AsyncIterator[Client]:
     """Yield a provider's client over sockets."""
     from tickreel.ingest.transport.sockets import Sockets
 
     async with Sockets(profile.limits) as sockets:
-        yield Client(profile, key, sockets.request)
+        yield Client(profile, key, sockets.request, on_wait=on_wait)

@@ -38,6 +38,10 @@ def refusal(
             f"{told}: the quota is used up; it says to wait {wait_s or 0:,.0f} s, which is not waited for: run the"
             " same command again then"
         )
+    if why is Why.AWAY:
+        return NetworkError(
+            f"{told}: it says to wait {wait_s or 0:,.0f} s, which is not waited for: run the same command again then"
+        )
     if why is Why.TRIES:
         return NetworkError(f"{told}, and again at every try; run the same command again later")
     hint = (

@@ -12,7 +12,7 @@ from enum import Enum
 
 MOST_WAIT_S = 60.0
 EXHAUSTED_S = 300.0
-"""Who is told to wait longer has used up a quota, and is told so instead of made to wait."""
+"""Who is asked to wait longer is told so instead of made to wait: a quota is used up, or the provider away."""
 _SECONDS = re.compile(r"-?\d+(\.\d+)?")
 _SPURIOUS = b"ISO 8601 format"
 
@@ -24,6 +24,7 @@ class Why(Enum):
     MISSING = "missing"
     WRONG = "wrong"
     EXHAUSTED = "exhausted"
+    AWAY = "away"
     TRIES = "tries"
 
 
@@ -71,8 +72,8 @@ def after_status(
         return GiveUp(Why.REFUSED)
     if status == 404:
         return GiveUp(Why.MISSING)
-    if status == 429:
-        return _after_too_many(retry_after, failures, patience=patience, chance=chance)
+    if status == 429 or (status >= 500 and retry_after is not None and retry_after > 0):
+        return _after_asked(status, retry_after, failures, patience=patience, chance=chance)
     if status in (408, 425) or status >= 500 or (status == 400 and _SPURIOUS in body):
         return after_break(failures, patience=patience, chance=chance, lasting=False)
     return GiveUp(Why.WRONG)
@@ -85,16 +86,17 @@ def after_break(failures: int, *, patience: Patience, chance: float, lasting: bo
     return Again(_wait_s(failures, chance, patience))
 
 
-def _after_too_many(
-    retry_after: float | None, failures: int, *, patience: Patience, chance: float
+def _after_asked(
+    status: int, retry_after: float | None, failures: int, *, patience: Patience, chance: float
 ) -> Again | GiveUp:
+    """Return what to do where nobody is to ask for a while: never before the provider said so."""
     if retry_after is not None and retry_after > EXHAUSTED_S:
-        return GiveUp(Why.EXHAUSTED)
+        return GiveUp(Why.EXHAUSTED if status == 429 else Why.AWAY)
     if failures >= patience.tries:
         return GiveUp(Why.TRIES)
     if not retry_after or retry_after < 0:
         return Again(_wait_s(failures, chance, patience), shared=True)
-    return Again(min(MOST_WAIT_S, retry_after + chance), shared=True)
+    return Again(retry_after + chance, shared=True)
 
 
 def _wait_s(failures: int, chance: float, patience: Patience) -> float:
