@@ -120,7 +120,7 @@ class Part(msgspec.Struct, frozen=True):
     optional: list[str] = []
     """Optional columns that the source had; none if there are no rows."""
     gaps: list[Gap] = []
-    """What a recorder knows to have missed of this day, ascending; of files nothing is known."""
+    """What a recorder, ours or a provider's, says to have missed of this day, ascending; CSV files do not tell."""
 
 
 class Meta(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tickreel.errors import InputError, LockedError, ReadError, disk_error
+from tickreel.ingest.download.fetch import PART
 from tickreel.ingest.download.fetched import GAPS, gaps_file, read_gaps
 from tickreel.ingest.download.plan import is_covered
 from tickreel.ingest.files.text_file import TextFile
@@ -17,6 +18,7 @@ from tickreel.store.catalog import Store
 
 FOLDER = ".downloads"
 _LOCK = ".lock"
+_LEFT = (PART, GAPS, f"{GAPS}.new")
 
 
 class Folder:
@@ -74,7 +76,8 @@ class Folder:
     def _tidy(self) -> None:
         """Remove what was not fetched whole, and what had been imported when its download was killed."""
         for path in self._own.iterdir():
-            if path.name != _LOCK and not self._waits(path.with_name(path.name.removesuffix(GAPS))):
+            is_ours = path.name.endswith(_LEFT) or read_name(path.name) is not None
+            if is_ours and not self._waits(path.with_name(path.name.removesuffix(GAPS))):
                 _remove(path)
 
     def _waits(self, path: Path) -> bool:
