@@ -2,22 +2,28 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from import_sample import segment_rows
+from journal_sample import iso
 from provider_server import ProviderServer
 from tickreel.ingest.record.plan import plan_feeds
 from tickreel.ingest.record.recorder import RecordSummary, record
 from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers
+from tickreel.ingest.record.stream import BEGAN
 from tickreel.store.catalog import Store
-from tickreel.store.format import Part
-from tickreel.units import NS_PER_MS
+from tickreel.store.format import BLOCK_ROWS, Gap, Part
+from tickreel.store.gaps import missed
+from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 
 FEED = "tardis-machine"
+SLACK_NS = 2 * NS_PER_S
 QUICK = {
     "ping_s": 0.2, "pong_s": 0.2, "dead_after_s": 0.6, "backoff_first_s": 0.002, "backoff_most_s": 0.02,
     "tries": 100, "max_message_bytes": 100_000,
@@ -45,7 +51,8 @@ class Recording:
     def __init__(self, store: Path, **settings: Any) -> None:
         given = {"fsync_interval_ns": 20 * NS_PER_MS, "fill_after_ns": 0, "workers": 1} | settings
         providers, exchange = given.pop("providers", (FEED,)), given.pop("exchange", "binance")
-        self.feeds = plan_feeds(providers, exchange, ["BTCUSDT"], given.pop("types", ("trades",)))
+        symbols = given.pop("symbols", ["BTCUSDT"])
+        self.feeds = plan_feeds(providers, exchange, symbols, given.pop("types", ("trades",)))
         self.stop = threading.Event()
         self.numbers: list[FeedNumbers] = []
         self.told: list[str] = []
@@ -104,6 +111,79 @@ def recording(store: Path, **settings: Any) -> Iterator[Recording]:
     finally:
         running.stop.set()
         running._thread.join(120)
+
+
+EXCHANGES = ("binance", "deribit")
+MANY_TYPES = ("trades", "incremental_book_L2", "derivative_ticker")
+MANY = [f"{exchange}:BTCUSDT" for exchange in EXCHANGES]
+"""The symbols of `many`."""
+
+
+def many(server: ProviderServer, seconds: float) -> int:
+    """Let the server's machine have two exchanges and three types, so long before midnight; return the clock's lead."""
+    machine, now_ns = server.machine, time.time_ns()
+    machine.exchanges, machine.types = EXCHANGES, ("trade", "book_change", "derivative_ticker")
+    machine.ahead_ns = -(now_ns + int(seconds * NS_PER_S)) % NS_PER_DAY
+    return machine.ahead_ns
+
+
+def check_many(store: Path, server: ProviderServer) -> dict[str, list[Gap]]:
+    """Compare what was recorded of `many` with what happened; return the gaps of each exchange, over both days.
+
+    Trades are all there once. Of a book's changes none is there twice, and each that is missing happened before a gap's end,
+    after the last one before it. Tickers of history are taken within a gap alone, whose edges are times of arrival: a few
+    are missing beside it.
+    """
+    at_ns = {one.number: one.at_ns for one in server.machine.happened}
+    found = {}
+    for exchange in EXCHANGES:
+        for type in MANY_TYPES:
+            numbers, described = _recorded(store, type, exchange)
+            gaps = [gap for part in described for gap in part.gaps]
+            twice = [number for number, count in Counter(numbers).items() if count > 1]
+            assert not twice, (exchange, type, [(number, iso(at_ns[number])) for number in twice])
+            holes = [(one, other) for one, other in pairwise(sorted(numbers)) if other > one + 1]
+            assert not holes or type != "trades", (
+                exchange,
+                [(hole, iso(at_ns[hole[0]])) for hole in holes],
+                gaps,
+            )
+            if type == "incremental_book_L2":
+                for one, other in holes:
+                    for lost in range(one + 1, other):
+                        assert _is_told(at_ns[one], at_ns[lost], missed(described)), (
+                            exchange,
+                            iso(at_ns[lost]),
+                        )
+            elif holes:
+                assert sum(other - one - 1 for one, other in holes) <= 3 * len(gaps)
+            assert found.setdefault(exchange, gaps) == gaps or type == "incremental_book_L2"
+            is_filled = type != "incremental_book_L2"
+            assert [gap.filled for gap in gaps] == [is_filled and gap.reason != BEGAN for gap in gaps]
+    return found
+
+
+def _is_told(before_ns: int, lost_ns: int, gaps: list[tuple[int, int]]) -> bool:
+    """Return whether a gap begins between two times, or with what was on its way then, and ends after the second."""
+    return any(before_ns <= from_ns < lost_ns + SLACK_NS and lost_ns < to_ns for from_ns, to_ns in gaps)
+
+
+def _recorded(store: Path, type: str, exchange: str) -> tuple[list[int], list[Part]]:
+    place = Store(store)
+    numbers: list[int] = []
+    found: list[Part] = []
+    keys = list(place.find(type=type, exchange=exchange))
+    assert len(keys) == 2, "both days"
+    for key in keys:
+        segment = place.open(key)
+        found += segment.meta.parts
+        if type == "trades":
+            numbers += [int(row[3]) for row in segment_rows(place, key)]
+            continue
+        column = "last_price" if type == "derivative_ticker" else "price"
+        for block in range(-(-segment.rows // BLOCK_ROWS)):
+            numbers += [int(number) for number in segment.read(column, block).tolist() if number >= 1]
+    return numbers, found
 
 
 def ids(store: Path, feed: str = FEED) -> list[int]:

@@ -6,40 +6,25 @@ from typing import Any
 
 import pytest
 
-from import_sample import segment_rows
 from journal_sample import DAY, START, STREAM, at, new_journal, trade
+from seal_sample import folder, ids, part, seal
 from tickreel.cli.app import run
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.journal import StreamInfo, message_files, parts
-from tickreel.ingest.record.seal import SealReport, note_sealed, seal_day
-from tickreel.store.catalog import SegmentKey, Store
+from tickreel.ingest.record.seal import note_sealed
 from tickreel.store.format import Gap
 from tickreel.units import NS_PER_DAY
 
-TRADES = SegmentKey("feed", "trades", "binance", "BTCUSDT", DAY)
 DERIBIT = StreamInfo("deribit", ["BTC-PERPETUAL"], ["trades"])
 DAMAGED = "the journal is damaged"
-
-
-def folder(place: Path) -> Path:
-    return place / ".journal" / "feed" / DAY
 
 
 def kept(place: Path) -> Path:
     return place / ".journal" / "feed" / f"{DAY}.damaged"
 
 
-def seal(place: Path, *, final: bool = True) -> SealReport:
-    return seal_day(Store(place), "feed", folder(place), final=final, isolate=False, workers=1)
-
-
-def ids(place: Path, key: SegmentKey = TRADES) -> list[int]:
-    return [int(row[3]) for row in segment_rows(Store(place), key)]
-
-
-def gaps(place: Path, key: SegmentKey = TRADES) -> list[Gap]:
-    (part,) = Store(place).open(key).meta.parts
-    return part.gaps
+def gaps(place: Path) -> list[Gap]:
+    return part(place).gaps
 
 
 def flip(path: Path, place: int) -> None:
@@ -64,7 +49,7 @@ BEGIN = 40
 def test_a_damaged_beginning_costs_no_message(place: Path) -> None:
     journal_of(place, range(10, 1_010))
     flip(message_files(folder(place))[0], BEGIN)
-    report = seal(place)
+    report = seal(place, final=True)
     assert ids(place) == list(range(10, 1_010))
     # What its bytes were cannot be told.
     assert gaps(place) == [Gap(START, at(10), DAMAGED)]
@@ -77,7 +62,7 @@ def test_a_damaged_beginning_is_that_of_its_connection(place: Path) -> None:
     journal_of(place, range(3, 6), DERIBIT, STREAM)
     flip(message_files(folder(place))[1], BEGIN)
     assert read_state(folder(place)).last == {"binance": at(5)}
-    seal(place)
+    seal(place, final=True)
     assert ids(place) == [*range(6)]
     assert gaps(place) == [Gap(at(2), at(3), DAMAGED)]
 
@@ -91,7 +76,7 @@ def test_a_damaged_beginning_is_that_of_a_neighbour_where_events_are_lost(place:
     flip(files[damaged], BEGIN)
     state = read_state(folder(place))
     assert (state.last, state.heard) == ({"binance": at(2)}, dict.fromkeys(parts(STREAM), at(2)))
-    seal(place)
+    seal(place, final=True)
     assert ids(place) == [0, 1, 2]
 
 
@@ -99,7 +84,7 @@ def test_a_file_whose_streams_nothing_tells_is_a_gap_and_kept(place: Path) -> No
     journal_of(place, range(3))
     (folder(place) / "events.journal").unlink()
     flip(folder(place) / "000001.journal", BEGIN)
-    report = seal(place)
+    report = seal(place, final=True)
     assert report.rows == 0
     assert (kept(place) / "000001.journal").exists()
 
@@ -108,7 +93,7 @@ def test_a_file_whose_streams_nothing_tells_is_a_gap_and_kept(place: Path) -> No
     journal_of(other, range(10, 13), DERIBIT, STREAM)
     flip(folder(other) / "events.journal", BEGIN)
     assert read_state(folder(other)).connections == 2
-    seal(other)
+    seal(other, final=True)
     assert ids(other) == [0, 1, 2, 10, 11, 12]
 
 
@@ -116,17 +101,17 @@ def test_the_last_record_of_a_file_that_is_not_written_any_more_is_a_gap(place: 
     journal_of(place, range(3), roll_bytes=1)
     for number in (0, 2):
         flip(folder(place) / f"00000{number + 1}.journal", -3)
-    assert seal(place, final=False).troubles != []
+    assert seal(place).troubles != []
     assert ids(place) == [1]
     assert gaps(place) == [Gap(START, at(1), DAMAGED)]
-    seal(place)
+    seal(place, final=True)
     assert gaps(place) == [Gap(START, at(1), DAMAGED), Gap(at(1), START + NS_PER_DAY, DAMAGED)]
 
 
 def test_a_damaged_journal_is_kept_under_another_name(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     journal_of(place, range(3))
     flip(folder(place) / "events.journal", -3)
-    report = seal(place)
+    report = seal(place, final=True)
     assert "the gaps and connections in them are lost" in report.troubles[0]
     assert f"{kept(place)}: some of this journal is damaged, so it is kept (" in report.troubles[1]
     assert not folder(place).exists()

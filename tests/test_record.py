@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ from counts import SOAK
 from import_sample import dataset, put, take, trade, trades
 from provider_server import KEY, ProviderServer
 from provider_server.machine import Plan
-from record_sample import FEED, Recording, ids, parts, provide, recording
+from record_sample import FEED, MANY, MANY_TYPES, Recording, check_many, ids, many, parts, provide, recording
 from tickreel.cli.app import run
 from tickreel.errors import DiskError, LockedError
+from tickreel.ingest.record import feed
 from tickreel.ingest.record import recorder as record
 from tickreel.ingest.record import sealing as record_sealing
+from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
@@ -67,30 +70,39 @@ HARMS = ("abort", "close", "half", "noise", "full")
 
 
 @pytest.mark.long
-def test_forced_drops_lose_nothing_and_bring_nothing_twice(server: ProviderServer, place: Path) -> None:
+def test_forced_drops_lose_nothing_and_bring_nothing_twice(
+    server: ProviderServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two exchanges, three types, across midnight: the day before is sealed for good while connections are lost."""
     chance = random.Random(SEED)
     plans = [
-        Plan(chance.randint(0, 20), chance.choice(HARMS), overlap=chance.choice((0, 0, 3)))
+        Plan(chance.randint(0, 60), chance.choice(HARMS), overlap=chance.choice((0, 0, 18)))
         for _ in range(DROPS)
     ]
     server.machine.plan = lambda number: plans[number] if number < DROPS else Plan()
-    server.machine.run(1_000)
-    with recording(place, fill_after_ns=2_000_000_000) as running:
+    ahead_ns = many(server, 0.02 * DROPS)
+    monkeypatch.setattr(feed, "Clock", partial(Clock, lambda: time.time_ns() + ahead_ns))
+    server.machine.run(200)
+    settings = {"exchange": None, "symbols": MANY, "types": MANY_TYPES}
+    with recording(place, **settings, fill_after_ns=2 * NS_PER_S, grace_ns=4 * NS_PER_S) as running:
         running.wait(lambda: server.machine.connections > DROPS, seconds=600)
         seen = heard(running)
         running.wait(lambda: heard(running) > seen + 100)
         server.machine.run(20)
         running.wait(lambda: running.numbers[0].gaps_waiting == 0, seconds=600)
+        running.wait(lambda: len(running.numbers[0].days) == 1 and not running.numbers[0].sealing, seconds=60)
         summary = running.end()
-    found = ids(place)
-    assert sorted(found) == list(range(min(found), max(found) + 1))
-    stream, (sealed,) = summary.feeds[0].streams[0], summary.sealed
-    gaps = [gap for part in parts(place) for gap in part.gaps]
-    assert len(gaps) == stream.gaps == sealed.gaps
-    assert [gap.filled for gap in gaps] == [gap.reason != "recording began" for gap in gaps]
-    assert sealed.overlaps > 0
+    gaps = check_many(place, server)
+    streams = summary.feeds[0].streams
+    assert [len(gaps[stream.exchange]) for stream in streams] == [stream.gaps for stream in streams]
+    assert sum(sealed.gaps for sealed in summary.sealed) == sum(map(len, gaps.values()))
+    assert [sealed.final for sealed in summary.sealed] == [True, False]
+    assert sum(sealed.overlaps for sealed in summary.sealed) > 0
+    assert [(sealed.late, sealed.unreadable, sealed.troubles) for sealed in summary.sealed] == [
+        (0, 0, [])
+    ] * 2
     # A connection that broke before its first message made no gap of its own.
-    assert DROPS / 2 < stream.gaps <= DROPS + 1
+    assert DROPS / 2 < sum(stream.gaps for stream in streams) <= DROPS + 4
 
 
 @pytest.mark.parametrize("how", [*HARMS, "silence", "dead", "huge", "bomb"])

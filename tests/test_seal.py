@@ -6,49 +6,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from counts import SOAK
-from import_sample import contents, segment_rows
+from import_sample import contents
 from journal_sample import DAY, START, STREAM, at, iso, message, new_journal, trade
+from seal_sample import BOOK, TRADES, fill, folder, ids, part, seal
 from tickreel.cli.app import run
 from tickreel.errors import FailedError
 from tickreel.ingest.record import seal_rows
-from tickreel.ingest.record.journal import Begin, StreamInfo, fill_file
-from tickreel.ingest.record.journal_format import VERSION, Kind, pack
+from tickreel.ingest.record.journal import StreamInfo
+from tickreel.ingest.record.journal_format import Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
-from tickreel.ingest.record.seal import SealReport, seal_day, sealed_days
+from tickreel.ingest.record.seal import seal_day, sealed_days
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.store.format import Gap, Part
+from tickreel.store.format import Gap
 from tickreel.units import NS_PER_DAY, NS_PER_S
-
-TRADES = SegmentKey("feed", "trades", "binance", "BTCUSDT", DAY)
-BOOK = SegmentKey("feed", "incremental_book_L2", "binance", "BTCUSDT", DAY)
-
-
-def folder(place: Path, day: str = DAY) -> Path:
-    return place / ".journal" / "feed" / day
-
-
-def seal(place: Path, *, final: bool = False, day: str = DAY) -> SealReport:
-    return seal_day(Store(place), "feed", folder(place, day), final=final, isolate=False, workers=1)
-
-
-def ids(place: Path, key: SegmentKey = TRADES) -> list[int]:
-    return [int(row[3]) for row in segment_rows(Store(place), key)]
-
-
-def part(place: Path, key: SegmentKey = TRADES) -> Part:
-    (found,) = Store(place).open(key).meta.parts
-    return found
-
-
-def fill(place: Path, gap: int, *messages: bytes) -> None:
-    begin = Begin(VERSION, "feed", DAY, [STREAM], gaps=[gap])
-    data = [pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))]
-    data += [pack(Kind.MESSAGE, 0, gap, at(9_000), one) for one in messages]
-    fill_file(folder(place), gap).write_bytes(b"".join(data))
 
 
 def book(local_ns: int, *levels: tuple[float, float], snapshot: bool = False) -> bytes:

@@ -1,7 +1,7 @@
-"""tardis-machine: /replay-normalized, /ws-replay-normalized and /ws-stream-normalized of a made-up exchange.
+"""tardis-machine: /replay-normalized, /ws-replay-normalized and /ws-stream-normalized of made-up exchanges.
 
-The exchange's every trade is known: `Machine.happened`. A connection may have a `Plan`: after so many
-messages something is done to it.
+All that they send is known: `Machine.happened`. A connection may have a `Plan`: after so many messages something is
+done to it.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import WSMsgType, web
 
@@ -44,11 +44,24 @@ class Plan:
     overlap: int = 0
 
 
+class Sent(NamedTuple):
+    """A message of an exchange, or the machine's own. number: of those of one exchange and type; 0 of the machine's own."""
+
+    number: int
+    at_ns: int
+    raw: bytes
+    exchange: str = ""
+    type: str = ""
+
+
 @dataclass
 class Machine:
-    """The exchange and its connections. Attributes may be changed while it runs.
+    """The exchanges and their connections. Attributes may be changed while it runs.
 
-    happened  (number, local time ns, message) of all that the exchange sent, in order
+    exchanges, types  that there are; of each the same happens at once. A stream has those that it asks for, and begins
+              with a snapshot of the book if it asks for that
+    ahead_ns  by how much its clock is ahead
+    happened  all that the exchanges sent, in order
     plan      makes the plan of each connection, by its number from 0
     history_fails  replays end with an error behind so many lines; None: they are whole
     refusal   the relay says it, with the key that it got in place of KEY, and hangs up with the same words
@@ -56,7 +69,10 @@ class Machine:
     """
 
     symbol: str = "BTCUSDT"
-    happened: list[tuple[int, int, bytes]] = field(default_factory=list)
+    exchanges: tuple[str, ...] = ("binance",)
+    types: tuple[str, ...] = ("trade",)
+    ahead_ns: int = 0
+    happened: list[Sent] = field(default_factory=list)
     plan: Callable[[int], Plan] = lambda number: Plan()
     history_fails: int | None = None
     refusal: str = ""
@@ -70,26 +86,34 @@ class Machine:
 
     def __post_init__(self) -> None:
         self._rate = 0.0
-        self._trades = 0
-        self._history: list[tuple[int, bytes]] = []
+        self._number = 0
+        self._history: list[Sent] = []
         self._lock = threading.Lock()
 
     def trade(self, count: int = 1) -> None:
-        """Let trades happen now."""
+        """Let something happen now, of each type that there is."""
         with self._lock:
             for _ in range(count):
-                self._trades += 1
-                now_ns = time.time_ns()
-                raw = trade(self._trades, now_ns, symbol=self.symbol)
-                self.happened.append((self._trades, now_ns, raw))
-                later = iso(now_ns + HISTORY_LATER_NS)
-                line = trade(self._trades, now_ns, symbol=self.symbol, localTimestamp=later)
-                self._history.append((now_ns, line))
+                self._number += 1
+                now_ns = self._now_ns()
+                for exchange in self.exchanges:
+                    for type in self.types:
+                        raw, line = (
+                            _message(
+                                type, self._number, local_ns, now_ns, symbol=self.symbol, exchange=exchange
+                            )
+                            for local_ns in (now_ns, now_ns + HISTORY_LATER_NS)
+                        )
+                        self.happened.append(Sent(self._number, now_ns, raw, exchange, type))
+                        self._history.append(Sent(self._number, now_ns, line, exchange, type))
 
     def say(self, fields: dict[str, Any]) -> None:
         """Send any message."""
         with self._lock:
-            self.happened.append((0, time.time_ns(), message(fields)))
+            self.happened.append(Sent(0, self._now_ns(), message(fields)))
+
+    def _now_ns(self) -> int:
+        return time.time_ns() + self.ahead_ns
 
     def run(self, trades_per_s: float) -> None:
         """Let trades happen from now on; 0 stops."""
@@ -108,22 +132,29 @@ class Machine:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         number, self.connections = self.connections, self.connections + 1
         self.opened_ns = time.time_ns()
-        self.asked.append(json.loads(request.query["options"]))
+        options = json.loads(request.query["options"])
+        self.asked.append(options)
         plan = self.plan(number)
         socket = web.WebSocketResponse(autoping=False, compress=plan.how == "bomb")
         await socket.prepare(request)
         listening = asyncio.ensure_future(self._listen(socket, plan))
         self.open += 1
-        place, sent = max(0, len(self.happened) - plan.overlap), 0
+        now, sent = len(self.happened), 0
+        place = max(0, now - plan.overlap)
         try:
+            if "book_change" in options["dataTypes"]:
+                await socket.send_str(_snapshot(options["exchange"], self.symbol, self._now_ns()).decode())
             while not socket.closed:
                 if plan.how and sent >= plan.after:
                     if await self._harm(plan.how, socket, request):
                         break
                     plan = Plan()
                 if place < len(self.happened):
-                    await socket.send_str(self.happened[place][2].decode())
-                    place, sent = place + 1, sent + 1
+                    found, place = self.happened[place], place + 1
+                    # A book that is sent again would be other changes: its snapshot has them.
+                    if _is_asked(found, options) and (place > now or found.type != "book_change"):
+                        await socket.send_str(found.raw.decode())
+                        sent += 1
                 else:
                     await asyncio.sleep(0.002)
         except (ConnectionError, RuntimeError):
@@ -146,8 +177,10 @@ class Machine:
         place = len(self.happened)
         with contextlib.suppress(ConnectionError):
             while not socket.closed:
-                for number, at_ns, _ in self.happened[place:]:
-                    raw = trade(number, at_ns, symbol=self.symbol, exchange="okx", localTimestamp=None)
+                for found in self.happened[place:]:
+                    raw = trade(
+                        found.number, found.at_ns, symbol=self.symbol, exchange="okx", localTimestamp=None
+                    )
                     await socket.send_str(raw.decode())
                     place += 1
                 await asyncio.sleep(0.002)
@@ -232,13 +265,37 @@ class Machine:
         return socket
 
     def history(self, options: dict[str, Any]) -> list[bytes]:
-        """Return what another recorder has of a range: the same trades, received a little later."""
+        """Return what another recorder has of a range: the same messages, received a little later."""
         first, end = (parse_time(options[name]) - HISTORY_LATER_NS for name in ("from", "to"))
-        if end - first < 60_000_000_000 or "trade" not in options["dataTypes"]:
+        if end - first < 60_000_000_000:
             return []
         with self._lock:
-            start, stop = (bisect_left(self._history, at_ns, key=itemgetter(0)) for at_ns in (first, end))
-            return [line for _, line in self._history[start:stop]]
+            start, stop = (
+                bisect_left(self._history, at_ns, key=attrgetter("at_ns")) for at_ns in (first, end)
+            )
+            return [line.raw for line in self._history[start:stop] if _is_asked(line, options)]
+
+
+def _is_asked(found: Sent, options: dict[str, Any]) -> bool:
+    return not found.type or (found.exchange == options["exchange"] and found.type in options["dataTypes"])
+
+
+def _message(type: str, number: int, local_ns: int, at_ns: int, *, symbol: str, exchange: str) -> bytes:
+    """Return a message that tells its number: the id of a trade, the last price of a ticker, the price of a level."""
+    if type == "trade":
+        return trade(number, at_ns, symbol=symbol, exchange=exchange, localTimestamp=iso(local_ns))
+    told: dict[str, Any] = {"lastPrice": number}
+    if type == "book_change":
+        told = {"isSnapshot": False, "bids": [{"price": number, "amount": 1}], "asks": []}
+    times = {"timestamp": iso(at_ns), "localTimestamp": iso(local_ns)}
+    return message({"type": type, "symbol": symbol, "exchange": exchange, **told, **times})
+
+
+def _snapshot(exchange: str, symbol: str, at_ns: int) -> bytes:
+    return message({
+        "type": "book_change", "symbol": symbol, "exchange": exchange, "isSnapshot": True, "asks": [],
+        "bids": [{"price": 0.5, "amount": 1}], "timestamp": iso(at_ns), "localTimestamp": iso(at_ns),
+    })  # fmt: skip
 
 
 @cache

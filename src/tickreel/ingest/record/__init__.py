@@ -10,6 +10,7 @@ day_state       what the files of a day tell
 feed            one feed: its streams, its journal, its gaps, its days as they end
 fill            gaps from the provider's history
 overlap         what came twice
+edge            what came twice, in two days
 seal_rows       a day of a journal to CSV text
 seal            a day of a journal to segments
 sealing         when that is done, beside the recording

@@ -44,7 +44,7 @@ class Overlaps:
             return True
         if zone != self._zone:
             self._forget(zone)
-        key = xxhash.xxh3_128_digest(identity.encode("utf-8", "surrogatepass"))
+        key = digest(identity)
         counts = self._counts.get(source)
         if counts is None:
             counts = self._begin(source)
@@ -71,6 +71,11 @@ class Overlaps:
         self._zone = zone
         self._kept, self._counts = {}, {}
         self._order.clear()
+
+
+def digest(identity: str) -> bytes:
+    """Return what stands for an identity, 16 bytes."""
+    return xxhash.xxh3_128_digest(identity.encode("utf-8", "surrogatepass"))
 
 
 class Spans:

@@ -14,8 +14,9 @@ from tickreel.errors import FailedError, LockedError, disk_error
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
 from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
+from tickreel.ingest.record.edge import edge_before, edge_file
 from tickreel.ingest.record.journal import DAMAGED
-from tickreel.ingest.record.seal_rows import DayText, write_day
+from tickreel.ingest.record.seal_rows import EDGE, DayText, write_day
 from tickreel.store import disk
 from tickreel.store.catalog import Store, WritingStore
 from tickreel.units import human_bytes
@@ -99,6 +100,7 @@ def seal_day(
         keys = [staged.key for _, result in made.results for staged in result.segments]
         report.troubles += keep_books(writing, keys, workers=workers)
     if final:
+        disk.publish([(folder / SEAL / EDGE, edge_file(folder))])
         if made.text.troubles:
             disk.write_file(folder / _KEEP, b"", folder)
         note_sealed(folder.parent, folder.name)
@@ -127,6 +129,7 @@ def note_sealed(folder: Path, day: str) -> None:
 def end_day(folder: Path) -> list[str]:
     """Remove the journal of a day that is sealed for good; one that was damaged is kept, which is told."""
     try:
+        edge_before(folder).unlink(missing_ok=True)
         if not (folder / _KEEP).exists():
             shutil.rmtree(folder)
             told = []

@@ -5,6 +5,7 @@ reconnects (`overlap.py`).
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 from tickreel.errors import disk_error
 from tickreel.ingest.files.stage import Missed
 from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
+from tickreel.ingest.record.edge import EDGE_NS, EVENTS, event, events_beside, write_edge
 from tickreel.ingest.record.journal import (
     GapNote,
     StreamInfo,
@@ -34,13 +36,12 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
 
 SLACK_NS = 5 * NS_PER_S
 """How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
-EVENTS = ("trades", "liquidations")
-"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
 SEALED_BEFORE = "it came when its day was sealed"
 FAR = "its local time is days from its arrival"
+EDGE = "edge"
 DAMAGED = "the journal is damaged"
 _DAMAGED_FROM = 1 << 32
 """Numbers of such gaps, above all that a recorder noted."""
@@ -113,6 +114,11 @@ class _Day:
         self._first_us = day_start(folder.name) // 1_000
         self._end_us = self._first_us + _DAY_US
         self._before_ns = day_start(folder.name)
+        self._edge_ns = self._before_ns + NS_PER_DAY - EDGE_NS
+        self._edge: list[bytes] = []
+        self._beside: Counter[bytes] | None = None
+        self._brought: Counter[tuple[int, bytes]] = Counter()
+        """How often each answer of history had an event near midnight: of one that has it as often, none is new."""
         self._files: dict[tuple[str, str], _TextFile] = {}
         self._streams: dict[str, _Stream] = {}
         self._text = DayText(troubles=list(self._state.troubles))
@@ -128,11 +134,14 @@ class _Day:
                     self._insert(stream, before_ns=record.received_ns)
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
+                    if record.received_ns >= self._edge_ns:
+                        self._edge += event(read, self._first_us * 1_000)
                     self._count()
             if self._is_torn:
                 self._lose([], self._end_us * 1_000)
             for stream in self._streams.values():
                 self._insert(stream, before_ns=None)
+        write_edge(self._into / EDGE, self._edge)
         return self._finished()
 
     def _records(self, path: Path, size: int) -> Iterator[tuple[StreamInfo, Record]]:
@@ -192,7 +201,10 @@ class _Day:
                     # What history lacks itself is not filled.
                     stream.filled -= fill.gaps_at(read.local_us * 1_000)
                 elif isinstance(read, Unreadable) or (
-                    isinstance(read, Rows) and fill.adds(read) and self._is_of_day(read)
+                    isinstance(read, Rows)
+                    and fill.adds(read)
+                    and self._is_of_day(read)
+                    and not self._is_beside(stream, fill.source, read)
                 ):
                     self._take(stream, fill.source, fill.end_ns, read, record.payload)
             if scan.damage or scan.whole < fill.path.stat().st_size:
@@ -221,6 +233,21 @@ class _Day:
         elif isinstance(read, Unknown):
             name = read.type if read.type in self._text.unknown or len(self._text.unknown) < 64 else "others"
             self._text.unknown[name] = self._text.unknown.get(name, 0) + 1
+
+    def _is_beside(self, stream: "_Stream", source: int, read: Rows) -> bool:
+        """Return whether history's event near midnight came live, in the day before or after; count it then."""
+        at_ns = read.local_us * 1_000
+        if read.type not in EVENTS or self._first_us * 1_000 + EDGE_NS < at_ns < self._edge_ns:
+            return False
+        if self._beside is None:
+            self._beside = events_beside(self._folder)
+        (key,) = event(read, self._first_us * 1_000)
+        self._brought[source, key] += 1
+        if self._brought[source, key] > self._beside[key]:
+            return False
+        place = (read.type, stream.exchange)
+        self._text.overlaps[place] = self._text.overlaps.get(place, 0) + 1
+        return True
 
     def _is_of_day(self, rows: Rows) -> bool:
         return self._first_us <= rows.local_us < self._end_us

@@ -1,0 +1,84 @@
+"""Events near midnight: by them history's are known that another clock has in the day after, or before.
+
+A day is sealed by itself. But an event that came before midnight may have come after it at the recorder whose history
+fills the gap that follows: it would be in both days.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+import msgspec
+
+from tickreel.errors import disk_error
+from tickreel.ingest.record.journal import message_files, read_begin, read_records
+from tickreel.ingest.record.journal_format import Kind
+from tickreel.ingest.record.overlap import digest
+from tickreel.sources.machine import Rows, read_message
+from tickreel.store import disk
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
+
+EDGE_NS = 15 * NS_PER_S
+"""How far from midnight: history's clock, the recorder's and the way differ by less."""
+EVENTS = ("trades", "liquidations")
+"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
+_ENDING = ".edge"
+
+
+def edge_file(folder: Path) -> Path:
+    """Return the file of the last events of a day that is sealed; it is there until the next is."""
+    return folder.with_name(folder.name + _ENDING)
+
+
+def edge_before(folder: Path) -> Path:
+    """Return that file of the day before."""
+    return edge_file(_beside(folder, -NS_PER_DAY))
+
+
+def write_edge(path: Path, events: Iterable[bytes]) -> None:
+    """Write down, durably, the events of a day that are near its end, as digests of their identity."""
+    disk.write_file(path, msgspec.msgpack.encode(sorted(events)), path.parent)
+
+
+def events_beside(folder: Path) -> Counter[bytes]:
+    """Return how often each event came, of those of the days before and after that are near a day's ends."""
+    start_ns = day_start(folder.name)
+    before, after = _beside(folder, -NS_PER_DAY), _beside(folder, NS_PER_DAY)
+    found = Counter(_near(after, start_ns + NS_PER_DAY))
+    found.update(_near(before, start_ns) if before.exists() else _written(edge_file(before)))
+    return found
+
+
+def _beside(folder: Path, distance_ns: int) -> Path:
+    return folder.with_name(day_of(day_start(folder.name) + distance_ns))
+
+
+def _written(path: Path) -> list[bytes]:
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise disk_error(error, f"reading {path}") from error
+
+
+def _near(folder: Path, midnight_ns: int) -> Iterator[bytes]:
+    """Yield the events of a day's journal that came near one of its ends."""
+    files = message_files(folder) if folder.exists() else []
+    for path, following in zip_longest(files, map(read_begin, files[1:])):
+        if following and max(following.last.values(), default=midnight_ns) < midnight_ns - EDGE_NS:
+            continue
+        for _, record in read_records(path):
+            if record.received_ns > midnight_ns + EDGE_NS:
+                return
+            if record.kind == Kind.MESSAGE and record.received_ns >= midnight_ns - EDGE_NS:
+                yield from event(
+                    read_message(record.payload, record.received_ns // 1_000), day_start(folder.name)
+                )
+
+
+def event(read: object, day_ns: int) -> Iterator[bytes]:
+    """Yield the digest of what a message says, if that is an event of a day."""
+    if isinstance(read, Rows) and read.type in EVENTS and 0 <= read.local_us * 1_000 - day_ns < NS_PER_DAY:
+        yield digest(f"{read.exchange},{read.identity}")
