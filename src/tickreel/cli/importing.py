@@ -179,7 +179,7 @@ def print_findings(reports: Sequence[Any]) -> None:
                 row[1] += 1
     if totals:
         rows = [
-            (what, kind.replace("_", " "), f"{count:,}", f"{files:,}", first[:110])
+            (what, kind.replace("_", " "), f"{count:,}", f"{files:,}", first)
             for (what, kind), (count, files, first) in sorted(totals.items(), key=lambda item: item[0])
         ]
         columns = [
@@ -187,9 +187,9 @@ def print_findings(reports: Sequence[Any]) -> None:
             ("rows with", "left"),
             ("count", "right"),
             ("files", "right"),
-            ("first", "left"),
+            ("first", "words"),
         ]
-        print_table(columns, rows)
+        print_table(columns, rows, names=2)
     for report in reports:
         if report.rejects:
             note(f"rows set aside are in {report.rejects}")

@@ -103,7 +103,7 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
         cells = (facts.get(name, "-") for name in names)
         verdict = "refused" if row["refused"] else "taken"
         table.append((row["exchange"], row["symbol"], format_time(row["at_ns"]), *cells, verdict))
-    print_table(left, table)
+    print_table(left, table, names=3)
 
 
 def _print_facts(row: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from tickreel.cli.options import (
     store_path,
     time_option,
 )
-from tickreel.cli.output import note, note_error, print_json, print_json_rows, print_table
+from tickreel.cli.output import note, note_error, note_left_out, print_json, print_json_rows, print_table
 from tickreel.errors import UsageError
 from tickreel.units import counted
 
@@ -82,7 +82,8 @@ def ls(
         for row in rows
     ]  # fmt: skip
     left = [(name, "left") for name in ("feed", "type", "exchange", "symbol", "first day", "last day")]
-    print_table([*left, *((name, "right") for name in ("days", "rows", "size", ""))], table)
+    right = [(name, "right") for name in ("days", "rows", "size")]
+    print_table([*left, *right, ("", "left")], table, names=4)
     for problem in damaged:
         note_error(problem)
     for journal in () if quiet else unsealed(place):
@@ -139,8 +140,8 @@ def show(
         print_json_rows(shown, "rows", rows)
     elif chosen is Format.TABLE:
         left_out = write.table(rows, types)
-        if left_out and not quiet:
-            note(f"{_columns_text(left_out)} not shown; --format jsonl or --json has all")
+        if not quiet:
+            note_left_out(left_out, "--format jsonl or --json has all")
         if limit and not quiet and (total := write.count(place, streams, question)) > limit:
             note(f"{limit:,} of {total:,} rows; --limit 0 shows all")
     elif chosen is Format.PARQUET:
@@ -188,7 +189,9 @@ def bars(
     if json:
         print_json_rows({"every_ns": every_ns}, "bars", found)
     elif chosen is Format.TABLE:
-        write.bar_table(found)
+        left_out = write.bar_table(found)
+        if not quiet:
+            note_left_out(left_out, "--format csv or --json has all")
         if limit and not quiet and next(every_bar, None):
             note(f"{limit:,} bars shown, there are more; --limit 0 shows all")
     elif chosen is Format.PARQUET:
@@ -208,11 +211,6 @@ def _flags(row: dict[str, Any]) -> str:
     if row["gaps"]:
         flags.append(f"{counted(row['gaps'], 'gap')} of {spoken_ns(row['gaps_ns'])}")
     return ", ".join(flags)
-
-
-def _columns_text(names: list[str]) -> str:
-    named = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-    return f"{len(names)} column{'s' * (len(names) > 1)} ({named})"
 
 
 def _chosen_format(format: Format | None, out: Path | None, *, json: bool) -> Format:

@@ -145,7 +145,7 @@ class _Live(_Silent):
         self._live = live
 
     def show(self, feeds: list[Any]) -> None:
-        self._live.update(_table(feeds))
+        self._live.update(_table(feeds), refresh=True)
 
     def sealing(self) -> None:
         self._live.console.print(_SEALING)
@@ -162,28 +162,37 @@ def _view(*, show: bool) -> Iterator[_Silent]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=False) as live:
+    # Drawn when there is something new, once a second: a thread that draws would cost as much again.
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=False) as live:
         yield _Live(live)
 
 
+_RANKS = {
+    "feed": 0, "exchange": 0, "state": 0, "messages/s": 1, "messages": 4, "lag p50": 6, "lag p99": 3, "gaps": 2,
+    "reconnects": 5, "held": 7,
+}  # fmt: skip
+"""Columns of the live table, and how much each is wanted where not all fit: 0 most."""
+
+
 def _table(feeds: list[Any]) -> Any:
-    from rich.table import Table
+    """Return the streams as a table, and below it what is said of feeds, and the last trouble of each stream."""
+    from rich.console import Group
 
-    table = Table(
-        box=None, pad_edge=False, header_style="dim", caption_justify="left", caption=_caption(feeds)
-    )
-    table.add_column("feed", no_wrap=True)
-    shown = [(feed, stream, _cells(stream)) for feed in feeds for stream in feed.streams]
-    for head, _ in shown[0][2] if shown else []:
-        table.add_column(
-            head, no_wrap=True, justify="left" if head in ("exchange", "state", "last") else "right"
-        )
-    for feed, _, cells in shown:
-        table.add_row(escape(feed.feed + ("*" if feed.primary else "")), *(escape(cell) for _, cell in cells))
-    return table
+    from tickreel.report.columns import Sheet
+
+    shown = [
+        {"feed": feed.feed + ("*" if feed.primary else "")} | dict(_cells(stream))
+        for feed in feeds
+        for stream in feed.streams
+    ]
+    columns = [(head, "left" if rank == 0 else "right") for head, rank in _RANKS.items()]
+    rows = [[escape(cells[head]) for head in _RANKS] for cells in shown]
+    troubles = [f"{cells['feed']} {cells['exchange']}: {cells['last']}" for cells in shown if cells["last"]]
+    sheet = Sheet(columns, rows, names=2, ranks=list(_RANKS.values()))
+    return Group(sheet, *map(escape, [_caption(feeds), *troubles]))
 
 
-def _caption(feeds: list[Any]) -> Any:
+def _caption(feeds: list[Any]) -> str:
     parts = [f"up {format_duration(feeds[0].uptime_ns // NS_PER_S * NS_PER_S)}"] if feeds else []
     for feed in feeds:
         parts.append(f"{feed.feed}: queue {human_bytes(feed.waiting_bytes)}")
@@ -192,7 +201,7 @@ def _caption(feeds: list[Any]) -> Any:
         parts += [f"not sealed: {', '.join(feed.unsealed)}"] if feed.unsealed else []
         parts += [feed.problem] if feed.problem else []
     parts += [f"disk free {human_bytes(feeds[0].disk_free_bytes)}"] if feeds else []
-    return escape("; ".join(parts))
+    return "; ".join(parts)
 
 
 def _cells(stream: Any) -> list[tuple[str, str]]:
@@ -200,9 +209,9 @@ def _cells(stream: Any) -> list[tuple[str, str]]:
     return [
         ("exchange", stream.exchange), ("state", stream.state),
         ("messages/s", f"{stream.messages_per_s:,.0f}"), ("messages", f"{stream.messages:,}"),
-        ("lag p50", _lag(stream.lag_p50_ns)), ("p99", _lag(stream.lag_p99_ns)),
+        ("lag p50", _lag(stream.lag_p50_ns)), ("lag p99", _lag(stream.lag_p99_ns)),
         ("gaps", f"{stream.gaps:,}"), ("reconnects", f"{stream.reconnects:,}"), ("held", f"{stream.held:,}"),
-        ("last", stream.last_error[:60]),
+        ("last", stream.last_error),
     ]  # fmt: skip
 
 
