@@ -17,6 +17,7 @@ from tickreel.cli.options import (
     split_list,
     store_path,
     time_option,
+    whole,
 )
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
 from tickreel.cli.pages import check_target, put_page
@@ -66,7 +67,9 @@ def compare(
         Path | None,
         typer.Option("--html", help="Write the report to this HTML file too.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines of each table.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", parser=whole("--limit", 1), help="Lines of each table.")
+    ] = 20,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

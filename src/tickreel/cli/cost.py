@@ -1,5 +1,6 @@
 """`tickreel cost`: what each provider costs for a use, from a rate card."""
 
+import os
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -80,11 +81,13 @@ def cost(
         found = _from_store(store, feed)
         counted, per = found.pop("counts"), Per.DAY
     if not any(counted.values()):
+        given_0 = " ".join(f"--{name} {text}" for name, text in given.items() if text is not None)
         raise UsageError(
-            "nothing to price: give --trades, --messages, --calls or --gigabytes, or --from-store"
+            f"{given_0 or 'no count'}: nothing to price; give --trades, --messages, --calls or --gigabytes above 0,"
+            " or --from-store"
         )
     use = Use(**{name: per_month(count, per) for name, count in counted.items()})
-    rates = load_card(card)
+    rates = load_card(_card_file(card))
     once = None if migration_cost is None else _number(migration_cost, "--migration-cost")
     priced = bills(rates, use, migration_cost=once)
     if json:
@@ -95,13 +98,23 @@ def cost(
         _notes(rates, use, found, priced)
 
 
+def _card_file(card: Path | None) -> Path | None:
+    """Return the card that is asked for; UsageError where that is a folder."""
+    name, place = ("--card", str(card)) if card else ("TICKREEL_RATES", os.environ.get("TICKREEL_RATES", ""))
+    if place and Path(place).expanduser().is_dir():
+        raise UsageError(f"{name} {place}: is a folder; name a file, e.g. rates.toml")
+    return card
+
+
 def _number(text: str, name: str) -> Decimal:
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal(-1)
     if not (value.is_finite() and 0 <= value < 10**_MOST_DIGITS):
-        raise UsageError(f"{name} {text!r}: write a number of 0 or more, e.g. 1e9 or 1_000_000")
+        raise UsageError(
+            f"{name} {text!r}: write a number from 0 to below 1e{_MOST_DIGITS}, e.g. 1e9 or 1_000_000"
+        )
     return value
 
 

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
+from tickreel.cli.options import (
+    REQUIRED,
+    TRADES,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    WorkersOption,
+    check_provider,
+    file,
+    split_list,
+    store_path,
+    whole,
+)
 from tickreel.cli.output import Bars, note, print_json, progress_bars
 from tickreel.errors import UsageError
 from tickreel.ingest.download.show import Show
@@ -24,12 +36,20 @@ def download(
     provider: Annotated[str, typer.Option("--provider", help="Who is asked; also the feed.")] = "tardis",
     keep_files: Annotated[
         Path | None,
-        typer.Option("--keep-files", help="Folder in which the files stay, too [none].", show_default=False),
+        typer.Option(
+            "--keep-files",
+            parser=file("--keep-files", "files"),
+            help="Folder in which the files stay, too [none].",
+            show_default=False,
+        ),
     ] = None,
     parallel: Annotated[
         int | None,
         typer.Option(
-            "--parallel", min=1, max=200, help="Requests at a time [tardis: 20].", show_default=False
+            "--parallel",
+            parser=whole("--parallel", 1, 200),
+            help="Requests at a time [tardis: 20].",
+            show_default=False,
         ),
     ] = None,
     memory_limit: Annotated[
@@ -59,6 +79,7 @@ def download(
     from tickreel.ingest.download.plan import Wanted
     from tickreel.store.catalog import Store
 
+    check_provider(provider)
     if keep_files is not None and keep_files.exists() and not keep_files.is_dir():
         raise UsageError(f"--keep-files {keep_files}: that is a file; name a folder")
     settings = DownloadSettings(
@@ -67,7 +88,7 @@ def download(
         replace=replace, optimise=check_purpose(optimise, "--optimise"), workers=workers,
     )  # fmt: skip
     wanted = Wanted(
-        exchange, split_list(type_, "--type"), split_list(symbols),
+        exchange, split_list(type_, "--type", step=TRADES), split_list(symbols, step=REQUIRED),
         parse_time(start, "--from"), parse_time(to, "--to"),
     )  # fmt: skip
     with progress_bars(not (json or quiet)) as bars:

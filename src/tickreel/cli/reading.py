@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from tickreel.cli.options import (
+    TRADES,
     ExchangeOption,
     FeedOption,
     FromOption,
@@ -22,6 +23,7 @@ from tickreel.cli.options import (
     split_list,
     store_path,
     time_option,
+    whole,
 )
 from tickreel.cli.output import note, note_error, note_left_out, print_json, print_json_rows, print_table
 from tickreel.errors import UsageError
@@ -105,7 +107,12 @@ def show(
     format: FormatOption = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help="Rows at most; 0 is all [20 of a table].", show_default=False),
+        typer.Option(
+            "--limit",
+            parser=whole("--limit", 0),
+            help="Rows at most; 0 is all [20 of a table].",
+            show_default=False,
+        ),
     ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Take symbols that have some of the types, not all.")
@@ -119,7 +126,7 @@ def show(
     from tickreel.scan.plan import Question, choose_feed
     from tickreel.store.catalog import Store
 
-    types = tuple(dict.fromkeys(split_list(type, "--type")))
+    types = tuple(dict.fromkeys(split_list(type, "--type", step=TRADES)))
     chosen = _chosen_format(format, out, json=json)
     if len(types) > 1 and not json and chosen in (Format.CSV, Format.PARQUET):
         raise UsageError(f"--format {chosen}: a file of one --type; {type} goes with table, jsonl and --json")
@@ -161,7 +168,9 @@ def bars(
     start: FromOption = None,
     to: ToOption = None,
     format: FormatOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="Bars at most; 0 is all.")] = 0,
+    limit: Annotated[
+        int, typer.Option("--limit", parser=whole("--limit", 0), help="Bars at most; 0 is all.")
+    ] = 0,
     out: OutOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -11,7 +11,18 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
+from tickreel.cli.options import (
+    TRADES,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    WorkersOption,
+    check_exchange,
+    split_each,
+    split_list,
+    store_path,
+    whole,
+)
 from tickreel.cli.output import escape, note, note_error, print_json
 from tickreel.units import NS_PER_MS, NS_PER_S, counted, format_duration, human_bytes, parse_duration
 
@@ -21,8 +32,10 @@ _SEALING = "stopped; what came is being sealed (Ctrl-C leaves that to the next r
 
 def record(
     provider: Annotated[
-        str,
-        typer.Option("--provider", help="Profiles of the providers, each a feed: A,B.", metavar="NAME,..."),
+        list[str],
+        typer.Option(
+            "--provider", help="Profiles of the providers, each a feed: A,B; repeatable.", metavar="NAME,..."
+        ),
     ],
     exchange: Annotated[
         str | None, typer.Option("--exchange", help="Of symbols that name none.", show_default=False)
@@ -48,7 +61,10 @@ def record(
     metrics: Annotated[
         int | None,
         typer.Option(
-            "--metrics", min=0, max=65_535, help="Port of /metrics on localhost [none].", show_default=False
+            "--metrics",
+            parser=whole("--metrics", 0, 65_535),
+            help="Port of /metrics on localhost [none].",
+            show_default=False,
         ),
     ] = None,
     store: StoreOption = None,
@@ -70,8 +86,12 @@ def record(
         interval_ns, fill_after_ns=parse_duration(fill_after, "--fill-after"), workers=workers,
         seal_every_ns=None if seal_every == "none" else parse_duration(seal_every, "--seal-every"),
     )  # fmt: skip
+    check_exchange(exchange)
     feeds = plan_feeds(
-        split_list(provider, "--provider"), exchange, split_list(symbols), split_list(types, "--types")
+        split_each(provider, "--provider"),
+        exchange,
+        split_list(symbols),
+        split_list(types, "--types", step=TRADES),
     )
     for_ns = None if duration is None else parse_duration(duration, "--for")
     with _stopped_by_signals() as stop, _view(show=not (json or quiet)) as view:

@@ -163,6 +163,8 @@ def read_log(path: Path, asked: Asked) -> list[Look]:
         *lines, torn = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
+    except IsADirectoryError:
+        raise UsageError(f"--log {path}: is a folder; name a file, e.g. {path / 'watch.jsonl'}") from None
     except OSError as error:
         raise disk_error(error, f"reading {path}") from error
     looks = []
