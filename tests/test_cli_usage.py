@@ -202,3 +202,48 @@ def test_an_error_on_the_way_leaves_no_half_of_a_document(market_store: Store, t
     done = shell(f"$T show --json --store {tmp_path / 'tape'}", market_store, tmp_path)
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["type"] == "CorruptionError"
+
+
+def test_a_note_follows_no_empty_line_where_no_terminal_is(market_store: Store, tmp_path: Path) -> None:
+    for words in (
+        "run momentum --no-jit --workers 1 --symbols LINKUSDT --out run",
+        "check",
+        "run nothing",
+        "quality",
+    ):
+        done = shell(f"$T {words}", market_store, tmp_path)
+        assert all(line.strip() for line in done.stderr.splitlines()), words
+
+
+EARLY = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["tickreel", "ls", *{words!r}]
+from tickreel.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["tickreel.cli.streams", "typer", "tickreel.cli.listing"])
+def test_a_command_that_is_interrupted_while_it_is_loaded_says_so(module: str, market_store: Store) -> None:
+    environment = {**os.environ, "TICKREEL_STORE": str(market_store.root)}
+    for words in ([], ["--json"]):
+        code = EARLY.format(module=module, words=words)
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr.splitlines()[0][:18]) == (130, "error: interrupted")
+        assert len(done.stderr.splitlines()) == 1
+        if words:
+            assert json.loads(done.stdout)["error"]["exit_code"] == 130
+
+
+def test_what_was_fetched_is_not_said_to_be_lost() -> None:
+    code = EARLY.replace('["tickreel", "ls", *{words!r}]', '["tickreel", "run", "momentum", "--fetch"]')
+    code = code.format(module="tickreel.runs.settings")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, "what was fetched is kept" in done.stderr) == (130, True)

@@ -79,6 +79,14 @@ def test_a_name_that_neither_feed_has_is_refused_with_what_they_have(place: Path
     ]
 
 
+def test_the_heading_names_the_days(place: Path, capfd) -> None:
+    feeds(place, a=[trade(1), trade(DAY_US)], b=[trade(1)])
+    words = ("compare", "a", "b", "--store", place / "tape", "--workers", 1)
+    assert "A a, B b  2024-01-01 to 2024-01-03 UTC\n" in call(capfd, *words)[1]
+    given = call(capfd, *words, "--from", "2024-01-01T06:00", "--to", "2024-01-02")[1]
+    assert "  2024-01-01 06:00:00 to 2024-01-02 UTC\n" in given
+
+
 # What is a partner
 
 

@@ -22,6 +22,7 @@ from tickreel.cli.options import (
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
 from tickreel.cli.pages import check_target, put_page
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 AArgument = Annotated[str, typer.Argument(help="The feed to hold the other to, or FEED@STORE.", metavar="A")]
 BArgument = Annotated[str, typer.Argument(help="The other feed, or FEED@STORE.", metavar="B")]
@@ -92,7 +93,7 @@ def compare(
     with progress_bars(not (json or quiet)) as bars:
         days = compared(
             asked, workers=workers,
-            on_plan=lambda count: bars.begin("compare", count, unit=f"{count:,} days"),
+            on_plan=lambda count: bars.begin("compare", count, unit=counted(count, "day")),
             on_progress=lambda done: bars.at("compare", done),
         )  # fmt: skip
         found = view(asked, limits, days)

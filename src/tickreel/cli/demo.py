@@ -12,6 +12,7 @@ import typer
 from tickreel.cli.options import JsonOption, QuietOption, WorkersOption, real, split_list, store_path, whole
 from tickreel.cli.output import note, progress_bars
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 FROM, TO = "2024-01-01", "2024-07-01"
 
@@ -160,7 +161,6 @@ def synth(
     """
     from tickreel.cli.output import print_json
     from tickreel.synth.market import DEMO_SYMBOLS
-    from tickreel.units import counted
 
     names = list(split_list(symbols) or DEMO_SYMBOLS)
     done = write_market(
@@ -209,7 +209,7 @@ def write_market(
     totals = {"trades": 0, "files": 0, "bytes": 0}
     at: dict[str, float] = {}
     with progress_bars(show) as bars, make_executor(workers) as executor:
-        bars.begin("generate", len(symbols) * len(days), unit=f"{len(symbols) * len(days):,} files")
+        bars.begin("generate", len(symbols) * len(days), unit=counted(len(symbols) * len(days), "file"))
 
         def progress(task: str, numbers: dict[str, Any]) -> None:
             at[task] = numbers["days"]

@@ -106,12 +106,16 @@ class DownloadProgress(Show):
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._begun = time.monotonic()
+        self._planned = (0, 0)
 
     def plan(self, there: int, lacking: int) -> None:
-        if lacking:
-            self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
+        self._planned = there, lacking
 
     def progress(self, days: int, *, fetched_bytes: int, rows: int) -> None:
+        there, lacking = self._planned
+        if lacking:  # with the first look: until then the key may be refused
+            self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
+            self._planned = there, 0
         seconds = max(time.monotonic() - self._begun, 0.001)
         unit = f"{human_bytes(fetched_bytes / seconds)}/s, {rows / seconds:,.0f} rows/s"
         self._bars.at("download", days, unit=unit)

@@ -111,6 +111,8 @@ class Bars:
 
     def begin(self, name: str, total: float, *, unit: str = "") -> None:
         if self._progress is not None:
+            # Not before: a command that is refused shows no bar.
+            self._progress.start()
             self._bars[name] = self._progress.add_task(name, total=total or 1, unit=unit)
 
     def at(self, name: str, done: float, *, unit: str | None = None) -> None:
@@ -126,8 +128,8 @@ class Bars:
 
 @contextlib.contextmanager
 def progress_bars(show: bool) -> Iterator[Bars]:
-    """Yield Bars that show name, share, count and time left; nothing if `show` is false."""
-    if not show:
+    """Yield Bars that show name, share, count and time left; nothing if `show` is false, or where no terminal is."""
+    if not show or not sys.stderr.isatty():
         yield Bars(None)
         return
     from rich.console import Console
@@ -149,8 +151,12 @@ def progress_bars(show: bool) -> Iterator[Bars]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, refresh_per_second=8) as progress:
+    progress = Progress(*columns, console=console, refresh_per_second=8)
+    try:
         yield Bars(progress)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def counts(found: dict[str, Any]) -> list[tuple[str, int, str]]:

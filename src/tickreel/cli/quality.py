@@ -22,6 +22,7 @@ from tickreel.cli.options import (
 )
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
 from tickreel.cli.pages import check_target, put_page
+from tickreel.units import counted
 
 
 def quality(
@@ -76,7 +77,7 @@ def quality(
     with progress_bars(not (json or quiet)) as bars:
         chosen, streams = survey(
             place, asked, workers=workers,
-            on_plan=lambda count: bars.begin("measure", count, unit=f"{count:,} segments"),
+            on_plan=lambda count: bars.begin("measure", count, unit=counted(count, "segment")),
             on_progress=lambda done: bars.at("measure", done),
         )  # fmt: skip
     found = view(str(place.root), chosen, asked, streams)

@@ -250,13 +250,12 @@ def _report(summary: Any, *, quiet: bool) -> None:
     if not quiet:
         for report in summary.sealed:
             about = [counted(report.messages, "message"), counted(report.rows, "row")]
-            about += [f"{count:,} {what}" for what, count in (
-                ("dropped: they came twice", report.overlaps), ("set aside", report.set_aside),
-                (f"gaps, {report.filled:,} filled", report.gaps),
-            ) if count]  # fmt: skip
+            about += [f"{report.overlaps:,} dropped: they came twice"] if report.overlaps else []
+            about += [f"{report.set_aside:,} set aside"] if report.set_aside else []
+            about += [f"{counted(report.gaps, 'gap')}, {report.filled:,} filled"] if report.gaps else []
             note(f"{report.feed} {report.day}: {', '.join(about)}" + ("" if report.final else "; goes on"))
             for type, count in report.unknown.items():
-                note(f"{report.feed} {report.day}: {count:,} messages of type {type} are not kept")
+                note(f"{report.feed} {report.day}: {counted(count, 'message')} of type {type} not kept")
             for path in report.rejects:
                 note(f"what was set aside is in {path}")
     for day in summary.unsealed:

@@ -11,8 +11,8 @@ from tickreel.report.columns import Sheet
 from tickreel.report.compare_view import CompareView, DayView, StreamView, SumView
 from tickreel.report.figures import NONE, counted
 from tickreel.report.terminal import plain
-from tickreel.report.words import percent, spoken_ns
-from tickreel.units import format_time
+from tickreel.report.words import percent, spoken_ns, spoken_time
+from tickreel.units import NS_PER_DAY, day_start, format_time
 
 _COUNTS = (
     ("matched", "green"),
@@ -49,14 +49,16 @@ def lag_text(found: SumView) -> str:
 
 
 def range_text(view: CompareView) -> str:
+    """Return "2024-01-01 to 2024-01-04 UTC", end excluded: what was asked for, else the days that there are."""
+    days = [day["day"] for day in view["days"]]
     start, end = view["from_ns"], view["to_ns"]
-    first = "first day" if start is None else format_time(start)
-    last = "last day" if end is None else format_time(end)
-    return f"{first} to {last}"
+    first = min(days, default="the first day") if start is None else spoken_time(start)
+    last = spoken_time(day_start(max(days)) + NS_PER_DAY) if end is None and days else "the last day"
+    return f"{first} to {last if end is None else spoken_time(end)} UTC"
 
 
 def _title(view: CompareView) -> Text:
-    return Text.assemble((f"A {plain(view['a'])}, B {plain(view['b'])}", "bold"), f"  {range_text(view)} UTC")
+    return Text.assemble((f"A {plain(view['a'])}, B {plain(view['b'])}", "bold"), f"  {range_text(view)}")
 
 
 def _totals(view: CompareView) -> Table:
