@@ -137,6 +137,16 @@ def test_a_provider_that_is_not_there_is_said_at_once(call: Call, monkeypatch) -
     assert (code, "tardis-machine: http://127.0.0.1:9/health-check: " in err) == (4, True)
 
 
+def test_an_address_where_nothing_is_is_named_by_where_it_was_written(
+    server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    monkeypatch.setenv("TARDIS_BASE_URL", f"{server.url}/nowhere")
+    code, out, err = call("provider", "test", "tardis")
+    assert (code, out) == (4, "")
+    assert "answered 404, so that is not its address; check base_url of [tardis] in" in err
+    assert "or TARDIS_BASE_URL" in err
+
+
 # Downloads
 
 

@@ -23,6 +23,9 @@ def shell(line: str, store: Store, folder: Path) -> subprocess.CompletedProcess[
     )  # fmt: skip
 
 
+ASKED = ("--exchange", "binance", "--symbols", "X", "--from", "2024-01-01", "--to", "2024-01-02")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -54,6 +57,32 @@ def shell(line: str, store: Store, folder: Path) -> subprocess.CompletedProcess[
         (["import", ".", "--store", "{tmp}/file/x"], "a store is a folder"),
         (["show", "--format", "xml"], "'--format': 'xml' is not one of"),
         (["imprt"], "Did you mean 'import'? see tickreel --help"),
+        (["ls", "--store", ""], "--store '': write a folder"),
+        (["quality", "--limit", "0"], "--limit 0: write a whole number of 1 or more"),
+        (["book", "X", "--at", "2024-01-01", "--depth", "-1"], "--depth -1: write a whole number of 0 or more"),
+        (["check", "--workers", "two"], "--workers 'two': write a whole number of 1 or more"),
+        (["run", "momentum", "--fee", "much"], "--fee 'much': write a number, e.g. 0.0004"),
+        (["demo", "--seed", "x"], "--seed 'x': write a whole number"),
+        (["show", "--type", ","], "or leave the option out for trades"),
+        (["download", *ASKED, "--parallel", "0"], "--parallel 0: write a whole number from 1 to 200"),
+        (["download", *ASKED, "--parallel", "500"], "--parallel 500: write a whole number from 1 to 200"),
+        (["download", *ASKED, "--parallel", "two"], "--parallel 'two': write a whole number from 1 to 200"),
+        (["download", *ASKED[:2], "--symbols", "", *ASKED[4:]], "--symbols '' names nothing: write A,B; the option is required"),
+        (["download", *ASKED, "--keep-files", ""], "--keep-files '': write a path, e.g. files"),
+        (["download", *ASKED, "--provider", ""], "--provider '' names nobody"),
+        (["raw", *ASKED, "--channels", ","], "--channels ',' names nothing: write A,B; the option is required"),
+        (["raw", "--exchange", "BINANCE", *ASKED[2:], "--channels", "trade"], "--exchange 'BINANCE': an exchange's name"),
+        (["record", "--provider", "tardis-machine", "--exchange", ""], "--exchange '': an exchange's name has a-z 0-9 -"),
+        (["record", "--provider", "tardis-machine", "--provider", "nobody", "--exchange", "x"], "nobody"),
+        (["record", "--provider", "nobody", "--provider", "tardis-machine", "--exchange", "x"], "nobody"),
+        (["record", "--provider", "tardis-machine", "--exchange", "x", "--metrics", "99999"],
+         "--metrics 99999: write a whole number from 0 to 65,535"),
+        (["manifest", "--provider", "tardis,nobody"], "nobody"),
+        (["cost", "--trades", "1", "--card", "{tmp}"], "--card {tmp}: is a folder"),
+        (["cost", "--trades", "0", "--calls", "0"], "--trades 0 --calls 0: nothing to price"),
+        (["cost", "--trades", "1e30"], "--trades '1e30': write a number from 0 to below 1e18"),
+        (["watch", "tardis", "mine@{tmp}/other", "--log", "{tmp}"], "--log {tmp}: is a folder"),
+        (["watch", "tardis", "mine@{tmp}/other", "--log", ""], "--log '': write a path"),
     ],
 )  # fmt: skip
 def test_it_is_refused_and_says_why(market_store, tmp_path, capfd, monkeypatch, words, message) -> None:
@@ -62,7 +91,7 @@ def test_it_is_refused_and_says_why(market_store, tmp_path, capfd, monkeypatch, 
     (tmp_path / "file").touch()
     code, out, err = call(capfd, *(word.format(tmp=tmp_path) for word in words))
     assert (code, out) == (2, "")
-    assert message in err
+    assert message.format(tmp=tmp_path) in err
 
 
 def test_json_goes_with_no_other_format(market_store: Store, tmp_path: Path, capfd) -> None:
@@ -173,3 +202,48 @@ def test_an_error_on_the_way_leaves_no_half_of_a_document(market_store: Store, t
     done = shell(f"$T show --json --store {tmp_path / 'tape'}", market_store, tmp_path)
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["type"] == "CorruptionError"
+
+
+def test_a_note_follows_no_empty_line_where_no_terminal_is(market_store: Store, tmp_path: Path) -> None:
+    for words in (
+        "run momentum --no-jit --workers 1 --symbols LINKUSDT --out run",
+        "check",
+        "run nothing",
+        "quality",
+    ):
+        done = shell(f"$T {words}", market_store, tmp_path)
+        assert all(line.strip() for line in done.stderr.splitlines()), words
+
+
+EARLY = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["tickreel", "ls", *{words!r}]
+from tickreel.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["tickreel.cli.streams", "typer", "tickreel.cli.listing"])
+def test_a_command_that_is_interrupted_while_it_is_loaded_says_so(module: str, market_store: Store) -> None:
+    environment = {**os.environ, "TICKREEL_STORE": str(market_store.root)}
+    for words in ([], ["--json"]):
+        code = EARLY.format(module=module, words=words)
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr.splitlines()[0][:18]) == (130, "error: interrupted")
+        assert len(done.stderr.splitlines()) == 1
+        if words:
+            assert json.loads(done.stdout)["error"]["exit_code"] == 130
+
+
+def test_what_was_fetched_is_not_said_to_be_lost() -> None:
+    code = EARLY.replace('["tickreel", "ls", *{words!r}]', '["tickreel", "run", "momentum", "--fetch"]')
+    code = code.format(module="tickreel.runs.settings")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, "what was fetched is kept" in done.stderr) == (130, True)

@@ -55,6 +55,38 @@ def some(totals: dict[str, Any]) -> tuple[int, ...]:
     return tuple(totals[name] for name in ("matched", "missing", "extra", "different", "late"))
 
 
+# What is asked
+
+
+def test_a_name_that_neither_feed_has_is_refused_with_what_they_have(place: Path, capfd) -> None:
+    feeds(place, a=[trade(1)], b=[trade(1)])
+    put(dataset(place / "c", symbol="ETHUSDT"), trades(trade(1, symbol="ETHUSDT")))
+    assert take(place / "tape", place / "c", feed="b").exit_code == 0
+    words = ("--store", place / "tape", "--workers", 1)
+    for command in ("compare", "watch"):
+        for asked_, said in (
+            (("--symbols", "NOPE1"), "--symbols NOPE1: neither a nor b has rows of that; they have binance:BTCUSDT, binance:ETHUSDT"),
+            (("--symbols", "BTCUSDT,NOPE1,NOPE2"), "--symbols NOPE1, NOPE2: neither a nor b has"),
+            (("--exchange", "okex"), "--exchange okex: neither a nor b has rows of that; they have binance"),
+            (("--types", "quotes"), "--types quotes: neither a nor b has rows of that; they have trades"),
+        ):  # fmt: skip
+            code, out, err = call(capfd, command, "a", "b", *asked_, *words)
+            assert (code, out, said in err) == (2, "", True), err
+    code, found_ = document(capfd, "compare", "a", "b", *words, "--symbols", "BTCUSDT,ETHUSDT")
+    assert [(s["symbol"], s["days"], s["days_b"]) for s in found_["streams"]] == [
+        ("BTCUSDT", 1, 0),
+        ("ETHUSDT", 0, 1),
+    ]
+
+
+def test_the_heading_names_the_days(place: Path, capfd) -> None:
+    feeds(place, a=[trade(1), trade(DAY_US)], b=[trade(1)])
+    words = ("compare", "a", "b", "--store", place / "tape", "--workers", 1)
+    assert "A a, B b  2024-01-01 to 2024-01-03 UTC\n" in call(capfd, *words)[1]
+    given = call(capfd, *words, "--from", "2024-01-01T06:00", "--to", "2024-01-02")[1]
+    assert "  2024-01-01 06:00:00 to 2024-01-02 UTC\n" in given
+
+
 # What is a partner
 
 
@@ -319,13 +351,13 @@ def test_what_is_refused(place: Path) -> None:
     here = str(store.root)
     for words, message in (
         ({"types": ("ticks",)}, "--types ticks: no record type"),
-        ({"symbols": ("NOUSDT",)}, "no rows of NOUSDT"),
+        ({"symbols": ("NOUSDT",)}, "--symbols NOUSDT: neither a nor b has rows of that"),
         ({"from_ns": 2, "to_ns": 1}, "--from must be before --to"),
-        ({"from_ns": 0, "to_ns": 1}, "no rows in any of"),
+        ({"from_ns": 0, "to_ns": 1}, "neither a nor b has rows of what is asked for in that time"),
         ({"from_ns": DAY_NS + 86_400 * NS_PER_S, "to_ns": DAY_NS + 86_401 * NS_PER_S}, "neither a nor b has a day"),
-        ({"exchange": "foo"}, "no rows in any of"),
-        ({"from_ns": day_start("0001-01-01"), "to_ns": day_start("0001-01-02")}, "no rows in any of"),
-        ({"from_ns": day_start("9999-12-30"), "to_ns": day_start("9999-12-31")}, "no rows in any of"),
+        ({"exchange": "foo"}, "--exchange foo: neither a nor b has rows of that; they have binance"),
+        ({"from_ns": day_start("0001-01-01"), "to_ns": day_start("0001-01-02")}, "neither a nor b has rows of what is asked for in that time"),
+        ({"from_ns": day_start("9999-12-30"), "to_ns": day_start("9999-12-31")}, "neither a nor b has rows of what is asked for in that time"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=re.escape(message)):
             found(store, **words)

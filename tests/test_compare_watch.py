@@ -104,6 +104,21 @@ def test_a_stream_that_one_feed_does_not_have_yet_is_waited_for(pair: Pair) -> N
     assert watch.look(3 * MINUTE_NS).found["matched"] == 2 * 11 + 89
 
 
+def test_a_day_that_several_looks_see_is_counted_once(pair: Pair) -> None:
+    watch = pair.watch()
+    looks = [watch.look(0)]
+    for seconds in (range(100, 200), range(86_400, 86_500), range(86_500, 86_600)):
+        for feed in "ab":
+            pair.add(feed, seconds)
+        looks.append(watch.look(MINUTE_NS))
+    assert [look.found["days"] for look in looks] == [1, 1, 2, 1]
+    assert [look.since["days"] for look in looks] == [1, 1, 2, 2]
+    for feed in "ab":
+        pair.add(feed, range(86_600, 86_700))
+    assert pair.watch(looks=looks).look(2 * MINUTE_NS).since["days"] == 2
+    assert pair.watch(looks=looks[:2]).look(2 * MINUTE_NS).since["days"] == 2
+
+
 def test_an_alert_is_by_a_look_or_once_by_all_of_them(pair: Pair) -> None:
     watch = pair.watch(Limits(missing=parse_limit("8", "")))
     watch.look(0)

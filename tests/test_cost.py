@@ -199,7 +199,7 @@ def test_the_command(capfd) -> None:
     [
         ((), "nothing to price"),
         (("--trades", "0"), "nothing to price"),
-        (("--trades", "many"), "--trades 'many': write a number of 0 or more"),
+        (("--trades", "many"), "--trades 'many': write a number from 0 to below 1e18"),
         (("--trades", "-1"), "--trades '-1'"),
         (("--calls", "nan"), "--calls 'nan'"),
         (("--trades", "1", "--migration-cost", "1e99"), "--migration-cost '1e99'"),

@@ -1,12 +1,20 @@
 """`tickreel manifest`: what a store holds, and between which times."""
 
 from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from import_sample import DAY_US, START_US, dataset, put, take, trade, trades
 from provider_server import KEY, ProviderServer
 from test_cli import call, document
+from tickreel.ingest.files import stage
 from tickreel.store.catalog import Store
-from tickreel.store.holdings import holdings
+from tickreel.store.format import Gap, Part
+from tickreel.store.holdings import _joined, _without, holdings
+from tickreel.units import NS_PER_DAY
 
 DAY_NS = START_US * 1_000
 
@@ -47,6 +55,51 @@ def test_a_file_without_rows_covers_its_day(place: Path) -> None:
     (entry,) = holdings(Store(place / "tape"))
     assert entry["days"] == 3
     assert spans(entry, "intervals") == [(5, 2 * DAY_US + 5)]
+
+
+spans_ = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=6)
+
+
+@given(spans_, spans_)
+def test_what_was_missed_is_in_no_interval(
+    covered: list[tuple[int, int]], lost: list[tuple[int, int]]
+) -> None:
+    whole, away = (list(_joined(sorted((a, a + n) for a, n in found))) for found in (covered, lost))
+    left = list(_without(whole, away))
+    held, gone, kept = ({t for a, b in found for t in range(a, b)} for found in (whole, away, left))
+    assert kept == held - gone
+    assert sorted(left) == left
+    assert all(a < b for a, b in left)
+
+
+def test_a_recording_s_gaps_are_those_that_ls_counts(place: Path, monkeypatch, capfd) -> None:
+    """One within a day, one over midnight, the time before it began, and one that history filled."""
+    day, hour = NS_PER_DAY, NS_PER_DAY // 24
+    noted = [
+        [Gap(0, hour, "recording began"), Gap(3 * hour, 4 * hour, "lost"), Gap(5 * hour, 6 * hour, "lost", filled=True),
+         Gap(23 * hour, day, "lost")],
+        [Gap(day, day + hour, "lost")],
+    ]  # fmt: skip
+
+    def part(**named: Any) -> Part:
+        gaps = noted[(named["interval"][0] - DAY_NS) // day]
+        moved = [replace(gap, from_ns=gap.from_ns + DAY_NS, to_ns=gap.to_ns + DAY_NS) for gap in gaps]
+        return Part(**named | {"gaps": moved})
+
+    monkeypatch.setattr(stage, "Part", part)
+    hours_us = DAY_US // 24
+    put(dataset(place / "data", "2024-01-01"), trades(*(trade(hours_us * hour) for hour in (1, 3, 4, 22))))
+    put(dataset(place / "data", "2024-01-02"), trades(*(trade(DAY_US + hours_us * hour) for hour in (1, 2))))
+    assert take(place / "tape", place / "data").exit_code == 0
+    (entry,) = holdings(Store(place / "tape"))
+    (row,) = document(capfd, "ls", "--store", place / "tape")[1]["entries"]
+    one = hours_us
+    assert spans(entry, "intervals") == [
+        (one, 3 * one), (4 * one, 23 * one), (DAY_US + one, DAY_US + 2 * one)
+    ]  # fmt: skip
+    assert spans(entry, "gaps") == [(0, one), (3 * one, 4 * one), (23 * one, DAY_US + one)]
+    assert row["gaps_ns"] == 4 * hour
+    assert row["gaps"] == 4
 
 
 def test_feeds_and_groups_have_entries_of_their_own(place: Path) -> None:

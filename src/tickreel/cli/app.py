@@ -125,7 +125,10 @@ def _complaint(error: Any) -> str:
 
 def _interrupted(words: list[str]) -> int:
     command = next((word for word in words if not word.startswith("-")), "")
-    rest = _AGAIN.get(command, "run the same command again: it starts from its beginning")
+    begins = "run the same command again: it starts from its beginning"
+    if {"--fetch", "--real"} & set(words):
+        begins = "what was fetched is kept, run the same command again: the run starts from its beginning"
+    rest = _AGAIN.get(command, begins)
     return _fail(f"interrupted; {rest}", "Interrupted", INTERRUPTED, "--json" in words)
 
 

@@ -4,14 +4,24 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import ExchangeOption, FeedOption, JsonOption, QuietOption, StoreOption, store_path
+from tickreel.cli.options import (
+    ExchangeOption,
+    FeedOption,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    store_path,
+    whole,
+)
 from tickreel.cli.output import note, print_json, print_table
 
 
 def book(
     symbol: Annotated[str, typer.Argument(help="[EXCHANGE:]SYMBOL, e.g. binance:BTCUSDT.", metavar="SYMBOL")],
     at: Annotated[str, typer.Option("--at", help="Time, UTC, e.g. 2024-01-01T09:30:00.5.")],
-    depth: Annotated[int, typer.Option("--depth", min=0, help="Levels of each side; 0 is all.")] = 10,
+    depth: Annotated[
+        int, typer.Option("--depth", parser=whole("--depth", 0), help="Levels of each side; 0 is all.")
+    ] = 10,
     uncross: Annotated[
         bool, typer.Option("--uncross", help="Drop the older levels where bid and ask meet or cross.")
     ] = False,

@@ -17,10 +17,12 @@ from tickreel.cli.options import (
     split_list,
     store_path,
     time_option,
+    whole,
 )
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
 from tickreel.cli.pages import check_target, put_page
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 AArgument = Annotated[str, typer.Argument(help="The feed to hold the other to, or FEED@STORE.", metavar="A")]
 BArgument = Annotated[str, typer.Argument(help="The other feed, or FEED@STORE.", metavar="B")]
@@ -66,7 +68,9 @@ def compare(
         Path | None,
         typer.Option("--html", help="Write the report to this HTML file too.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines of each table.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", parser=whole("--limit", 1), help="Lines of each table.")
+    ] = 20,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -89,7 +93,7 @@ def compare(
     with progress_bars(not (json or quiet)) as bars:
         days = compared(
             asked, workers=workers,
-            on_plan=lambda count: bars.begin("compare", count, unit=f"{count:,} days"),
+            on_plan=lambda count: bars.begin("compare", count, unit=counted(count, "day")),
             on_progress=lambda done: bars.at("compare", done),
         )  # fmt: skip
         found = view(asked, limits, days)

@@ -1,5 +1,6 @@
 """`tickreel cost`: what each provider costs for a use, from a rate card."""
 
+import os
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from tickreel.cli.options import FeedOption, JsonOption, QuietOption, StoreOption, store_path
 from tickreel.cli.output import note, print_json, print_table
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 _MOST_DIGITS = 18
 
@@ -70,21 +72,23 @@ def cost(
         typer.echo(card_text(), nl=False)
         return
     given = {"trades": trades, "messages": messages, "calls": calls, "gigabytes": gigabytes}
-    counted = {name: _number(text, f"--{name}") for name, text in given.items() if text is not None}
+    counts = {name: _number(text, f"--{name}") for name, text in given.items() if text is not None}
     found = None
     if from_store:
-        if counted:
+        if counts:
             raise UsageError(
-                f"--from-store counts by itself: leave --{next(iter(counted))} out, or --from-store"
+                f"--from-store counts by itself: leave --{next(iter(counts))} out, or --from-store"
             )
         found = _from_store(store, feed)
-        counted, per = found.pop("counts"), Per.DAY
-    if not any(counted.values()):
+        counts, per = found.pop("counts"), Per.DAY
+    if not any(counts.values()):
+        given_0 = " ".join(f"--{name} {text}" for name, text in given.items() if text is not None)
         raise UsageError(
-            "nothing to price: give --trades, --messages, --calls or --gigabytes, or --from-store"
+            f"{given_0 or 'no count'}: nothing to price; give --trades, --messages, --calls or --gigabytes above 0,"
+            " or --from-store"
         )
-    use = Use(**{name: per_month(count, per) for name, count in counted.items()})
-    rates = load_card(card)
+    use = Use(**{name: per_month(count, per) for name, count in counts.items()})
+    rates = load_card(_card_file(card))
     once = None if migration_cost is None else _number(migration_cost, "--migration-cost")
     priced = bills(rates, use, migration_cost=once)
     if json:
@@ -95,13 +99,23 @@ def cost(
         _notes(rates, use, found, priced)
 
 
+def _card_file(card: Path | None) -> Path | None:
+    """Return the card that is asked for; UsageError where that is a folder."""
+    name, place = ("--card", str(card)) if card else ("TICKREEL_RATES", os.environ.get("TICKREEL_RATES", ""))
+    if place and Path(place).expanduser().is_dir():
+        raise UsageError(f"{name} {place}: is a folder; name a file, e.g. rates.toml")
+    return card
+
+
 def _number(text: str, name: str) -> Decimal:
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal(-1)
     if not (value.is_finite() and 0 <= value < 10**_MOST_DIGITS):
-        raise UsageError(f"{name} {text!r}: write a number of 0 or more, e.g. 1e9 or 1_000_000")
+        raise UsageError(
+            f"{name} {text!r}: write a number from 0 to below 1e{_MOST_DIGITS}, e.g. 1e9 or 1_000_000"
+        )
     return value
 
 
@@ -146,8 +160,8 @@ def _print(rates: Any, priced: list[Any]) -> None:
 def _notes(rates: Any, use: Any, found: dict[str, Any] | None, priced: list[Any]) -> None:
     if found:
         note(
-            f"feed {found['feed']}: {found['trades']:,} trades, {found['messages']:,} other rows in"
-            f" {found['files']:,} files of {found['bytes']:,} bytes on {found['days']:,} days; a month is 365/12 days"
+            f"feed {found['feed']}: {counted(found['trades'], 'trade')}, {counted(found['messages'], 'other row')} in"
+            f" {counted(found['files'], 'file')} of {counted(found['bytes'], 'byte')} on {counted(found['days'], 'day')}; a month is 365/12 days"
         )
     units = ", ".join(f"{_shown(getattr(use, name))} {name}" for name in use.__slots__ if getattr(use, name))
     note(f"{units} a month; {rates.source}")

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, WorkersOption, split_list, store_path
+from tickreel.cli.options import JsonOption, QuietOption, WorkersOption, real, split_list, store_path, whole
 from tickreel.cli.output import note, progress_bars
 from tickreel.errors import UsageError
+from tickreel.units import counted
 
 FROM, TO = "2024-01-01", "2024-07-01"
 
@@ -36,12 +37,16 @@ def demo(
         Path | None, typer.Option("--out", help="Run folder [./runs/...].", show_default=False)
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Of the made-up market [1].", show_default=False)
+        int | None,
+        typer.Option("--seed", parser=whole("--seed"), help="Of the made-up market [1].", show_default=False),
     ] = None,
     scale: Annotated[
         float | None,
         typer.Option(
-            "--scale", help="Trades a day of the made-up market [1: 20 million in all].", show_default=False
+            "--scale",
+            parser=real("--scale", "0.5"),
+            help="Trades a day of the made-up market [1: 20 million in all].",
+            show_default=False,
         ),
     ] = None,
     workers: WorkersOption = None,
@@ -134,8 +139,15 @@ def synth(
     ] = None,
     start: Annotated[str, typer.Option("--from", help="First day.")] = FROM,
     to: Annotated[str, typer.Option("--to", help="First day not made any more.")] = TO,
-    seed: Annotated[int, typer.Option("--seed", help="Other seeds give other markets.")] = 1,
-    scale: Annotated[float, typer.Option("--scale", help="Trades a day; 1 is about 7,400 a symbol.")] = 1.0,
+    seed: Annotated[
+        int, typer.Option("--seed", parser=whole("--seed"), help="Other seeds give other markets.")
+    ] = 1,
+    scale: Annotated[
+        float,
+        typer.Option(
+            "--scale", parser=real("--scale", "0.5"), help="Trades a day; 1 is about 7,400 a symbol."
+        ),
+    ] = 1.0,
     oddities: Annotated[
         bool, typer.Option("--oddities", help="Put in what real files have: ids twice, clocks backwards ...")
     ] = False,
@@ -149,7 +161,6 @@ def synth(
     """
     from tickreel.cli.output import print_json
     from tickreel.synth.market import DEMO_SYMBOLS
-    from tickreel.units import counted
 
     names = list(split_list(symbols) or DEMO_SYMBOLS)
     done = write_market(
@@ -198,7 +209,7 @@ def write_market(
     totals = {"trades": 0, "files": 0, "bytes": 0}
     at: dict[str, float] = {}
     with progress_bars(show) as bars, make_executor(workers) as executor:
-        bars.begin("generate", len(symbols) * len(days), unit=f"{len(symbols) * len(days):,} files")
+        bars.begin("generate", len(symbols) * len(days), unit=counted(len(symbols) * len(days), "file"))
 
         def progress(task: str, numbers: dict[str, Any]) -> None:
             at[task] = numbers["days"]

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
+from tickreel.cli.options import (
+    REQUIRED,
+    TRADES,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    WorkersOption,
+    check_provider,
+    file,
+    split_list,
+    store_path,
+    whole,
+)
 from tickreel.cli.output import Bars, note, print_json, progress_bars
 from tickreel.errors import UsageError
 from tickreel.ingest.download.show import Show
@@ -24,15 +36,19 @@ def download(
     provider: Annotated[str, typer.Option("--provider", help="Who is asked; also the feed.")] = "tardis",
     keep_files: Annotated[
         Path | None,
-        typer.Option("--keep-files", help="Folder in which the files stay, too [none].", show_default=False),
+        typer.Option(
+            "--keep-files",
+            parser=file("--keep-files", "files"),
+            help="Folder in which the files stay, too [none].",
+            show_default=False,
+        ),
     ] = None,
     parallel: Annotated[
         int | None,
         typer.Option(
             "--parallel",
-            min=1,
-            max=200,
-            help="Requests at a time [as the provider's profile says; tardis: 20].",
+            parser=whole("--parallel", 1, 200),
+            help="Requests at a time [as the profile says; tardis: 20].",
             show_default=False,
         ),
     ] = None,
@@ -63,6 +79,7 @@ def download(
     from tickreel.ingest.download.plan import Wanted
     from tickreel.store.catalog import Store
 
+    check_provider(provider)
     if keep_files is not None and keep_files.exists() and not keep_files.is_dir():
         raise UsageError(f"--keep-files {keep_files}: that is a file; name a folder")
     settings = DownloadSettings(
@@ -71,7 +88,7 @@ def download(
         replace=replace, optimise=check_purpose(optimise, "--optimise"), workers=workers,
     )  # fmt: skip
     wanted = Wanted(
-        exchange, split_list(type_, "--type"), split_list(symbols),
+        exchange, split_list(type_, "--type", step=TRADES), split_list(symbols, step=REQUIRED),
         parse_time(start, "--from"), parse_time(to, "--to"),
     )  # fmt: skip
     with progress_bars(not (json or quiet)) as bars:
@@ -89,12 +106,16 @@ class DownloadProgress(Show):
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._begun = time.monotonic()
+        self._planned = (0, 0)
 
     def plan(self, there: int, lacking: int) -> None:
-        if lacking:
-            self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
+        self._planned = there, lacking
 
     def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
+        there, lacking = self._planned
+        if lacking:  # with the first look: until then the key may be refused
+            self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
+            self._planned = there, 0
         seconds = max(time.monotonic() - self._begun, 0.001)
         unit = f"{human_bytes(fetched_bytes / seconds)}/s, {rows / seconds:,.0f} rows/s"
         waits = f", waits {waits_s:,.0f} s, as it was asked to" if waits_s else ""

@@ -9,6 +9,7 @@ import typer
 
 from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
 from tickreel.cli.output import Bars, counts, note, print_json, print_table, progress_bars
+from tickreel.units import counted
 
 
 def import_(
@@ -70,11 +71,11 @@ class ImportProgress:
 
     def plan(self, paths: list[Path]) -> None:
         self._sizes = {str(path): os.path.getsize(path) for path in paths if path.exists()}
-        self._bars.begin("import", sum(self._sizes.values()), unit=f"{len(paths):,} files")
+        self._bars.begin("import", sum(self._sizes.values()), unit=counted(len(paths), "file"))
 
     def books(self, done: int, total: int) -> None:
         if done == 1:
-            self._bars.begin("order books", total, unit=f"{total:,} days")
+            self._bars.begin("order books", total, unit=counted(total, "day"))
         self._bars.at("order books", done)
 
     def progress(self, path: str, numbers: dict[str, Any]) -> None:
@@ -128,7 +129,9 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         parts = [
             f"{totals[s]:,} {s}" for s in ("imported", "merged", "replaced", "skipped", "failed") if totals[s]
         ]
-        note(f"{', '.join(parts)}; {totals['rows']:,} rows put into {summary.store}, feed {summary.feed}")
+        note(
+            f"{', '.join(parts)}; {counted(totals['rows'], 'row')} put into {summary.store}, feed {summary.feed}"
+        )
         for reason, count in summary.passed_over.items():
             note(f"passed over: {count:,} {reason}")
         empty = [
@@ -142,7 +145,7 @@ def report_import(summary: Any, *, quiet: bool) -> None:
         print_findings(summary.files)
     for report in summary.files:
         if report.result and report.result.lines and not report.result.rows and report.state != "skipped":
-            note(f"{report.path}: none of its {report.result.lines:,} rows could be kept")
+            note(f"{report.path}: none of its {counted(report.result.lines, 'row')} could be kept")
     for problem in summary.books:
         note(f"no order book: {problem}")
     for report in summary.failed:
@@ -179,7 +182,7 @@ def print_findings(reports: Sequence[Any]) -> None:
                 row[1] += 1
     if totals:
         rows = [
-            (what, kind.replace("_", " "), f"{count:,}", f"{files:,}", first[:110])
+            (what, kind.replace("_", " "), f"{count:,}", f"{files:,}", first)
             for (what, kind), (count, files, first) in sorted(totals.items(), key=lambda item: item[0])
         ]
         columns = [
@@ -187,9 +190,9 @@ def print_findings(reports: Sequence[Any]) -> None:
             ("rows with", "left"),
             ("count", "right"),
             ("files", "right"),
-            ("first", "left"),
+            ("first", "words"),
         ]
-        print_table(columns, rows)
+        print_table(columns, rows, names=2)
     for report in reports:
         if report.rejects:
             note(f"rows set aside are in {report.rejects}")

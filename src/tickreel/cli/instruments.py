@@ -14,7 +14,7 @@ from tickreel.cli.options import (
     time_option,
 )
 from tickreel.cli.output import note, print_json, print_table
-from tickreel.units import format_time
+from tickreel.units import counted, format_time
 
 _NAMED = 10
 """Symbols without data that a note names."""
@@ -51,7 +51,7 @@ def import_(
         for report in [] if quiet else reports:
             names = ", ".join(report.exchanges) or "no exchange"
             left = f", {len(report.refused):,} refused" if report.refused else ""
-            note(f"{report.path}: {report.instruments:,} instruments of {names}{left}")
+            note(f"{report.path}: {counted(report.instruments, 'instrument')} of {names}{left}")
             if report.absent:
                 note(_absent_text(report.absent))
     return 1 if refused else 0
@@ -103,7 +103,7 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
         cells = (facts.get(name, "-") for name in names)
         verdict = "refused" if row["refused"] else "taken"
         table.append((row["exchange"], row["symbol"], format_time(row["at_ns"]), *cells, verdict))
-    print_table(left, table)
+    print_table(left, table, names=3)
 
 
 def _print_facts(row: dict[str, Any]) -> None:

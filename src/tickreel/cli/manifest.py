@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, store_path
+from tickreel.cli.options import JsonOption, QuietOption, StoreOption, split_each, store_path
 from tickreel.cli.output import print_json
 
 
@@ -12,7 +12,7 @@ def manifest(
     provider: Annotated[
         list[str] | None,
         typer.Option(
-            "--provider", help="Say also what its account may read; repeatable.", show_default=False
+            "--provider", help="Say also what its account may read: A,B; repeatable.", show_default=False
         ),
     ] = None,
     store: StoreOption = None,
@@ -28,7 +28,7 @@ def manifest(
     from tickreel.store.holdings import holdings
 
     place = Store.existing(store_path(store))
-    profiles = [load_profile(name, use=False).profile for name in provider or ()]
+    profiles = [load_profile(name, use=False).profile for name in split_each(provider, "--provider")]
     held = list(holdings(place))
     print_json({
         "store": str(place.root), "primary": place.primary(), "feeds": place.feeds(), "holdings": held,

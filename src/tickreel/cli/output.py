@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import typer
 
+from tickreel.units import counted
+
 _IN_MEMORY_BYTES = 1 << 24
 _LEAST_WIDTH = 40
 """A terminal that is narrower wraps lines: a time, the widest thing that must be whole, needs 30."""
@@ -50,31 +52,33 @@ def note(message: str) -> None:
 
 
 TableColumns = list[tuple[str, str]]
-"""(heading, "left" or "right") of each column."""
+"""(heading, "left", "right" or "words") of each column; words may wrap."""
 
 
-def fitting(columns: TableColumns, rows: Sequence[tuple[str, ...]], ranks: Sequence[Any]) -> list[int]:
-    """Return the places of the columns of a table that standard output has the width for, in their order.
+def print_table(
+    columns: TableColumns,
+    rows: Iterable[tuple[str, ...]],
+    *,
+    names: int = 1,
+    ranks: Sequence[Any] | None = None,
+) -> list[str]:
+    """Print a table on standard output, none of it cut; return the headings of the columns left out.
 
-    ranks  of each column: the lowest is there at any width, then those that still fit, in the order of ranks
+    names, ranks  see `tickreel.report.columns.Sheet`
     """
-    from tickreel.report import columns as table
+    from tickreel.report.columns import Sheet
 
-    cells = [[heading, *(row[place] for row in rows)] for place, (heading, _) in enumerate(columns)]
-    widths = [max(escape(text).cell_len for text in column) for column in cells]
-    return table.fitting(widths, ranks, _console().width)
+    sheet = Sheet(columns, ([escape(cell) for cell in row] for row in rows), names=names, ranks=ranks)
+    console = _console()
+    console.print(sheet)
+    return sheet.left_out(console.width)
 
 
-def print_table(columns: TableColumns, rows: Iterable[tuple[str, ...]], title: str = "") -> None:
-    """Print a table on standard output."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim", title=title or None, title_justify="left")
-    for heading, side in columns:
-        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    print_rich(table)
+def note_left_out(headings: list[str], where: str) -> None:
+    """Say which columns a table has no room for, and where they are."""
+    if headings:
+        named = ", ".join(headings[:6]) + (" ..." if len(headings) > 6 else "")
+        note(f"{counted(len(headings), 'column')} ({named}) not shown; {where}")
 
 
 def print_rich(renderable: Any, *, err: bool = False) -> None:
@@ -107,6 +111,8 @@ class Bars:
 
     def begin(self, name: str, total: float, *, unit: str = "") -> None:
         if self._progress is not None:
+            # Not before: a command that is refused shows no bar.
+            self._progress.start()
             self._bars[name] = self._progress.add_task(name, total=total or 1, unit=unit)
 
     def at(self, name: str, done: float, *, unit: str | None = None) -> None:
@@ -122,8 +128,8 @@ class Bars:
 
 @contextlib.contextmanager
 def progress_bars(show: bool) -> Iterator[Bars]:
-    """Yield Bars that show name, share, count and time left; nothing if `show` is false."""
-    if not show:
+    """Yield Bars that show name, share, count and time left; nothing if `show` is false, or where no terminal is."""
+    if not show or not sys.stderr.isatty():
         yield Bars(None)
         return
     from rich.console import Console
@@ -145,8 +151,12 @@ def progress_bars(show: bool) -> Iterator[Bars]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, refresh_per_second=8) as progress:
+    progress = Progress(*columns, console=console, refresh_per_second=8)
+    try:
         yield Bars(progress)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def counts(found: dict[str, Any]) -> list[tuple[str, int, str]]:

@@ -6,7 +6,7 @@ import typer
 
 from tickreel.cli.options import JsonOption, QuietOption
 from tickreel.cli.output import note, print_json, print_table
-from tickreel.errors import NetworkError
+from tickreel.errors import MissingError, NetworkError
 
 app = typer.Typer(
     help="Say who sells data, how they are asked, whether they answer.",
@@ -53,6 +53,7 @@ def show(name: NameArgument, json: JsonOption = False, quiet: QuietOption = Fals
 def try_(name: NameArgument, json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Make the smallest real request, twenty times: does it answer, how fast, what may the key read."""
     from tickreel.config import find_key, load_profile
+    from tickreel.config.load import user_file
     from tickreel.ingest.download.provider_check import REQUESTS, check_provider
 
     profile = load_profile(name).profile
@@ -62,7 +63,13 @@ def try_(name: NameArgument, json: JsonOption = False, quiet: QuietOption = Fals
         if not quiet:
             note(f"{name} asks to wait: {seconds:,.0f} s")
 
-    checked = check_provider(profile, key, on_wait=told)
+    try:
+        checked = check_provider(profile, key, on_wait=told)
+    except MissingError:
+        raise MissingError(
+            f"{name}: {profile.base_url} answered 404, so that is not its address; check base_url of [{name}] in"
+            f" {user_file()}, or {name.upper().replace('-', '_')}_BASE_URL"
+        ) from None
     milliseconds = {f"p{share}": checked.quantile_s(share / 100) * 1_000 for share in (50, 99)}
     if json:
         print_json({

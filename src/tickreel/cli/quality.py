@@ -18,9 +18,11 @@ from tickreel.cli.options import (
     split_list,
     store_path,
     time_option,
+    whole,
 )
 from tickreel.cli.output import note, print_json, print_rich, progress_bars
 from tickreel.cli.pages import check_target, put_page
+from tickreel.units import counted
 
 
 def quality(
@@ -46,7 +48,9 @@ def quality(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the report to this HTML file too.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines of each table.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", parser=whole("--limit", 1), help="Lines of each table.")
+    ] = 20,
     workers: WorkersOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -73,7 +77,7 @@ def quality(
     with progress_bars(not (json or quiet)) as bars:
         chosen, streams = survey(
             place, asked, workers=workers,
-            on_plan=lambda count: bars.begin("measure", count, unit=f"{count:,} segments"),
+            on_plan=lambda count: bars.begin("measure", count, unit=counted(count, "segment")),
             on_progress=lambda done: bars.at("measure", done),
         )  # fmt: skip
     found = view(str(place.root), chosen, asked, streams)

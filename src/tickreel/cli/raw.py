@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, split_list
+from tickreel.cli.options import (
+    REQUIRED,
+    JsonOption,
+    QuietOption,
+    check_exchange,
+    check_provider,
+    file,
+    split_list,
+    whole,
+)
 from tickreel.cli.output import note, print_json, progress_bars
 from tickreel.units import counted, format_time, human_bytes, parse_time
 
@@ -26,12 +35,22 @@ def raw(
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option("--cache", help="Folder [TMP/.tardis-cache, as Tardis' clients].", show_default=False),
+        typer.Option(
+            "--cache",
+            parser=file("--cache", "cache"),
+            help="Folder [TMP/.tardis-cache, as Tardis' clients].",
+            show_default=False,
+        ),
     ] = None,
     provider: Annotated[str, typer.Option("--provider", help="Who is asked.")] = "tardis",
     parallel: Annotated[
         int | None,
-        typer.Option("--parallel", min=1, max=200, help="Requests at a time [20].", show_default=False),
+        typer.Option(
+            "--parallel",
+            parser=whole("--parallel", 1, 200),
+            help="Requests at a time [20].",
+            show_default=False,
+        ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -43,7 +62,9 @@ def raw(
     from tickreel.ingest.download.raw_feeds import download_feeds
     from tickreel.sources.tardis_feeds import MINUTE_NS, Feed
 
-    feed = Feed(exchange, split_list(channels, "--channels"), split_list(symbols))
+    check_exchange(exchange)
+    check_provider(provider)
+    feed = Feed(exchange, split_list(channels, "--channels", step=REQUIRED), split_list(symbols))
     place = cache or Path(tempfile.gettempdir()) / ".tardis-cache"
     from_ns, to_ns = parse_time(start, "--from"), parse_time(to, "--to")
     with progress_bars(not (json or quiet)) as bars:

@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from tickreel.cli.options import (
+    TRADES,
     ExchangeOption,
     FeedOption,
     FromOption,
@@ -22,8 +23,9 @@ from tickreel.cli.options import (
     split_list,
     store_path,
     time_option,
+    whole,
 )
-from tickreel.cli.output import note, note_error, print_json, print_json_rows, print_table
+from tickreel.cli.output import note, note_error, note_left_out, print_json, print_json_rows, print_table
 from tickreel.errors import UsageError
 from tickreel.units import counted
 
@@ -82,7 +84,8 @@ def ls(
         for row in rows
     ]  # fmt: skip
     left = [(name, "left") for name in ("feed", "type", "exchange", "symbol", "first day", "last day")]
-    print_table([*left, *((name, "right") for name in ("days", "rows", "size", ""))], table)
+    right = [(name, "right") for name in ("days", "rows", "size")]
+    print_table([*left, *right, ("", "left")], table, names=4)
     for problem in damaged:
         note_error(problem)
     for journal in () if quiet else unsealed(place):
@@ -110,7 +113,12 @@ def show(
     format: FormatOption = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help="Rows at most; 0 is all [20 of a table].", show_default=False),
+        typer.Option(
+            "--limit",
+            parser=whole("--limit", 0),
+            help="Rows at most; 0 is all [20 of a table].",
+            show_default=False,
+        ),
     ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Take symbols that have some of the types, not all.")
@@ -124,7 +132,7 @@ def show(
     from tickreel.scan.plan import Question, choose_feed
     from tickreel.store.catalog import Store
 
-    types = tuple(dict.fromkeys(split_list(type, "--type")))
+    types = tuple(dict.fromkeys(split_list(type, "--type", step=TRADES)))
     chosen = _chosen_format(format, out, json=json)
     if len(types) > 1 and not json and chosen in (Format.CSV, Format.PARQUET):
         raise UsageError(f"--format {chosen}: a file of one --type; {type} goes with table, jsonl and --json")
@@ -145,8 +153,8 @@ def show(
         print_json_rows(shown, "rows", rows)
     elif chosen is Format.TABLE:
         left_out = write.table(rows, types)
-        if left_out and not quiet:
-            note(f"{_columns_text(left_out)} not shown; --format jsonl or --json has all")
+        if not quiet:
+            note_left_out(left_out, "--format jsonl or --json has all")
         if limit and not quiet and (total := write.count(place, streams, question)) > limit:
             note(f"{limit:,} of {total:,} rows; --limit 0 shows all")
     elif chosen is Format.PARQUET:
@@ -166,7 +174,9 @@ def bars(
     start: FromOption = None,
     to: ToOption = None,
     format: FormatOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="Bars at most; 0 is all.")] = 0,
+    limit: Annotated[
+        int, typer.Option("--limit", parser=whole("--limit", 0), help="Bars at most; 0 is all.")
+    ] = 0,
     out: OutOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -194,7 +204,9 @@ def bars(
     if json:
         print_json_rows({"every_ns": every_ns}, "bars", found)
     elif chosen is Format.TABLE:
-        write.bar_table(found)
+        left_out = write.bar_table(found)
+        if not quiet:
+            note_left_out(left_out, "--format csv or --json has all")
         if limit and not quiet and next(every_bar, None):
             note(f"{limit:,} bars shown, there are more; --limit 0 shows all")
     elif chosen is Format.PARQUET:
@@ -214,11 +226,6 @@ def _flags(row: dict[str, Any]) -> str:
     if row["gaps"]:
         flags.append(f"{counted(row['gaps'], 'gap')} of {spoken_ns(row['gaps_ns'])}")
     return ", ".join(flags)
-
-
-def _columns_text(names: list[str]) -> str:
-    named = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-    return f"{len(names)} column{'s' * (len(names) > 1)} ({named})"
 
 
 def _chosen_format(format: Format | None, out: Path | None, *, json: bool) -> Format:

@@ -11,7 +11,18 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
+from tickreel.cli.options import (
+    TRADES,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    WorkersOption,
+    check_exchange,
+    split_each,
+    split_list,
+    store_path,
+    whole,
+)
 from tickreel.cli.output import escape, note, note_error, print_json
 from tickreel.units import NS_PER_MS, NS_PER_S, counted, format_duration, human_bytes, parse_duration
 
@@ -21,8 +32,10 @@ _SEALING = "stopped; what came is being sealed (Ctrl-C leaves that to the next r
 
 def record(
     provider: Annotated[
-        str,
-        typer.Option("--provider", help="Profiles of the providers, each a feed: A,B.", metavar="NAME,..."),
+        list[str],
+        typer.Option(
+            "--provider", help="Profiles of the providers, each a feed: A,B; repeatable.", metavar="NAME,..."
+        ),
     ],
     exchange: Annotated[
         str | None, typer.Option("--exchange", help="Of symbols that name none.", show_default=False)
@@ -48,7 +61,10 @@ def record(
     metrics: Annotated[
         int | None,
         typer.Option(
-            "--metrics", min=0, max=65_535, help="Port of /metrics on localhost [none].", show_default=False
+            "--metrics",
+            parser=whole("--metrics", 0, 65_535),
+            help="Port of /metrics on localhost [none].",
+            show_default=False,
         ),
     ] = None,
     store: StoreOption = None,
@@ -70,8 +86,12 @@ def record(
         interval_ns, fill_after_ns=parse_duration(fill_after, "--fill-after"), workers=workers,
         seal_every_ns=None if seal_every == "none" else parse_duration(seal_every, "--seal-every"),
     )  # fmt: skip
+    check_exchange(exchange)
     feeds = plan_feeds(
-        split_list(provider, "--provider"), exchange, split_list(symbols), split_list(types, "--types")
+        split_each(provider, "--provider"),
+        exchange,
+        split_list(symbols),
+        split_list(types, "--types", step=TRADES),
     )
     for_ns = None if duration is None else parse_duration(duration, "--for")
     with _stopped_by_signals() as stop, _view(show=not (json or quiet)) as view:
@@ -145,7 +165,7 @@ class _Live(_Silent):
         self._live = live
 
     def show(self, feeds: list[Any]) -> None:
-        self._live.update(_table(feeds))
+        self._live.update(_table(feeds), refresh=True)
 
     def sealing(self) -> None:
         self._live.console.print(_SEALING)
@@ -162,28 +182,37 @@ def _view(*, show: bool) -> Iterator[_Silent]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=False) as live:
+    # Drawn when there is something new, once a second: a thread that draws would cost as much again.
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=False) as live:
         yield _Live(live)
 
 
+_RANKS = {
+    "feed": 0, "exchange": 0, "state": 0, "messages/s": 1, "messages": 4, "lag p50": 6, "lag p99": 3, "gaps": 2,
+    "reconnects": 5, "held": 7,
+}  # fmt: skip
+"""Columns of the live table, and how much each is wanted where not all fit: 0 most."""
+
+
 def _table(feeds: list[Any]) -> Any:
-    from rich.table import Table
+    """Return the streams as a table, and below it what is said of feeds, and the last trouble of each stream."""
+    from rich.console import Group
 
-    table = Table(
-        box=None, pad_edge=False, header_style="dim", caption_justify="left", caption=_caption(feeds)
-    )
-    table.add_column("feed", no_wrap=True)
-    shown = [(feed, stream, _cells(stream)) for feed in feeds for stream in feed.streams]
-    for head, _ in shown[0][2] if shown else []:
-        table.add_column(
-            head, no_wrap=True, justify="left" if head in ("exchange", "state", "last") else "right"
-        )
-    for feed, _, cells in shown:
-        table.add_row(escape(feed.feed + ("*" if feed.primary else "")), *(escape(cell) for _, cell in cells))
-    return table
+    from tickreel.report.columns import Sheet
+
+    shown = [
+        {"feed": feed.feed + ("*" if feed.primary else "")} | dict(_cells(stream))
+        for feed in feeds
+        for stream in feed.streams
+    ]
+    columns = [(head, "left" if rank == 0 else "right") for head, rank in _RANKS.items()]
+    rows = [[escape(cells[head]) for head in _RANKS] for cells in shown]
+    troubles = [f"{cells['feed']} {cells['exchange']}: {cells['last']}" for cells in shown if cells["last"]]
+    sheet = Sheet(columns, rows, names=2, ranks=list(_RANKS.values()))
+    return Group(sheet, *map(escape, [_caption(feeds), *troubles]))
 
 
-def _caption(feeds: list[Any]) -> Any:
+def _caption(feeds: list[Any]) -> str:
     parts = [f"up {format_duration(feeds[0].uptime_ns // NS_PER_S * NS_PER_S)}"] if feeds else []
     for feed in feeds:
         parts.append(f"{feed.feed}: queue {human_bytes(feed.waiting_bytes)}")
@@ -192,7 +221,7 @@ def _caption(feeds: list[Any]) -> Any:
         parts += [f"not sealed: {', '.join(feed.unsealed)}"] if feed.unsealed else []
         parts += [feed.problem] if feed.problem else []
     parts += [f"disk free {human_bytes(feeds[0].disk_free_bytes)}"] if feeds else []
-    return escape("; ".join(parts))
+    return "; ".join(parts)
 
 
 def _cells(stream: Any) -> list[tuple[str, str]]:
@@ -200,9 +229,9 @@ def _cells(stream: Any) -> list[tuple[str, str]]:
     return [
         ("exchange", stream.exchange), ("state", stream.state),
         ("messages/s", f"{stream.messages_per_s:,.0f}"), ("messages", f"{stream.messages:,}"),
-        ("lag p50", _lag(stream.lag_p50_ns)), ("p99", _lag(stream.lag_p99_ns)),
+        ("lag p50", _lag(stream.lag_p50_ns)), ("lag p99", _lag(stream.lag_p99_ns)),
         ("gaps", f"{stream.gaps:,}"), ("reconnects", f"{stream.reconnects:,}"), ("held", f"{stream.held:,}"),
-        ("last", stream.last_error[:60]),
+        ("last", stream.last_error),
     ]  # fmt: skip
 
 
@@ -221,13 +250,12 @@ def _report(summary: Any, *, quiet: bool) -> None:
     if not quiet:
         for report in summary.sealed:
             about = [counted(report.messages, "message"), counted(report.rows, "row")]
-            about += [f"{count:,} {what}" for what, count in (
-                ("dropped: they came twice", report.overlaps), ("set aside", report.set_aside),
-                (f"gaps, {report.filled:,} filled", report.gaps),
-            ) if count]  # fmt: skip
+            about += [f"{report.overlaps:,} dropped: they came twice"] if report.overlaps else []
+            about += [f"{report.set_aside:,} set aside"] if report.set_aside else []
+            about += [f"{counted(report.gaps, 'gap')}, {report.filled:,} filled"] if report.gaps else []
             note(f"{report.feed} {report.day}: {', '.join(about)}" + ("" if report.final else "; goes on"))
             for type, count in report.unknown.items():
-                note(f"{report.feed} {report.day}: {count:,} messages of type {type} are not kept")
+                note(f"{report.feed} {report.day}: {counted(count, 'message')} of type {type} not kept")
             for path in report.rejects:
                 note(f"what was set aside is in {path}")
     for day in summary.unsealed:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from tickreel.cli.output import fitting, print_table
+from tickreel.cli.output import print_table
 from tickreel.errors import UsageError
 from tickreel.scan.bars import BAR, COLUMNS
 from tickreel.scan.bars import bars as make_bars
@@ -141,15 +141,14 @@ def table(found: Iterable[dict[str, Any]], types: Sequence[str]) -> list[str]:
     filled = [name for place, name in enumerate(kinds) if any(row[place] for row in rows)]
     optional = {name for record in records for name in record.extras}
     kept = [place for place, name in enumerate(kinds) if name in filled or name not in optional]
-    kinds = {name: kinds[name] for place, name in enumerate(kinds) if place in kept}
-    rows = [tuple(row[place] for place in kept) for row in rows]
+    names = [list(kinds)[place] for place in kept]
     time = clock_of(filled)
-    ranks = [(name not in filled, _rank(name, time), place) for place, name in enumerate(kinds)]
     right = (Kind.DECIMAL, Kind.INT, Kind.FLOAT)
-    columns = [(name, "right" if kind in right else "left") for name, kind in kinds.items()]
-    shown = fitting(columns, rows, ranks)
-    print_table([columns[place] for place in shown], (tuple(row[place] for place in shown) for row in rows))
-    return [name for place, name in enumerate(kinds) if place not in shown]
+    return print_table(
+        [(name, "right" if kinds[name] in right else "left") for name in names],
+        [tuple(row[place] for place in kept) for row in rows],
+        ranks=[(name not in filled, _rank(name, time), place) for place, name in enumerate(names)],
+    )
 
 
 def _rank(name: str, time: str) -> int:
@@ -187,15 +186,22 @@ def bar_rows(
                 )
 
 
-def bar_table(found: Iterable[dict[str, Any]]) -> None:
+def bar_table(found: Iterable[dict[str, Any]]) -> list[str]:
+    """Print the columns of bars that fit; return the headings of the others."""
+    bars = list(found)
     names = ("exchange", "symbol", *(BAR.names or ()))
-    heads = {"start_ns": "start"}
-    columns = [
-        (heads.get(name, name), "right" if name in BAR.names[1:] else "left")  # type: ignore[index]
-        for name in names
+    wanted = ("symbol", "close", "high", "low", "open", "volume", "exchange", "trades", "buy_volume")
+    ranks = [
+        0 if name == "start_ns" else wanted.index(name) if name in wanted else len(wanted) for name in names
     ]
-    rows = [tuple(_bar_text(name, bar[name]) for name in names) for bar in found]
-    print_table(columns, rows)
+    if len({bar["exchange"] for bar in bars}) > 1:
+        ranks[0] = 0
+    columns = [
+        ({"start_ns": "start"}.get(name, name), "right" if place > 2 else "left")
+        for place, name in enumerate(names)
+    ]
+    rows = [tuple(_bar_text(name, bar[name]) for name in names) for bar in bars]
+    return print_table(columns, rows, names=3, ranks=ranks)
 
 
 def bar_csv(found: Iterable[dict[str, Any]], file: IO[bytes]) -> None:

@@ -31,6 +31,7 @@ from tickreel.cli.options import (
     StoreOption,
     SymbolsOption,
     WorkersOption,
+    file,
     store_path,
 )
 from tickreel.cli.output import note, note_error, print_json
@@ -61,7 +62,12 @@ def watch(
     ] = "1h",
     log: Annotated[
         Path | None,
-        typer.Option("--log", help="Add a JSON line for each look; go on from the last.", show_default=False),
+        typer.Option(
+            "--log",
+            parser=file("--log", "watch.jsonl"),
+            help="Add a JSON line for each look; go on from the last.",
+            show_default=False,
+        ),
     ] = None,
     webhook: Annotated[
         str | None,

@@ -128,21 +128,60 @@ _Pair = tuple[Stream | None, Stream | None]
 
 
 def streams_of(stores: tuple[Store, Store], asked: Asked) -> dict[StreamName, _Pair]:
-    """Return the streams of both feeds, with the days around the range; None for what one of them has not."""
+    """Return the streams of both feeds, with the days around the range; None for what one of them has not.
+
+    Raises UsageError for a name that neither has.
+    """
     found: dict[StreamName, list[Stream | None]] = {}
-    errors = []
+    absent: list[set[str]] = []
     for side, (store, feed) in enumerate(zip(stores, (asked.a, asked.b), strict=True)):
         if feed.name not in store.feeds():
             raise UsageError(f"{feed.text}: {store.root} has no such feed; it has {', '.join(store.feeds())}")
-        try:
-            for stream in plan_each(store, _questions(feed, asked), partial=True):
-                name = StreamName(MARKET_TYPES.index(stream.type), stream.exchange, stream.symbol)
-                found.setdefault(name, [None, None])[side] = stream
-        except UsageError as error:
-            errors.append(error)
-    if len(errors) == len(stores):
-        raise errors[0]
+        streams, lacking = _held(store, feed, asked)
+        absent.append(lacking)
+        for stream in streams:
+            name = StreamName(MARKET_TYPES.index(stream.type), stream.exchange, stream.symbol)
+            found.setdefault(name, [None, None])[side] = stream
+    if (nowhere := absent[0] & absent[1]) or not found:
+        raise UsageError(_refusal(stores, asked, [text for text in asked.symbols if text in nowhere]))
     return {name: (one, other) for name, (one, other) in found.items()}
+
+
+def _held(store: Store, feed: Feed, asked: Asked) -> tuple[list[Stream], set[str]]:
+    """Return what a feed has of what is asked, and the symbols of which it has nothing."""
+    try:
+        return plan_each(store, _questions(feed, asked), partial=True), set()
+    except UsageError:
+        if len(asked.symbols) < 2:
+            return [], set(asked.symbols)
+    parts = [_held(store, feed, replace(asked, symbols=(text,))) for text in asked.symbols]
+    return [stream for streams, _ in parts for stream in streams], {text for _, of in parts for text in of}
+
+
+_NAMED = 12
+"""So many names a refusal lists."""
+
+
+def _refusal(stores: tuple[Store, Store], asked: Asked, nowhere: list[str]) -> str:
+    """Return why there is nothing to compare: the option that names what neither feed has, and what they have."""
+    pairs = zip(stores, (asked.a, asked.b), strict=True)
+    keys = [key for store, feed in pairs for key in store.find(feed=feed.name)]
+    neither = f"neither {asked.a.text} nor {asked.b.text} has"
+    for option, wanted, have in (
+        ("--types", set(asked.types), {key.type for key in keys}),
+        ("--exchange", {asked.exchange} - {None}, {key.exchange for key in keys}),
+    ):
+        if wanted and not wanted & have:
+            return f"{option} {', '.join(map(str, wanted))}: {neither} rows of that; they have {_some(have)}"
+    names = {f"{key.exchange}:{key.symbol}" for key in keys if asked.exchange in (None, key.exchange)}
+    if nowhere:
+        when = " in that time" if asked.is_timed else ""
+        return f"--symbols {', '.join(nowhere)}: {neither} rows of that{when}; they have {_some(names)}"
+    return f"{neither} rows of what is asked for in that time; tickreel ls --days shows what there is"
+
+
+def _some(names: set[str]) -> str:
+    return ", ".join(sorted(names)[:_NAMED]) + (" ..." if len(names) > _NAMED else "") or "nothing"
 
 
 def _questions(feed: Feed, asked: Asked) -> list[Question]:

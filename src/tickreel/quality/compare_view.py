@@ -110,7 +110,7 @@ class _Sum:
             elif "local" in self._clocks:
                 reason = "no row of A has a partner in B"
             else:
-                reason = "one of the feeds has no local clock: rows are matched by the exchange's"
+                reason = "one of the feeds has no local clock: rows are matched by the exchange's times"
             late = 0 if "local" in self._clocks else None
             return dict.fromkeys(names) | {"late": late, "lag_none": reason}
         low, high = self._least[0], self._greatest[0]

@@ -11,6 +11,7 @@ from tickreel.errors import FailedError, InputError, UsageError, disk_error
 from tickreel.quality.compare import Asked, Day, compare, stores_of, streams_of
 from tickreel.quality.compare_limits import Limits
 from tickreel.quality.compare_view import view
+from tickreel.units import NS_PER_DAY, day_start
 
 SUMMED = (
     "rows_a", "rows_b", "matched", "missing", "extra", "different", "late", "given_up", "days", "days_a", "days_b",
@@ -30,7 +31,7 @@ class Look(msgspec.Struct, frozen=True):
 
     from_ns, to_ns    what was compared: [from, to); equal times where nothing is new
     last_a_ns, last_b_ns  the last row of each feed, null before there is one
-    found, since      counts of this look, and of all looks; days of one feed alone are counted once
+    found, since      counts of this look, and of all looks; a day that several looks see is counted once
     exceeded          sentences on the limits that were passed; alert: by this look, or by all for the first time
     """
 
@@ -70,6 +71,9 @@ class Watch:
         if self._looks:
             self._since |= self._looks[-1].since
         self._alone = set[tuple[Any, ...]]()
+        # What the looks of the log have seen, one after the other.
+        self._seen = (self._looks[0].from_ns, self._looks[-1].to_ns) if self._looks else (0, 0)
+        self._days = set[tuple[Any, ...]]()
 
     def look(self, now_ns: int) -> Look:
         """Compare what is due and was not yet compared. Raises as `compare`."""
@@ -79,11 +83,13 @@ class Watch:
         end = self._due(lasts, now_ns)
         start = end if begin is None else begin
         end = max(start, end)
-        found = self._compared(start, end) if start < end else None
-        if found is None:
-            end, found = start, dict.fromkeys((*SUMMED, *_LAGS), 0)
-        before = self._limits.passed(self._since)
+        compared = self._compared(start, end) if start < end else None
+        if compared is None:
+            end = start
+        found, new_days = self._counts(compared), self._count_days(compared or [])
+        before, days = self._limits.passed(self._since), self._since["days"]
         self._since = {name: (self._since[name] or 0) + (found[name] or 0) for name in SUMMED}
+        self._since["days"] = (days or 0) + new_days
         now, of_all = self._limits.passed(found), self._limits.passed(self._since)
         look = Look(
             now_ns, self._asked.a.text, self._asked.b.text, start, end, last_a_ns, last_b_ns, found, self._since,
@@ -130,19 +136,35 @@ class Watch:
         wanted = self._asked.symbols
         return not wanted or symbol in wanted or f"{exchange}:{symbol}" in wanted
 
-    def _compared(self, start: int, end: int) -> Counts | None:
-        """Return what is new, None if a segment was replaced meanwhile: the next look tries again."""
+    def _compared(self, start: int, end: int) -> list[Day] | None:
+        """Return the days with what is new, None if a segment was replaced meanwhile: the next look tries again."""
         asked = replace(self._asked, from_ns=start, to_ns=end)
         try:
-            days = [day for day in compare(asked, workers=self._workers) if self._is_new(day)]
+            return [day for day in compare(asked, workers=self._workers) if self._is_new(day)]
         except UsageError:  # the names were found before: there is nothing in that time
-            days = []
+            return []
         except FailedError as error:
             if type(error) is not FailedError:
                 raise
             return None
-        totals: Any = view(asked, self._limits, days)["totals"]
+
+    def _counts(self, days: list[Day] | None) -> Counts:
+        if days is None:
+            return dict.fromkeys((*SUMMED, *_LAGS), 0)
+        totals: Any = view(self._asked, self._limits, days)["totals"]
         return {name: totals[name] for name in (*SUMMED, *_LAGS)}
+
+    def _count_days(self, days: list[Day]) -> int:
+        """Return how many days that both feeds hold no look before has seen: a day that goes on is seen by many."""
+        before = len(self._days)
+        self._days.update(
+            (day.of, day.day) for day in days if day.alone is None and not self._was_seen(day.day)
+        )
+        return len(self._days) - before
+
+    def _was_seen(self, day: str) -> bool:
+        start, end = self._seen
+        return start < end and start < day_start(day) + NS_PER_DAY and day_start(day) < end
 
     def _is_new(self, day: Day) -> bool:
         """Return whether a day says something new: one that a feed holds alone does so once."""
@@ -163,6 +185,8 @@ def read_log(path: Path, asked: Asked) -> list[Look]:
         *lines, torn = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
+    except IsADirectoryError:
+        raise UsageError(f"--log {path}: is a folder; name a file, e.g. {path / 'watch.jsonl'}") from None
     except OSError as error:
         raise disk_error(error, f"reading {path}") from error
     looks = []

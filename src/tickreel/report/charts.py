@@ -17,8 +17,7 @@ ALL_CURVES_UP_TO = 500
 BEST_AND_WORST = 100
 """With more symbols than ALL_CURVES_UP_TO only so many of the best and of the worst keep a curve."""
 
-_PORTFOLIO_DIGITS = 9
-_SYMBOL_DIGITS = 6
+_DRAWDOWN_DIGITS = 6
 
 
 Curve = dict[str, Any]
@@ -29,14 +28,13 @@ def curve(
     equity: npt.NDArray[np.float64],
     drawdown: npt.NDArray[np.float64],
     points: int,
-    digits: int,
 ) -> Curve | None:
     """Return one curve as plain lists of at most `points` rows; None if there is no sample.
 
     start, step  ms since the epoch, ms; the time of row i is start + at[i] * step
     at           left out where it would be 0, 1, 2 ...
-    base         the first equity; change[i] is equity - base, with so many significant digits
-    drawdown     fraction, with so many significant digits
+    base         the first equity; change[i] is equity - base, both in full: their sum is shown to the cent
+    drawdown     fraction, with six significant digits
     """
     if not len(times_ns):
         return None
@@ -47,9 +45,9 @@ def curve(
     found: Curve = {
         "start": int(times_ns[0]) // NS_PER_MS,
         "step": step,
-        "base": rounded(float(equity[0]), 15),
-        "change": [rounded(value, digits) for value in (equity[kept] - equity[0]).tolist()],
-        "drawdown": [rounded(value, digits) for value in drawdown[kept].tolist()],
+        "base": rounded(float(equity[0])),
+        "change": [rounded(value) for value in (equity[kept] - equity[0]).tolist()],
+        "drawdown": [rounded(value, _DRAWDOWN_DIGITS) for value in drawdown[kept].tolist()],
     }
     if (at != np.arange(len(at))).any():
         found["at"] = at.tolist()
@@ -69,9 +67,9 @@ def _kept(
 
 
 def portfolio_curve(view: RunView) -> Curve | None:
-    """Return the curve of all accounts together, digits enough for its last value to be the headline's."""
+    """Return the curve of all accounts together."""
     whole = view["portfolio"]
-    return curve(whole["times_ns"], whole["equity"], whole["drawdown"], PORTFOLIO_POINTS, _PORTFOLIO_DIGITS)
+    return curve(whole["times_ns"], whole["equity"], whole["drawdown"], PORTFOLIO_POINTS)
 
 
 def symbol_curves(view: RunView) -> list[Curve | None]:
@@ -83,9 +81,7 @@ def symbol_curves(view: RunView) -> list[Curve | None]:
         best = [order[id(row)] for row in ranked(view) if row_return(row) is not None]
         chosen = set(best[:BEST_AND_WORST] + best[-BEST_AND_WORST:])
     return [
-        curve(row["times_ns"], row["equity"], row["drawdown"], SYMBOL_POINTS, _SYMBOL_DIGITS)
-        if number in chosen
-        else None
+        curve(row["times_ns"], row["equity"], row["drawdown"], SYMBOL_POINTS) if number in chosen else None
         for number, row in enumerate(rows)
     ]
 

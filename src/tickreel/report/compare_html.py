@@ -32,7 +32,7 @@ def compare_html(view: CompareView, *, version: str, created: str) -> str:
         "A": view["a"],
         "B": view["b"],
         "Store": view["store"],
-        "Time": f"{range_text(view)} (UTC)",
+        "Time": f"{range_text(view)}, end excluded",
         "Created": f"{created} by tickreel {version}",
     }
     return Template(asset("compare.html")).substitute(

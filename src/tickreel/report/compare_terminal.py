@@ -1,16 +1,18 @@
 """A comparison of two feeds as tables for the terminal."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tickreel.report.columns import Sheet
 from tickreel.report.compare_view import CompareView, DayView, StreamView, SumView
 from tickreel.report.figures import NONE, counted
 from tickreel.report.terminal import plain
-from tickreel.report.words import percent, spoken_ns
-from tickreel.units import format_time
+from tickreel.report.words import percent, spoken_ns, spoken_time
+from tickreel.units import NS_PER_DAY, day_start, format_time
 
 _COUNTS = (
     ("matched", "green"),
@@ -23,7 +25,7 @@ _COUNTS = (
 
 def compare_table(view: CompareView, limit: int = 20) -> RenderableType:
     """Return totals, streams, days with something to say and first examples, up to `limit` lines of each."""
-    parts: list[RenderableType] = [_totals(view)]
+    parts: list[RenderableType] = [_title(view), _totals(view)]
     parts += [Text(), _streams(view, limit)]
     if told := [day for day in view["days"] if trouble(day)]:
         parts += [Text(), _days(view, told, limit)]
@@ -47,18 +49,21 @@ def lag_text(found: SumView) -> str:
 
 
 def range_text(view: CompareView) -> str:
+    """Return "2024-01-01 to 2024-01-04 UTC", end excluded: what was asked for, else the days that there are."""
+    days = [day["day"] for day in view["days"]]
     start, end = view["from_ns"], view["to_ns"]
-    first = "first day" if start is None else format_time(start)
-    last = "last day" if end is None else format_time(end)
-    return f"{first} to {last}"
+    first = min(days, default="the first day") if start is None else spoken_time(start)
+    last = spoken_time(day_start(max(days)) + NS_PER_DAY) if end is None and days else "the last day"
+    return f"{first} to {last if end is None else spoken_time(end)} UTC"
+
+
+def _title(view: CompareView) -> Text:
+    return Text.assemble((f"A {plain(view['a'])}, B {plain(view['b'])}", "bold"), f"  {range_text(view)}")
 
 
 def _totals(view: CompareView) -> Table:
     totals = view["totals"]
-    table = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
-    table.title = Text.assemble(
-        (f"A {plain(view['a'])}, B {plain(view['b'])}", "bold"), f"  {range_text(view)} UTC"
-    )
+    table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
@@ -90,14 +95,14 @@ def _note(totals: SumView, name: str, whole: int) -> str:
     return percent(count, whole) + (f": {fields}" if name == "different" else "")
 
 
-def _table(title: str, limit: int, count: int, names: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    table.title = Text(title + (f" ({limit:,} of {count:,})" if count > limit else ""), style="bold")
-    for name in names:
-        table.add_column(name, justify="left", no_wrap=True)
-    for heading in ("days", "rows of A", *(name for name, _ in _COUNTS), "lag p50"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
+def _heading(title: str, limit: int, count: int) -> Text:
+    return Text(title + (f" ({limit:,} of {count:,})" if count > limit else ""), style="bold")
+
+
+def _sheet(title: Text, names: Sequence[str], rows: Iterable[list[str | Text]]) -> Sheet:
+    figures = ("days", "rows of A", *(name for name, _ in _COUNTS), "lag p50")
+    columns = [*((name, "left") for name in names), *((figure, "right") for figure in figures)]
+    return Sheet(columns, rows, title=title, names=len(names))
 
 
 def _cells(found: StreamView) -> list[str | Text]:
@@ -112,42 +117,38 @@ def _named(found: StreamView) -> tuple[str, str, str]:
     return found["type"], plain(found["symbol"]), plain(found["exchange"])
 
 
-def _streams(view: CompareView, limit: int) -> Table:
+def _streams(view: CompareView, limit: int) -> Sheet:
     streams = sorted(view["streams"], key=lambda stream: -trouble(stream))
-    table = _table("Streams, worst first", limit, len(streams), ("type", "symbol", "exchange"))
-    for stream in streams[:limit]:
-        table.add_row(*_named(stream), *_cells(stream))
-    return table
+    title = _heading("Streams, worst first", limit, len(streams))
+    rows = ([*_named(stream), *_cells(stream)] for stream in streams[:limit])
+    return _sheet(title, ("type", "symbol", "exchange"), rows)
 
 
-def _days(view: CompareView, told: list[DayView], limit: int) -> Table:
+def _days(view: CompareView, told: list[DayView], limit: int) -> Sheet:
     days = sorted(told, key=lambda day: -trouble(day))
-    table = _table(
-        "Days that are not equal, worst first", limit, len(days), ("day", "type", "symbol", "exchange")
-    )
-    for day in days[:limit]:
-        alone = f"{'A' if day['days_a'] else 'B'} alone, {day['alone_a'] + day['alone_b']:,} rows"
-        held = "both" if day["days"] else alone
-        table.add_row(day["day"], *_named(day), held, *_cells(day)[1:])
-    return table
+    title = _heading("Days that are not equal, worst first", limit, len(days))
+    rows = ([day["day"], *_named(day), _held(day), *_cells(day)[1:]] for day in days[:limit])
+    return _sheet(title, ("day", "type", "symbol", "exchange"), rows)
 
 
-def _examples(view: CompareView, limit: int) -> Table:
+def _held(day: DayView) -> str:
+    """Return which feed holds a day."""
+    if day["days"]:
+        return "both"
+    return f"{'A' if day['days_a'] else 'B'} alone, {counted(day['alone_a'] + day['alone_b'], 'row')}"
+
+
+def _examples(view: CompareView, limit: int) -> Sheet:
     found = view["examples"]
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    table.title = Text(
-        "Examples" + (f" ({limit:,} of {len(found):,})" if len(found) > limit else ""), style="bold"
-    )
-    for heading in ("", "type", "symbol", "", "row"):
-        table.add_column(heading, no_wrap=heading != "row")
+    rows = []
     for example in found[:limit]:
         for side in ("a", "b"):
             row: Any = example.get(side)
             if row is not None:
-                table.add_row(
-                    example["kind"], example["type"], plain(example["symbol"]), side.upper(), row_text(row)
-                )
-    return table
+                names = example["kind"], example["type"], plain(example["symbol"])
+                rows.append((*names, side.upper(), row_text(row)))
+    columns = [*((heading, "left") for heading in ("", "type", "symbol", "")), ("row", "words")]
+    return Sheet(columns, rows, title=_heading("Examples", limit, len(found)), names=4)
 
 
 def row_text(row: dict[str, Any]) -> str:

@@ -80,7 +80,11 @@ def _signless_zero(text: str) -> str:
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
-def rounded(value: float | None, digits: int) -> float | int | None:
+WHOLE = 17
+"""Significant digits that give every float back: the page rounds a figure, and nobody before it."""
+
+
+def rounded(value: float | None, digits: int = WHOLE) -> float | int | None:
     """Return the value with so many significant digits, a whole one as int; None for what is no number."""
     if value is None or not math.isfinite(value):
         return None

@@ -10,9 +10,6 @@ from tickreel.report.page import script_data
 from tickreel.report.view import Coverage, RunView
 from tickreel.units import NS_PER_DAY, day_of, day_start, format_time
 
-_FIGURE_DIGITS = 9
-_MONTH_DIGITS = 6
-
 
 def payload(view: RunView) -> str:
     """Return the data as JSON for a script element."""
@@ -54,7 +51,7 @@ def page_data(view: RunView) -> dict[str, Any]:
 def _figures(metrics: Performance | None, trades: int) -> list[float | int | None]:
     """Return the figures in the order of FIGURES."""
     return [
-        trades if figure.name == "trades" else rounded(getattr(metrics, figure.name, None), _FIGURE_DIGITS)
+        trades if figure.name == "trades" else rounded(getattr(metrics, figure.name, None))
         for figure in FIGURES
     ]
 
@@ -67,7 +64,7 @@ def _reasons(metrics: Performance | None, texts: dict[str, int]) -> dict[str, in
 
 def _months(metrics: Performance | None, months: list[str], empty: set[str]) -> list[float | int | None]:
     found = metrics.months if metrics else {}
-    return [None if month in empty else rounded(found.get(month), _MONTH_DIGITS) for month in months]
+    return [None if month in empty else rounded(found.get(month)) for month in months]
 
 
 def _empty_months(coverage: Coverage | None, view: RunView) -> set[str]:

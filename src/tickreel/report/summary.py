@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from tickreel.report.figures import number
 from tickreel.report.view import Finished, RunView, SymbolView
-from tickreel.units import NS_PER_S, counted, format_time
+from tickreel.report.words import spoken_time
+from tickreel.units import NS_PER_S, counted
 
 
 class KeyFigure(NamedTuple):
@@ -49,11 +50,8 @@ def trades_per_second(view: RunView) -> float | None:
 
 def time_range(view: Finished) -> str:
     """Return "2024-01-01 to 2024-07-01 UTC", with the time of day, in seconds, where it is not midnight."""
-    ends = (format_time(view[name] // NS_PER_S * NS_PER_S) for name in ("from_ns", "to_ns"))
-    return (
-        " to ".join(end.removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z") for end in ends)
-        + " UTC"
-    )
+    ends = (spoken_time(view[name] // NS_PER_S * NS_PER_S) for name in ("from_ns", "to_ns"))
+    return " to ".join(ends) + " UTC"
 
 
 def assumed_clock(view: Finished) -> str:

@@ -15,7 +15,6 @@ ALL_FIGURES_SETS = 10_000
 """With more sets than that the page leaves out the figures that wait behind "More columns"."""
 MOST_RETURNS = 200_000
 """With more sets x symbols than that the page leaves out the returns of single symbols."""
-_DIGITS, _ALL_DIGITS = 6, 17
 _MOSTLY_SAME = ("buy_and_hold", "initial_equity", "periods")
 """Figures that are shown only where sets differ in them, as where symbols fail with some."""
 _LESS_IS_BETTER = ("volatility", "max_drawdown", "max_drawdown_sampled", "fees")
@@ -51,13 +50,12 @@ def sweep_html(view: SweepView) -> str:
 def page_data(view: SweepView) -> dict[str, Any]:
     """Return what the page's script reads: columns of one value a set.
 
-    The return is there in full, since the script picks the best by it; other figures are rounded.
+    Figures are there in full, and rounded once, when they are shown.
     """
     figures = _figures(view)
     few = len(view["metrics"]) * len(view["symbols"]) <= MOST_RETURNS
     returns = view["returns"] if few and len(view["symbols"]) > 1 else {}
     columns = [[getattr(metrics, one.name, None) for metrics in view["metrics"]] for one in figures]
-    digits = [_ALL_DIGITS if one.name == "total_return" else _DIGITS for one in figures]
     return {
         "axes": [_axis(view, name, values) for name, values in view["axes"].items()],
         "figures": [
@@ -69,8 +67,7 @@ def page_data(view: SweepView) -> dict[str, Any]:
             ),
         ],
         "columns": [
-            *([rounded(value, n) for value in column] for column, n in zip(columns, digits, strict=True)),
-            *([rounded(value, _DIGITS) for value in column] for column in returns.values()),
+            *([rounded(value) for value in column] for column in (*columns, *returns.values())),
         ],
         "best": next(iter(ranked(view)), None),
         "failed": view["failed"] if any(view["failed"]) else [],

@@ -7,10 +7,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from tickreel.report.columns import fitting
+from tickreel.report.columns import Sheet, fitting
 from tickreel.report.summary import last_line
 from tickreel.report.sweep_summary import cautions, key_figures, ranked, speed, varied
-from tickreel.report.terminal import STYLES, cells, heads, plain, titled
+from tickreel.report.terminal import STYLES, cells, heads, more, plain, titled
 from tickreel.report.view import SweepView
 
 _ERRORS = 10
@@ -121,13 +121,11 @@ def _width(head: str) -> int:
     return max(Text(line).cell_len for line in head.split("\n"))
 
 
-def _errors(view: SweepView) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    table.title = Text("Errors; such a symbol is left out of the sums of such a set", style="bold red")
-    for heading in ("symbol", "sets", "first error"):
-        table.add_column(heading, justify="right" if heading == "sets" else "left")
-    for name, error, count in view["errors"][:_ERRORS]:
-        table.add_row(Text(plain(name)), f"{count:,}", Text(plain(last_line(error))))
-    if len(view["errors"]) > _ERRORS:
-        table.add_row(Text(f"and {len(view['errors']) - _ERRORS:,} more", style="dim"), "", "")
-    return table
+def _errors(view: SweepView) -> RenderableType:
+    title = Text("Errors; such a symbol is left out of the sums of such a set", style="bold red")
+    lines = [
+        (plain(name), f"{count:,}", plain(last_line(error)))
+        for name, error, count in view["errors"][:_ERRORS]
+    ]
+    columns = (("symbol", "left"), ("sets", "right"), ("first error", "words"))
+    return Group(Sheet(columns, lines, title=title), *more(len(view["errors"]) - _ERRORS))

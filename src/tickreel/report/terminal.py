@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tickreel.measure import Performance
+from tickreel.report.columns import Sheet
 from tickreel.report.figures import FORMATS, number
 from tickreel.report.summary import (
     assumed_clock,
@@ -65,17 +66,17 @@ def _headline(view: RunView) -> Table:
     return table
 
 
-def _best(rows: list[SymbolView], limit: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+def _best(rows: list[SymbolView], limit: int) -> Sheet:
     shown = min(limit, len(rows))
-    table.title = Text(f"Top performers ({shown:,} of {len(rows):,})", style="bold")
-    table.add_column("symbol")
-    table.add_column("exchange", style="dim")
-    for label in heads():
-        table.add_column(label, justify="right", no_wrap=True)
-    for row in rows[:limit]:
-        table.add_row(Text(plain(row["symbol"])), Text(plain(row["exchange"])), *cells(row["metrics"]))
-    return table
+    columns = [("symbol", "left"), ("exchange", "left"), *((label, "right") for label in heads())]
+    lines: list[list[str | Text]] = [
+        [plain(row["symbol"]), Text(plain(row["exchange"]), "dim"), *cells(row["metrics"])]
+        for row in rows[:limit]
+    ]
+    title = Text(f"Top performers ({shown:,} of {len(rows):,})", style="bold")
+    # The last figures go first where there is no room.
+    ranks = [max(place - 2, 0) for place in range(len(columns))]
+    return Sheet(columns, lines, title=title, names=2, ranks=ranks)
 
 
 def heads() -> list[str]:
@@ -96,19 +97,20 @@ def cells(metrics: Performance | None) -> list[Text]:
     return found
 
 
-def _errors(rows: list[SymbolView], limit: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+def _errors(rows: list[SymbolView], limit: int) -> RenderableType:
     left_out = "with their capital they are left out of all sums above"
-    table.title = Text(f"Errors ({len(rows):,} of the symbols failed; {left_out})", style="bold red")
-    table.add_column("symbol")
-    table.add_column("exchange", style="dim")
-    table.add_column("error")
-    for row in rows[:limit]:
-        last = last_line(row["error"] or "")
-        table.add_row(Text(plain(row["symbol"])), Text(plain(row["exchange"])), Text(plain(last)))
-    if len(rows) > limit:
-        table.add_row(Text(f"and {len(rows) - limit:,} more", style="dim"), "", "")
-    return table
+    title = Text(f"Errors ({len(rows):,} of the symbols failed; {left_out})", style="bold red")
+    lines = [
+        (plain(row["symbol"]), Text(plain(row["exchange"]), "dim"), plain(last_line(row["error"] or "")))
+        for row in rows[:limit]
+    ]
+    columns = (("symbol", "left"), ("exchange", "left"), ("error", "words"))
+    return Group(Sheet(columns, lines, title=title, names=2), *more(len(rows) - limit))
+
+
+def more(count: int) -> list[Text]:
+    """Return the line that counts what a table leaves out, if anything."""
+    return [Text(f"and {count:,} more", style="dim")] if count > 0 else []
 
 
 def plain(value: str) -> str:

@@ -1,6 +1,6 @@
-"""How durations and shares are worded, on every page and in every terminal."""
+"""How times, durations and shares are worded, on every page and in every terminal."""
 
-from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
+from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, format_time
 
 
 def spoken_ns(ns: int | float) -> str:
@@ -13,6 +13,11 @@ def spoken_ns(ns: int | float) -> str:
         if size < below:
             return f"{ns / scale:.4g} {unit}"
     return f"{ns / NS_PER_DAY:.4g} days"
+
+
+def spoken_time(ns: int) -> str:
+    """Return a time UTC for people: 2024-01-01, or with the time of day where it is not midnight."""
+    return format_time(ns).removesuffix("T00:00:00Z").replace("T", " ").removesuffix("Z")
 
 
 def percent(count: float, whole: float) -> str:

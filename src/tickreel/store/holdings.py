@@ -6,6 +6,7 @@ from typing import Any
 
 from tickreel.errors import TickreelError
 from tickreel.store.catalog import SegmentKey, Store
+from tickreel.store.gaps import missed
 from tickreel.store.reader import Segment
 from tickreel.units import NS_PER_DAY, day_start
 
@@ -17,8 +18,9 @@ def holdings(store: Store) -> Iterator[dict[str, Any]]:
     """Yield an entry for each symbol's or group's files, sorted as `Store.find` does.
 
     intervals  from the first row of a file to its last, over all days that follow each other; a file without rows
-               covers its day. Files that make up one day have an interval each
-    gaps       what lies between the intervals
+               covers its day. Files that make up one day have an interval each. Without what a recorder missed
+               and no history filled: see `tickreel.store.gaps`
+    gaps       what lies between the intervals, and what was missed before the first and after the last
     damaged    errors of segments that cannot be opened: they count as days alone
     """
     for name, keys in groupby(
@@ -33,6 +35,7 @@ def _entry(store: Store, keys: list[SegmentKey]) -> dict[str, Any]:
     symbols = set[str]()
     rows = size = 0
     days: list[tuple[int, list[Span]]] = []
+    lost: list[Span] = []
     damaged = []
     for key in keys:
         try:
@@ -44,12 +47,15 @@ def _entry(store: Store, keys: list[SegmentKey]) -> dict[str, Any]:
         rows += segment.rows
         size += segment.file_bytes
         days.append((day_start(key.day), list(_joined(_covered(segment, day_start(key.day))))))
-    found = list(_over_midnight(days))
+        lost += missed(segment.meta.parts)
+    lost = list(_joined(lost))
+    found = list(_without(_over_midnight(days), lost))
+    between = [(before[1], after[0]) for before, after in pairwise(found)]
     return {
         "symbols": len(symbols), "from": keys[0].day, "to": keys[-1].day, "days": len(keys),
         "rows": rows, "bytes": size,
         "intervals": [{"from_ns": start, "to_ns": end} for start, end in found],
-        "gaps": [{"from_ns": before[1], "to_ns": after[0]} for before, after in pairwise(found)],
+        "gaps": [{"from_ns": start, "to_ns": end} for start, end in _joined(sorted(between + lost))],
         "damaged": damaged,
     }  # fmt: skip
 
@@ -72,6 +78,22 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
         last = start, end
     if last is not None:
         yield last
+
+
+def _without(spans: Iterable[Span], lost: list[Span]) -> Iterator[Span]:
+    """Yield what is left of spans; both given sorted and apart."""
+    place = 0
+    for start, end in spans:
+        while place < len(lost) and lost[place][0] < end:
+            before, after = lost[place]
+            if start < before:
+                yield start, before
+            start = max(start, after)
+            if after > end:  # it may reach into the next span
+                break
+            place += 1
+        if start < end:
+            yield start, end
 
 
 def _over_midnight(days: list[tuple[int, list[Span]]]) -> Iterator[Span]:

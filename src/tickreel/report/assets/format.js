@@ -3,10 +3,19 @@
 const NONE = "–";
 const plain = {};
 
+// Rounds as Python does: what the float is, not its shortest text, and a tie, which only odd multiples of a power of 2
+// can be, to the even digit.
+function nearest(value, digits) {
+  const text = value.toFixed(digits);
+  const isTie = Math.abs(value * 2 ** (digits + 1)) % 2 === 1;
+  return isTie && Number(text.at(-1)) % 2 ? (Number(text) - Math.sign(value) * 10 ** -digits).toFixed(digits) : text;
+}
+
 function grouped(value, digits) {
   const shape = { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" };
   plain[digits] ??= new Intl.NumberFormat("en-US", shape);
-  return plain[digits].format(value).replace("-", "\u2212");
+  const size = Math.abs(value);
+  return plain[digits].format(size < 1e15 ? Number(nearest(value, digits)) : value).replace("-", "\u2212");
 }
 
 function significant(value, digits) {
