@@ -10,7 +10,7 @@ import pytest
 from import_sample import contents
 from journal_sample import DAY, START, at, trade
 from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
-from tickreel.errors import FailedError, RefusedError
+from tickreel.errors import FailedError, MissingError, RefusedError
 from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import GIVEN_UP
@@ -136,7 +136,26 @@ def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) 
         "2024-03-04": ([259_207], [(later, later + 7 * NS_PER_S, absent, False)]),
     }
     assert sealed_days(run.folder) == {DAY, NEXT, "2024-03-03"}
-    assert run.feed.troubles == []
+    assert run.feed.troubles == [
+        "tardis-machine: history that gaps were to be filled from did not come, the next recording asks again: 401"
+    ]
+
+
+def test_a_gap_that_history_refused_is_asked_for_by_the_next_recording(recorder: Any) -> None:
+    """As where its address was wrong."""
+    run = recorder(at(0))
+    run.hear(at(1))
+    run.stream.lost("cut")
+    run.hear(at(10))
+    run.history.error = MissingError("404")
+    for seconds in (611, 612, 9_000):
+        run.look(at(seconds))
+    assert (run.history.asked, run.feed.fills.waiting) == (1, 0)
+    run.feed.journal.close()
+    run = recorder(at(9_001))
+    run.look(at(9_002))
+    assert run.history.asked == 1
+    run.feed.journal.close()
 
 
 def test_a_restart_half_a_year_later_notes_every_day_and_says_so(recorder: Any, place: Path) -> None:

@@ -131,6 +131,20 @@ def test_the_same_journal_gives_the_same_bytes(place: Path) -> None:
     assert contents(place / "a", "*.reel") == contents(place / "b", "*.reel")
 
 
+def test_rows_of_an_exchange_that_was_not_asked_for_are_set_aside(place: Path) -> None:
+    journal = new_journal(place, (StreamInfo("okex", ["BTCUSDT"], ["trades"]), STREAM))
+    journal.message(0, at(1), trade(1, at(1)))
+    journal.message(1, at(2), trade(2, at(2)))
+    journal.close()
+    report = seal(place)
+    assert (report.rows, report.unreadable, report.set_aside) == (1, 1, 1)
+    (rejects,) = (path for path in map(Path, report.rejects) if "okex" in path.read_text())
+    assert "of another exchange than okex: " in rejects.read_text()
+    assert {key.exchange: Store(place).open(key).rows for key in Store(place).find(type="trades")} == {
+        "binance": 1, "okex": 0,
+    }  # fmt: skip
+
+
 def test_a_symbol_without_a_row_was_looked_at(place: Path) -> None:
     journal = new_journal(place, (StreamInfo("binance", ["btcusdt", "ETHUSDT"], ["trades", "liquidations"]),))
     journal.message(0, at(1), trade(1, at(1)))

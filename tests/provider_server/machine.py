@@ -78,6 +78,8 @@ class Machine:
     refusal: str = ""
     inserted: dict[int, bytes] = field(default_factory=dict)
     connections: int = 0
+    closed: list[int | None] = field(default_factory=list)
+    """Codes with which connections were closed."""
     open: int = 0
     opened_ns: int = 0
     """When the latest connection was made."""
@@ -194,6 +196,7 @@ class Machine:
                 self.pings += 1
                 await socket.pong(told.data)
             elif told.type is not WSMsgType.PONG:
+                self.closed.append(socket.close_code)
                 return
 
     async def _harm(self, how: str, socket: web.WebSocketResponse, request: web.Request) -> bool:
@@ -212,11 +215,11 @@ class Machine:
             await socket.close(code=1008, message=b"Too much backpressure")
         elif how == "huge":
             await socket.send_str("x" * (1 << 20))
-            await asyncio.sleep(0.1)
+            await self._hear_the_end(socket)
         elif how == "bomb":
             data = _zeros(8 << 20)
             transport.write(bytes([0xC1, 127]) + len(data).to_bytes(8, "big") + data)
-            await asyncio.sleep(0.5)
+            await self._hear_the_end(socket)
         else:
             if how == "half":
                 transport.write(bytes([0x81, 126, 4, 0]) + b"half of it")
@@ -226,6 +229,13 @@ class Machine:
                 await asyncio.sleep(0.05)
             transport.abort()
         return True
+
+    async def _hear_the_end(self, socket: web.WebSocketResponse) -> None:
+        """Wait until the other side has closed, as it must after such a message."""
+        for _ in range(500):
+            if socket.closed:
+                return
+            await asyncio.sleep(0.01)
 
     async def replay(self, request: web.Request, roots: Sequence[Path]) -> web.StreamResponse:
         options = json.loads(request.query["options"])

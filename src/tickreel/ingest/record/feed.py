@@ -99,6 +99,9 @@ class FeedRecorder:
         try:
             for stream in self.streams:
                 stream.ended()
+            silent = [stream.status for stream in self.streams if not stream.status.messages]
+            if len(silent) == len(self.streams) and (why := silent[0].last_error):
+                self.problem = self.problem or f"{self.feed.name}: nothing came: {why}"
         finally:
             self.journal.close()
 
@@ -138,7 +141,7 @@ class FeedRecorder:
         settings = self._settings
         self.fills = Fills(
             self.journal, self._folder, self.feed.profile, self.feed.key, self._clock,
-            after_ns=settings.fill_after_ns,
+            after_ns=settings.fill_after_ns, tell=self._tell,
         )  # fmt: skip
         self.streams = [
             RecordedStream(

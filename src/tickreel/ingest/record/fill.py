@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,10 @@ class Fills:
         clock: Clock,
         *,
         after_ns: int,
+        tell: Callable[[Sequence[str]], None] = lambda sentences: None,
     ) -> None:
         self._journal, self._folder, self._clock = journal, folder, clock
+        self._tell = tell
         self._profile, self._key, self._after_ns = profile, key, after_ns
         self._wanted: list[_Wanted] = []
         self._asked: _Asked | None = None
@@ -173,9 +175,13 @@ class Fills:
             raise
         except TickreelError as error:
             lasting, why = True, str(error)
-        for wanted in asked.wanted:
+        again = "the next recording asks again" if lasting else "it is asked again"
+        self._tell(
+            [f"{self._profile.name}: history that gaps were to be filled from did not come, {again}: {why}"]
+        )
+        for wanted in () if lasting else asked.wanted:
             wanted.tries += 1
-            if lasting or wanted.tries >= MOST_TRIES:
+            if wanted.tries >= MOST_TRIES:
                 self._journal.settle(wanted.day, wanted.number, why, at_ns=self._clock.now_ns())
             else:
                 wanted.not_before_ns = self._clock.steady_ns() + _AGAIN_NS * 2**wanted.tries

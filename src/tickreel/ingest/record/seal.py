@@ -34,7 +34,7 @@ class SealReport(msgspec.Struct):
 
     final      the day is over: its journal is gone, or was damaged and has another name
     overlaps   rows that came twice over connections, and were dropped
-    unreadable, late  messages set aside: no messages of a known form, or of a day that was sealed before, or is far away
+    unreadable, late  messages set aside: of no known form or of another exchange than was asked for; or of a day that was sealed before, or is far away
     unknown    messages of types that are not kept, by type
     gaps, filled  in all streams; of `filled` history had what it has of a gap
     """

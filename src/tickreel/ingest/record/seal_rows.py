@@ -215,7 +215,10 @@ class _Day:
         if isinstance(read, Rows):
             read = stream.named(read)
             file = self._file(read.type, stream.exchange)
-            if not self._is_of_day(read):
+            if read.exchange != stream.exchange:
+                self._text.unreadable += 1
+                file.write(aside_line(f"of another exchange than {stream.exchange}", raw))
+            elif not self._is_of_day(read):
                 self._text.late += 1
                 is_near = self._first_us - _DAY_US <= read.local_us < self._end_us + _DAY_US
                 file.write(aside_line(SEALED_BEFORE if is_near else FAR, raw))

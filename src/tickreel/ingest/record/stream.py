@@ -144,8 +144,9 @@ class RecordedStream:
 
     def _note_gap(self, missing: _Missing, since_ns: int, end_ns: int) -> None:
         noted = self._journal.gap(missing.asked, since_ns, end_ns, missing.why, at_ns=self._now_ns())
-        self.status.gaps += len(noted)
-        self.status.gaps_ns += max(0, end_ns - since_ns)
+        if missing.why != BEGAN:  # what was before is missing, but nothing was lost
+            self.status.gaps += len(noted)
+            self.status.gaps_ns += max(0, end_ns - since_ns)
         for day, number in noted:
             self._on_gap(day, number)
 
