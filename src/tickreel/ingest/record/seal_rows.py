@@ -16,7 +16,7 @@ import msgspec
 from tickreel.errors import disk_error
 from tickreel.ingest.files.stage import Missed
 from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
-from tickreel.ingest.record.edge import EDGE_NS, EVENTS, event, events_beside, write_edge
+from tickreel.ingest.record.edge import EDGE_NS, event, events_beside, write_edge
 from tickreel.ingest.record.journal import (
     GapNote,
     StreamInfo,
@@ -36,6 +36,8 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
 SLACK_NS = 5 * NS_PER_S
 """How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
 MOST_GAPS = 4_000
+EVENTS = ("trades", "liquidations")
+"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
@@ -236,7 +238,7 @@ class _Day:
     def _is_beside(self, stream: "_Stream", source: int, read: Rows) -> bool:
         """Return whether history's event near midnight came live, in the day before or after; count it then."""
         at_ns = read.local_us * 1_000
-        if read.type not in EVENTS or self._first_us * 1_000 + EDGE_NS < at_ns < self._edge_ns:
+        if read.type not in REPLAYED or self._first_us * 1_000 + EDGE_NS < at_ns < self._edge_ns:
             return False
         if self._beside is None:
             self._beside = events_beside(self._folder)
