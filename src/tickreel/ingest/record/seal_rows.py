@@ -134,6 +134,8 @@ class _Day:
             for path, size in self._sizes.items():
                 for info, record in self._records(path, size):
                     stream = self._stream(info)
+                    if self._state.troubles:
+                        self._bridge(stream, info, record)
                     self._insert(stream, before_ns=record.received_ns)
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
@@ -172,11 +174,21 @@ class _Day:
     def _lose(self, streams: list[StreamInfo], to_ns: int) -> None:
         """Note as a gap what lay before a time in bytes that are damaged, whichever stream's it was. streams: none if unknown."""
         for info in streams or [info for stream in self._streams.values() for info in stream.asked]:
-            gaps = self._stream(info).gaps
-            note = GapNote(
-                info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED, info.symbols, info.types
-            )
-            gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
+            self._note_damage(info, min(self._before_ns, to_ns - 1), to_ns)
+
+    def _bridge(self, stream: "_Stream", info: StreamInfo, record: Record) -> None:
+        """Note as a gap what lies between two connections, if the event that told it is among those that are damaged."""
+        last_number, last_ns = stream.latest
+        stream.latest = record.number, record.received_ns
+        if last_number not in (0, record.number) and not any(
+            last_ns < note.to_ns <= record.received_ns for note in stream.gaps.values()
+        ):
+            self._note_damage(info, last_ns, record.received_ns)
+
+    def _note_damage(self, info: StreamInfo, from_ns: int, to_ns: int) -> None:
+        gaps = self._stream(info).gaps
+        note = GapNote(info.exchange, from_ns, to_ns, DAMAGED, info.symbols, info.types)
+        gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
 
     def _count(self) -> None:
         self._text.messages += 1
@@ -283,6 +295,8 @@ class _Stream:
             (fill for fill in about if fill.gaps), key=lambda fill: (fill.end_ns, fill.source)
         )
         self.filled: set[int] = set()
+        self.latest = (0, 0)
+        """Number of the connection of the latest message, and when that came, ns."""
         connected = state.connected.get(exchange, [])[1:]
         moments = [(at_ns, at_ns) for at_ns in connected]
         self.overlaps = Overlaps([*moments, *((note.from_ns, note.to_ns) for note in self.gaps.values())])
