@@ -108,6 +108,20 @@ def test_the_last_record_of_a_file_that_is_not_written_any_more_is_a_gap(place: 
     assert gaps(place) == [Gap(START, at(1), DAMAGED), Gap(at(1), START + NS_PER_DAY, DAMAGED)]
 
 
+def test_a_gap_whose_event_is_damaged_is_seen_by_the_connections(place: Path) -> None:
+    journal = new_journal(place, (STREAM,))
+    for number in (1, 2, 20, 21, 40):
+        if number in (20, 40):
+            journal.connected(0)
+            journal.gap(STREAM, at({20: 2, 40: 21}[number]), at(number), "lost", at_ns=at(number))
+        journal.message(0, at(number), trade(number, at(number)))
+    journal.close()
+    events = folder(place) / "events.journal"
+    flip(events, events.read_bytes().index(b'"lost"'))
+    seal(place, final=True)
+    assert gaps(place) == [Gap(at(2), at(20), DAMAGED), Gap(at(21), at(40), "lost")]
+
+
 def test_a_damaged_journal_is_kept_under_another_name(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     journal_of(place, range(3))
     flip(folder(place) / "events.journal", -3)

@@ -98,6 +98,16 @@ def test_a_clock_set_back_in_an_outage_leaves_a_gap_as_long_as_it_lasted(recorde
     ]  # fmt: skip
 
 
+def test_a_clock_set_back_a_little_in_a_short_outage_leaves_a_gap_too(recorder: Any, place: Path) -> None:
+    run = recorder(at(0))
+    run.hear(at(1), at(10))
+    run.stream.lost("cut")
+    run.set(-NS_PER_S * 7 // 10)
+    run.hear(at(9.8))
+    run.end()
+    assert segments(place)[DAY][1] == [BEGAN, (at(9.3), at(9.8), "cut", False)]
+
+
 def test_a_clock_set_back_and_a_stop_in_an_outage_tell_it(recorder: Any, place: Path) -> None:
     run = recorder(at(0))
     run.hear(at(7_200))

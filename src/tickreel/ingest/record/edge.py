@@ -16,13 +16,12 @@ from tickreel.ingest.record.journal import message_files, read_begin, read_recor
 from tickreel.ingest.record.journal_format import Kind
 from tickreel.ingest.record.overlap import digest
 from tickreel.sources.machine import Rows, read_message
+from tickreel.sources.machine_routes import REPLAYED
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start
 
 EDGE_NS = 15 * NS_PER_S
 """How far from midnight: history's clock, the recorder's and the way differ by less."""
-EVENTS = ("trades", "liquidations")
-"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 _ENDING = ".edge"
 
 
@@ -79,6 +78,6 @@ def _near(folder: Path, midnight_ns: int) -> Iterator[bytes]:
 
 
 def event(read: object, day_ns: int) -> Iterator[bytes]:
-    """Yield the digest of what a message says, if that is an event of a day."""
-    if isinstance(read, Rows) and read.type in EVENTS and 0 <= read.local_us * 1_000 - day_ns < NS_PER_DAY:
+    """Yield the digest of what a message says, if it is of a day and history may have it too."""
+    if isinstance(read, Rows) and read.type in REPLAYED and 0 <= read.local_us * 1_000 - day_ns < NS_PER_DAY:
         yield digest(f"{read.exchange},{read.identity}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from tickreel.config import Key, Profile
 from tickreel.errors import TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
-from tickreel.ingest.record.day_state import read_state
+from tickreel.ingest.record.day_state import DayState, read_state
 from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
@@ -125,14 +125,7 @@ class FeedRecorder:
     def _recover(self) -> None:
         """Take up what the recorder before left, wherever it was killed."""
         sealed = sealed_days(self._folder)
-        states = []
-        for day in journal_days(self._folder):
-            if day in sealed:
-                self._tell(end_day(self._folder / day))
-                continue
-            remove_unfinished(self._folder / day)
-            states.append(read_state(self._folder / day, mend=True))
-            self._tell(states[-1].troubles)
+        states = self._read_days(sealed)
         self.journal = Journal(
             self._folder, self._store.root, self.feed.name, self.feed.streams, states, closed=sealed
         )
@@ -152,16 +145,25 @@ class FeedRecorder:
         ]  # fmt: skip
         for state in states:
             self.fills.add_known(state.day)
-        known: dict[Part, int] = {}
-        for state in states:
-            for part, until_ns in state.known_until().items():
-                known[part] = max(until_ns, known.get(part, 0))
+        known = _known_until(states)
         if not known and sealed:
             # All that was recorded is sealed: it is known to the end of the latest day.
             until_ns = min(day_start(max(sealed)) + NS_PER_DAY, now_ns)
             known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
         self._tell_absence(max(known.values(), default=now_ns), now_ns)
         self._note_absence(known, now_ns)
+
+    def _read_days(self, sealed: set[str]) -> list[DayState]:
+        """Return what is known of the days that are not sealed for good, and end those that are."""
+        states = []
+        for day in journal_days(self._folder):
+            if day in sealed:
+                self._tell(end_day(self._folder / day))
+                continue
+            remove_unfinished(self._folder / day)
+            states.append(read_state(self._folder / day, mend=True))
+            self._tell(states[-1].troubles)
+        return states
 
     def _tell_absence(self, known_ns: int, now_ns: int) -> None:
         """Say what gaps do not: that the clock is behind what was recorded, or how long ago that is."""
@@ -237,9 +239,10 @@ class FeedRecorder:
             return
         for stream in self.streams:
             stream.missed_until(end_ns)
-        gone, self._gone = self._gone, []
-        for asked, since_ns in gone:
-            self._note_gone(asked, since_ns, end_ns if day_of(since_ns) == day else since_ns)
+        over = [gone for gone in self._gone if day_of(gone[1]) == day]
+        self._gone = [gone for gone in self._gone if gone not in over]
+        for asked, since_ns in over:
+            self._note_gone(asked, since_ns, end_ns)
         self.fills.give_up(day)
         if self.fills.waits_for(day):
             return
@@ -253,6 +256,15 @@ class FeedRecorder:
 
 _Since = dict[Part, tuple[int, str]]
 """Part -> since when its messages are missing, and why."""
+
+
+def _known_until(states: list[DayState]) -> dict[Part, int]:
+    """Return until when it is known of each part what came and what is missing, ns."""
+    known: dict[Part, int] = {}
+    for state in states:
+        for part, until_ns in state.known_until().items():
+            known[part] = max(until_ns, known.get(part, 0))
+    return known
 
 
 def _known(known: dict[Part, int], part: Part) -> tuple[int, str] | None:

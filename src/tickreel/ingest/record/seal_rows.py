@@ -16,7 +16,7 @@ import msgspec
 from tickreel.errors import disk_error
 from tickreel.ingest.files.stage import Missed
 from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
-from tickreel.ingest.record.edge import EDGE_NS, EVENTS, event, events_beside, write_edge
+from tickreel.ingest.record.edge import EDGE_NS, event, events_beside, write_edge
 from tickreel.ingest.record.journal import (
     GapNote,
     StreamInfo,
@@ -36,6 +36,8 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
 
 SLACK_NS = 5 * NS_PER_S
 """How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
+EVENTS = ("trades", "liquidations")
+"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
@@ -131,6 +133,8 @@ class _Day:
             for path, size in self._sizes.items():
                 for info, record in self._records(path, size):
                     stream = self._stream(info)
+                    if self._state.troubles:
+                        self._bridge(stream, info, record)
                     self._insert(stream, before_ns=record.received_ns)
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
@@ -169,11 +173,21 @@ class _Day:
     def _lose(self, streams: list[StreamInfo], to_ns: int) -> None:
         """Note as a gap what lay before a time in bytes that are damaged, whichever stream's it was. streams: none if unknown."""
         for info in streams or [info for stream in self._streams.values() for info in stream.asked]:
-            gaps = self._stream(info).gaps
-            note = GapNote(
-                info.exchange, min(self._before_ns, to_ns - 1), to_ns, DAMAGED, info.symbols, info.types
-            )
-            gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
+            self._note_damage(info, min(self._before_ns, to_ns - 1), to_ns)
+
+    def _bridge(self, stream: "_Stream", info: StreamInfo, record: Record) -> None:
+        """Note as a gap what lies between two connections, if the event that told it is among those that are damaged."""
+        last_number, last_ns = stream.latest
+        stream.latest = record.number, record.received_ns
+        if last_number not in (0, record.number) and not any(
+            last_ns < note.to_ns <= record.received_ns for note in stream.gaps.values()
+        ):
+            self._note_damage(info, last_ns, record.received_ns)
+
+    def _note_damage(self, info: StreamInfo, from_ns: int, to_ns: int) -> None:
+        gaps = self._stream(info).gaps
+        note = GapNote(info.exchange, from_ns, to_ns, DAMAGED, info.symbols, info.types)
+        gaps[max((_DAMAGED_FROM, *gaps)) + 1] = note
 
     def _count(self) -> None:
         self._text.messages += 1
@@ -240,7 +254,7 @@ class _Day:
     def _is_beside(self, stream: "_Stream", source: int, read: Rows) -> bool:
         """Return whether history's event near midnight came live, in the day before or after; count it then."""
         at_ns = read.local_us * 1_000
-        if read.type not in EVENTS or self._first_us * 1_000 + EDGE_NS < at_ns < self._edge_ns:
+        if read.type not in REPLAYED or self._first_us * 1_000 + EDGE_NS < at_ns < self._edge_ns:
             return False
         if self._beside is None:
             self._beside = events_beside(self._folder)
@@ -285,6 +299,8 @@ class _Stream:
             (fill for fill in about if fill.gaps), key=lambda fill: (fill.end_ns, fill.source)
         )
         self.filled: set[int] = set()
+        self.latest = (0, 0)
+        """Number of the connection of the latest message, and when that came, ns."""
         connected = state.connected.get(exchange, [])[1:]
         moments = [(at_ns, at_ns) for at_ns in connected]
         self.overlaps = Overlaps([*moments, *((note.from_ns, note.to_ns) for note in self.gaps.values())])

@@ -136,7 +136,7 @@ class RecordedStream:
         for missing in self._missing:
             since_ns, lasted_ns = missing.since_ns, self._steady_ns() - missing.steady_ns
             if end_ns - since_ns > lasted_ns - _JITTER_NS:
-                self._note_gap(missing, since_ns, end_ns)
+                self._note_gap(missing, since_ns if since_ns < end_ns else end_ns - lasted_ns, end_ns)
             else:
                 self._note_gap(missing, end_ns - lasted_ns, end_ns)
                 self._note_gap(missing, since_ns, since_ns + lasted_ns)
