@@ -61,7 +61,7 @@ def commands() -> dict[str, Any]:
 COMMANDS = commands()
 
 WATCH = (
-    "tickreel watch tardis holysheep --symbols BTCUSDT --time-tolerance 1ms --max-missing 0.1% --for 48h"
+    "tickreel watch tardis holysheep --exchange binance --symbols BTCUSDT --time-tolerance 1ms --max-missing 0.1% --for 48h"
     " --log watch.jsonl"
 )
 SHORTER = {

@@ -8,6 +8,7 @@ streams   standard output and error, whoever listens
 
 import os
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     raise SystemExit(code)
 
 
-def _end_early() -> None:
+def _end_early() -> NoReturn:
     """End a command that was interrupted before it was loaded: with nothing of it, since half of it may be there."""
     message, code = "interrupted; run the same command again", 130
     if "--json" in sys.argv:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tickreel.errors import UsageError
 from tickreel.measure.conventions import DAYS_PER_YEAR, LEAST_DAYS_FOR_A_YEAR, Conventions
 from tickreel.measure.trading import Trading
-from tickreel.units import NS_PER_DAY, format_time
+from tickreel.units import NS_PER_DAY, counted, format_time
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -168,7 +168,7 @@ def _period_returns(times_ns: I64, equity: F64, conventions: Conventions) -> _Re
 def _enough(returns: _Returns | str, conventions: Conventions) -> _Returns | str:
     if isinstance(returns, str) or returns.periods >= conventions.min_samples:
         return returns
-    return f"{returns.periods} whole periods of {conventions.interval}; {conventions.min_samples} are needed"
+    return f"{counted(returns.periods, 'whole period')} of {conventions.interval}; {conventions.min_samples} are needed"
 
 
 def _total_return(equity: F64) -> Figure:

@@ -93,7 +93,7 @@ function options(host, height, series, line, hooks) {
     height,
     ms: 1,
     tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
-    padding: [8, 28, 0, 0],
+    padding: [8, 40, 0, 0], // on the right: half of the longest label of a time
     legend: { show: false },
     cursor: {
       sync: { key: "run" },

@@ -1,12 +1,14 @@
 // Reads the data, draws the tables of streams, days and examples.
 
 const data = JSON.parse(byId("data").textContent);
-const HEADS = ["Rows of A", "Rows of B", "Matched", "Missing", "Extra", "Different", "Late"];
+const HEADS = ["Rows", "Matched", "Missing", "Extra", "Different", "Late", "Lag"];
 const LEVELS = { missing: "level3", extra: "level3", different: "level3", late: "level2" };
 
 function nameCells(type, symbol, exchange) {
   const place = make("bdi", { class: "exchange" }, exchange);
-  return [make("td", null, type), make("th", { scope: "row", class: "name" }, make("bdi", null, symbol), " ", place)];
+  // A long name of a type may be divided after a "_".
+  const parts = type.split(/(?<=_)/).flatMap((part, number) => (number ? [make("wbr"), part] : [part]));
+  return [make("td", { class: "wrap" }, ...parts), make("th", { scope: "row", class: "name" }, make("bdi", null, symbol), " ", place)];
 }
 
 // Of all rows of both feeds: pairs, and what is alone or different.
@@ -28,11 +30,19 @@ function countCell(count, name) {
   return make("td", { class: `number ${count ? LEVELS[name] ?? "" : ""}` }, text);
 }
 
+// Two values, one above the other: side by side a table would be wider than most windows.
+function twoCell(names, values) {
+  const lines = values.map((value, place) => make("div", null, make("b", null, names[place]), value));
+  return make("td", { class: "number two" }, ...lines);
+}
+
 function lineCells([type, symbol, exchange, days, counts, lags, matchedBy], held) {
-  const cells = counts.map((count, place) => countCell(count, data.columns[place]));
+  const [inA, inB, ...others] = counts;
+  const cells = others.map((count, place) => countCell(count, data.columns[place + 2]));
   return [
-    ...nameCells(type, symbol, exchange), make("td", null, held(days)), shares(counts), ...cells,
-    ...lags.map((lag) => make("td", { class: "number" }, lag)), make("td", null, matchedBy || NONE),
+    ...nameCells(type, symbol, exchange), make("td", { class: "wrap" }, held(days)), shares(counts),
+    twoCell(["A", "B"], [grouped(inA, 0), grouped(inB, 0)]), ...cells,
+    lags[0] === NONE ? make("td", { class: "number" }, NONE) : twoCell(["p50", "p99"], lags), make("td", null, matchedBy || NONE),
   ];
 }
 
@@ -43,12 +53,12 @@ function daysText([both, a, b]) {
 
 function heldText([both, a, , rows]) {
   if (both) return "both";
-  return `${a ? "A" : "B"} alone, ${grouped(rows, 0)} rows`;
+  return `${a ? "A" : "B"} alone, ${grouped(rows, 0)} row${rows === 1 ? "" : "s"}`;
 }
 
 function drawLines(name, heads, rows, cells, empty) {
   const table = byId(`${name}-table`);
-  const numbers = new Set([...HEADS, "Lag p50", "Lag p99"]);
+  const numbers = new Set(HEADS);
   const head = (text) => make("th", { scope: "col", class: numbers.has(text) ? "number" : "" }, text);
   table.tHead.replaceChildren(make("tr", null, ...heads.map(head)));
   paged(byId(`${name}-paging`), table.tBodies[0], rows.length, (place) => make("tr", null, ...cells(rows[place])), 100);
@@ -67,7 +77,7 @@ function exampleCells([kind, type, symbol, exchange, day, a, b]) {
 }
 
 function drawAll() {
-  const tail = [...HEADS, "Lag p50", "Lag p99", "By"];
+  const tail = [...HEADS, "By"];
   const streams = data.streams.filter((line) => matches(line.slice(0, 3)));
   drawLines("stream", ["Type", "Symbol", "Days", "Shares", ...tail], streams, (line) => lineCells(line, daysText), "No stream matches.");
   const days = data.days.filter((line) => matches(line.slice(1, 4)));
