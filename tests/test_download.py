@@ -33,6 +33,7 @@ from tickreel.ingest.download.job import DownloadSettings
 from tickreel.ingest.download.plan import Wanted, is_covered
 from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.importer import ImportSettings, import_files
+from tickreel.ingest.files.memory import workers_within
 from tickreel.ingest.transport import Background
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
 from tickreel.store.catalog import Store
@@ -451,18 +452,25 @@ def test_a_provider_that_is_off_or_of_another_kind_is_refused(server: ProviderSe
 
 def test_a_limit_of_memory_takes_fewer_workers() -> None:
     sizes = (500 << 20, 1 << 30, 2 << 30, None)
-    assert [DownloadSettings(memory_bytes=size, workers=4).workers_within() for size in sizes] == [1, 2, 4, 4]
-    assert DownloadSettings(memory_bytes=64 << 30).workers_within() == DownloadSettings().workers_within()
+    assert [workers_within(size, 4) for size in sizes] == [1, 2, 4, 4]
+    assert workers_within(64 << 30, None) == workers_within(None, None)
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="looks for memory in /proc")
-def test_a_large_day_stays_within_the_limit_of_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["download", "import"])
+def test_a_large_day_stays_within_the_limit_of_memory(tmp_path: Path, command: str) -> None:
     """What all processes together hold, looked at as it runs."""
     market = SyntheticMarket(seed=3, symbols=("BTCUSDT",), scale=200)
     packed = write_day(market, "BTCUSDT", DAYS[0], tmp_path / "f").stat().st_size
     asked = ["--exchange", "binance-futures", "--symbols", "BTCUSDT", "--from", DAYS[0], "--to", DAYS[1]]
-    words = ["download", *asked, "--memory-limit", "480MiB", "--store", str(tmp_path / "tape"), "--quiet"]
+    words = [
+        command,
+        *(asked if command == "download" else [str(tmp_path / "f")]),
+        "--memory-limit",
+        "480MiB",
+    ]
+    words += ["--store", str(tmp_path / "tape"), "--quiet"]
     most = 0.0
     with ProviderServer([tmp_path / "f"]) as server:
         process = subprocess.Popen(

@@ -12,6 +12,7 @@ from tickreel.cli.options import (
     REQUIRED,
     TRADES,
     JsonOption,
+    MemoryLimitOption,
     QuietOption,
     StoreOption,
     WorkersOption,
@@ -24,7 +25,7 @@ from tickreel.cli.options import (
 from tickreel.cli.output import Bars, note, print_json, progress_bars
 from tickreel.errors import UsageError
 from tickreel.ingest.download.show import Show
-from tickreel.units import counted, human_bytes, parse_bytes, parse_time
+from tickreel.units import counted, human_bytes, parse_time
 
 
 def download(
@@ -52,12 +53,7 @@ def download(
             show_default=False,
         ),
     ] = None,
-    memory_limit: Annotated[
-        str | None,
-        typer.Option(
-            "--memory-limit", help="Of all processes together, e.g. 2GiB [none].", show_default=False
-        ),
-    ] = None,
+    memory_limit: MemoryLimitOption = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Let a day take the place of other rows of the same time.")
     ] = False,
@@ -84,7 +80,7 @@ def download(
         raise UsageError(f"--keep-files {keep_files}: that is a file; name a folder")
     settings = DownloadSettings(
         provider, keep_files, parallel,
-        memory_bytes=None if memory_limit is None else parse_bytes(memory_limit, "--memory-limit"),
+        memory_bytes=memory_limit,
         replace=replace, optimise=check_purpose(optimise, "--optimise"), workers=workers,
     )  # fmt: skip
     wanted = Wanted(

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tickreel.cli.options import JsonOption, QuietOption, StoreOption, WorkersOption, split_list, store_path
+from tickreel.cli.options import (
+    JsonOption,
+    MemoryLimitOption,
+    QuietOption,
+    StoreOption,
+    WorkersOption,
+    split_list,
+    store_path,
+)
 from tickreel.cli.output import Bars, counts, note, print_json, print_table, progress_bars
 from tickreel.units import counted
 
@@ -34,6 +42,7 @@ def import_(
         str,
         typer.Option("--optimise", help="What to compress for: size, balanced, speed, or plain for nothing."),
     ] = "balanced",
+    memory_limit: MemoryLimitOption = None,
     store: StoreOption = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
@@ -42,10 +51,12 @@ def import_(
     """Import Tardis files. Files that were imported before are skipped; a killed import goes on where it was."""
     from tickreel.codecs.choice import check_purpose
     from tickreel.ingest.files.importer import ImportSettings, import_files
+    from tickreel.ingest.files.memory import workers_within
     from tickreel.store.catalog import Store
 
     settings = ImportSettings(
-        feed, split_list(types, "--types"), strict, replace, workers,
+        feed, split_list(types, "--types"), strict, replace,
+        workers_within(memory_limit, workers),
         optimise=check_purpose(optimise, "--optimise"),
     )  # fmt: skip
     with progress_bars(not (json or quiet)) as bars:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tickreel.errors import UsageError
-from tickreel.units import parse_time
+from tickreel.units import parse_bytes, parse_time
 
 
 def whole(name: str, least: int | None = None, most: int | None = None) -> Callable[[Any], int]:
@@ -87,6 +87,17 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(
         "--workers", parser=whole("--workers", 1), help="Processes [all cores].", show_default=False
+    ),
+]
+
+MemoryLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--memory-limit",
+        parser=lambda text: parse_bytes(text, "--memory-limit"),
+        metavar="SIZE",
+        help="Of all processes together, e.g. 2GiB [none].",
+        show_default=False,
     ),
 ]
 

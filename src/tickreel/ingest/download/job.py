@@ -8,26 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tickreel.codecs.choice import Purpose
-from tickreel.compute import Executor, Numbers, make_executor, usable_cores
-from tickreel.errors import LockedError, MissingError, RefusedError, UsageError
+from tickreel.compute import Executor, Numbers, make_executor
+from tickreel.errors import LockedError, MissingError, RefusedError
 from tickreel.ingest.download.fetch import Arrived, Fetching, Lost
 from tickreel.ingest.download.fetched import read_gaps
 from tickreel.ingest.download.folder import Folder
 from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.importer import FileReport, Import, ImportSettings, warm
+from tickreel.ingest.files.memory import workers_within
 from tickreel.ingest.files.plan import PlannedFile
 from tickreel.ingest.transport import Background
 from tickreel.sources.tardis_http import DayFile
 from tickreel.sources.tardis_names import read_name
 from tickreel.store.catalog import SegmentKey, Store, WritingStore
-from tickreel.units import human_bytes
 
 _TICK_S = 0.2
 _WAIT_FOR_LOCK_S = 600.0
-_BASE_BYTES = 128 << 20
-_WORKER_BYTES = 320 << 20
-"""What an import takes: this process, and each worker at most (a day of options of 10 GB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +44,6 @@ class DownloadSettings:
     replace: bool = False
     optimise: Purpose = "balanced"
     workers: int | None = None
-
-    def workers_within(self) -> int:
-        """Return how many processes the memory is enough for; UsageError if it is for none."""
-        workers = usable_cores() if self.workers is None else self.workers
-        if self.memory_bytes is None:
-            return workers
-        fitting = (self.memory_bytes - _BASE_BYTES) // _WORKER_BYTES
-        if fitting < 1:
-            least = human_bytes(_BASE_BYTES + _WORKER_BYTES)
-            raise UsageError(f"--memory-limit {human_bytes(self.memory_bytes)}: one worker needs {least}")
-        return int(min(workers, fitting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +84,7 @@ class DownloadJob:
             settings.provider,
             replace=settings.replace,
             optimise=settings.optimise,
-            workers=settings.workers_within(),
+            workers=workers_within(settings.memory_bytes, settings.workers),
         )
         self._folder = folder
         self._fetching = fetching

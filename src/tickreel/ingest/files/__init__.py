@@ -1,6 +1,7 @@
 """Files of rows into the store.
 
 text_file    opens csv, csv.gz and csv.zst as a stream, with its hash and proof of wholeness
+memory       how many workers an amount of memory is enough for
 zstd_frames  cuts zstd data into pieces of bounded text
 plan         paths, folders and globs to a list of files with their record types
 order        rows that are in a segment's order already
