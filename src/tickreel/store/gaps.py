@@ -3,9 +3,18 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+import msgspec
+
 from tickreel.store.format import Gap, Part
 
 MOST_GAPS = 4_000
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """What a source lacks of some symbols; symbols: none stands for all that are not named elsewhere."""
+
+    symbols: list[str]
+    gaps: list[Gap]
 
 
 def missed(parts: Iterable[Part]) -> list[tuple[int, int]]:

@@ -29,7 +29,8 @@ from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
 from tickreel.store import names
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
-from tickreel.store.format import BLOCK_ROWS, Finding, Gap, Part
+from tickreel.store.format import BLOCK_ROWS, Finding, Part
+from tickreel.store.gaps import Missed
 from tickreel.store.writer import SegmentWriter
 from tickreel.units import NS_PER_DAY, day_of, day_start, human_bytes
 
@@ -40,13 +41,6 @@ _REJECTS = "rejects.csv"
 _TELL_ROWS = 1 << 16
 _RESULT = "result.msgpack"
 _INLINE_BYTES = 1 << 16
-
-
-class Missed(msgspec.Struct, frozen=True):
-    """What a source lacks of some symbols; symbols: none stands for all that are not named elsewhere."""
-
-    symbols: list[str]
-    gaps: list[Gap]
 
 
 class FileTask(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from tickreel.errors import disk_error
-from tickreel.ingest.files.stage import Missed
 from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
 from tickreel.ingest.record.edge import EDGE_NS, event, events_beside, write_edge
 from tickreel.ingest.record.journal import (
@@ -31,7 +30,7 @@ from tickreel.schema import RECORD_TYPES
 from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, aside_line, read_message
 from tickreel.sources.machine_routes import REPLAYED
 from tickreel.store.format import Finding, Gap
-from tickreel.store.gaps import few
+from tickreel.store.gaps import Missed, few
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
 
 SLACK_NS = 5 * NS_PER_S
