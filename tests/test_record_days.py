@@ -55,6 +55,19 @@ def test_a_day_can_be_read_while_it_goes_on(recorder: Any, place: Path, tmp_path
     assert [report.day for report in run.feed.sealing.reports.values()] == [DAY]
 
 
+def test_a_day_of_which_nothing_came_yet_is_not_sealed(recorder: Any, place: Path) -> None:
+    """After midnight, before the first message."""
+    run = recorder(at(0), seal_every_ns=0)
+    run.hear(at(1))
+    for now_ns in (LATE, LATE + 1, LATE + 2):
+        run.look(now_ns)
+        if run.feed.sealing._going_on:
+            run.feed.sealing._going_on[1].result(60)
+    assert run.feed.journal.days == []
+    run.end()
+    assert list(segments(place)) == [DAY]
+
+
 def test_slow_sealing_is_done_less_often(recorder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = recorder(at(0), seal_every_ns=0)
     run.hear(at(1))

@@ -78,9 +78,9 @@ class Sealing:
         if self._waiting:
             day = self._waiting.pop(0)
             self._going_on = day, _in_thread(lambda: self._seal(day, final=True))
-        elif is_due and self._settings.seal_every_ns is not None:
-            heard = {day: journal.heard_ns(day) for day in journal.days}
-            self._going_on = max(heard), _in_thread(lambda: self._seal_so_far(heard))
+        elif is_due and self._settings.seal_every_ns is not None and (days := journal.days):
+            heard = {day: journal.heard_ns(day) for day in days}
+            self._going_on = days[-1], _in_thread(lambda: self._seal_so_far(heard))
 
     def finish(self, open_days: Sequence[str], on_wait: OnWait) -> None:
         """Seal all that is there, when nothing is recorded any more; open_days: those that go on."""
