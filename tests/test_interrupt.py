@@ -164,7 +164,8 @@ def interrupt(server: Hanging, command: str, hang: str, tmp_path: Path) -> None:
             allowed_s = WITHIN_S + 4 * interrupted_s(idle)
         assert interrupted_s(process) < allowed_s
         said = process.communicate()[1]
-    assert process.returncode == (0 if command == "record" else 130), said
+    # A recording ends as it is asked to; it has failed where an error was all that came.
+    assert process.returncode in ((0, 4) if command == "record" else (130,)), said
     assert "Traceback" not in said
 
 

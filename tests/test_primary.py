@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -217,13 +216,6 @@ def test_a_whole_command_takes_less_than_a_second(store: Store) -> None:
 CALLS = ("write", "fsync", "rename", "openat", "mkdir", "flock", "close")
 
 
-@dataclass
-class Words:
-    """What `traced` runs."""
-
-    words: list[str]
-
-
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
     with fast_folder() as folder:
@@ -236,7 +228,7 @@ def forks() -> Iterator[Forks]:
 @pytest.mark.parametrize("call_name", CALLS)
 def test_killed_anywhere_it_leaves_the_old_or_the_new(forks: Forks, store: Store, call_name: str) -> None:
     """Never neither; what was renamed is whole, and the next switch works as if nothing had been."""
-    words = Words(["switch", "third", "--store", str(store.root)])
+    words = ["switch", "third", "--store", str(store.root)]
     old, kills = line(store), 0
     log = store.root.parent / "trace"
     for number in range(1, 200):
@@ -261,7 +253,7 @@ def test_what_is_reported_done_is_durable(forks: Forks, store: Store) -> None:
     """Bytes before their name, the name before the report."""
     log = store.root.parent / "trace"
     assert (
-        traced(forks, Words(["switch", "third", "--store", str(store.root)]), log, "write,fsync,rename") == 0
+        traced(forks, ["switch", "third", "--store", str(store.root)], log, "write,fsync,rename") == 0
     )
     done = [row.split(maxsplit=1)[1] for row in log.read_text().splitlines()]
     new, root = f"{store.root}/.primary/primary.new", str(store.root)

@@ -58,7 +58,7 @@ COMMANDS: dict[str, list[str]] = {
     "cost --trades 9e13 --per day --migration-cost 5000": [],
     "instruments show --feed tardis": ["2024-01-03T00:00:00Z", "binance-futures", "run taken"],
     f"instruments show okex-swap:{LONG}": ["0.001", "tick"],
-    "provider list": ["environment HOLYSHEEP_API_KEY", "holysheep", "http://localhost:8000"],
+    "provider list": ["environment HOLYSHEEP_API_KEY", "holysheep", "kind machine"],
     "provider test tardis": ["binance-futures", "2000-01-01"],
     "run momentum --feed tardis --to 2024-01-02 --no-jit --workers 1 --out {tmp}/run": [
         "LINKUSDT",

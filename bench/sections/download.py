@@ -28,7 +28,7 @@ from tickreel.units import NS_PER_DAY, day_of, parse_time
 TITLE = "200 small days from a server 30 ms away, 20 at a time"
 
 _DAYS, _LATENCY_S, _PARALLEL = 200, 0.03, 20
-_KEY = "TD.test-key-1"
+_KEY = "TD.canary-5d1e07c3"
 _FROM_NS = parse_time("2024-01-01")
 _WANTED = Wanted("binance-futures", ("trades",), ("BTCUSDT",), _FROM_NS, _FROM_NS + _DAYS * NS_PER_DAY)
 _FLOOR_S = _LATENCY_S * (1 + _DAYS / _PARALLEL)
