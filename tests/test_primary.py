@@ -252,9 +252,7 @@ def test_killed_anywhere_it_leaves_the_old_or_the_new(forks: Forks, store: Store
 def test_what_is_reported_done_is_durable(forks: Forks, store: Store) -> None:
     """Bytes before their name, the name before the report."""
     log = store.root.parent / "trace"
-    assert (
-        traced(forks, ["switch", "third", "--store", str(store.root)], log, "write,fsync,rename") == 0
-    )
+    assert traced(forks, ["switch", "third", "--store", str(store.root)], log, "write,fsync,rename") == 0
     done = [row.split(maxsplit=1)[1] for row in log.read_text().splitlines()]
     new, root = f"{store.root}/.primary/primary.new", str(store.root)
     kinds = []
