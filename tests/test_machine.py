@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tickreel.errors import UsageError
@@ -234,6 +234,10 @@ def test_no_other_form_is_a_time(text: str) -> None:
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+@example(b'{"type":"tra\x80e"}')
+@example(b'{"type":"trade","symbol":"\xff","price"1}')
+@example(b"[" * 5_000 + b"]" * 5_000)
+@example(b'{"type":"trade","x":' + b"[" * 5_000 + b"]" * 5_000 + b"}")
 def test_no_bytes_raise(data: bytes) -> None:
     assert isinstance(read_message(data), Unreadable | Unknown)
 

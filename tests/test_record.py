@@ -18,7 +18,7 @@ from canary import files_with_key
 from counts import SOAK
 from import_sample import dataset, put, take, trade, trades
 from provider_server import KEY, ProviderServer
-from provider_server.machine import Plan
+from provider_server.machine import GARBAGE, Plan
 from record_sample import FEED, MANY, MANY_TYPES, Recording, check_many, ids, many, parts, provide, recording
 from tickreel.cli.app import run
 from tickreel.errors import DiskError, LockedError
@@ -114,15 +114,15 @@ def test_forced_drops_lose_nothing_and_bring_nothing_twice(
     assert DROPS / 2 < sum(stream.gaps for stream in streams) <= DROPS + 4
 
 
-@pytest.mark.parametrize("how", [*HARMS, "silence", "dead", "huge", "bomb"])
+@pytest.mark.parametrize("how", [*HARMS, "silence", "dead", "deaf", "huge", "bomb"])
 def test_each_way_to_lose_a_connection_is_noticed_and_named(
     server: ProviderServer, place: Path, how: str
 ) -> None:
     server.machine.plan = lambda number: Plan(5, how) if number == 0 else Plan()
     server.machine.run(300)
     with recording(place) as running:
-        running.wait(lambda: server.machine.connections > 1 and heard(running) > 20)
-        running.wait(lambda: running.numbers[0].gaps_waiting == 0)
+        running.wait(lambda: bool(running.numbers) and running.numbers[0].streams[0].reconnects > 0)
+        running.wait(lambda: heard(running) > 20 and running.numbers[0].gaps_waiting == 0)
         running.end()
     found = ids(place)
     assert sorted(found) == list(range(min(found), max(found) + 1))
@@ -130,7 +130,8 @@ def test_each_way_to_lose_a_connection_is_noticed_and_named(
     wanted = {
         "abort": "lost without a word|broken|reset", "close": "closed by the provider: 1011 the exchange is gone",
         "half": "lost without a word|broken|reset", "noise": "broken: ", "full": "1008 Too much backpressure",
-        "silence": "no message for 0.6 s", "dead": "no answer to a ping within 0.2 s", "huge": "broken: .*exceeds",
+        "silence": "no message for 0.6 s", "dead": "no answer to a ping within 0.2 s",
+        "deaf": "no answer to a ping within 0.2 s", "huge": "broken: .*exceeds",
         "bomb": "broken: .*exceeds",
     }  # fmt: skip
     assert re.search(wanted[how], reason), reason
@@ -138,10 +139,12 @@ def test_each_way_to_lose_a_connection_is_noticed_and_named(
         assert 1009 in server.machine.closed
 
 
+@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize("how", GARBAGE)
 def test_a_message_that_is_none_is_set_aside_and_the_stream_goes_on(
-    server: ProviderServer, place: Path
+    server: ProviderServer, place: Path, how: str, after: int
 ) -> None:
-    server.machine.plan = lambda number: Plan(5, "text")
+    server.machine.plan = lambda number: Plan(after, how)
     server.machine.run(300)
     with recording(place) as running:
         running.wait(lambda: heard(running) > 20)

@@ -10,7 +10,7 @@ import pytest
 from import_sample import contents
 from journal_sample import DAY, START, at, trade
 from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
-from tickreel.errors import FailedError, MissingError, RefusedError
+from tickreel.errors import FailedError, RefusedError
 from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import GIVEN_UP
@@ -97,12 +97,14 @@ def test_an_outage_across_midnight_is_a_gap_of_both_days(recorder: Any, place: P
     run.hear(at(1))
     run.stream.lost("cut")
     run.history.error = RefusedError("401")
-    # History is asked, refuses, and is not asked again.
+    # History is asked, refuses, and is not asked again, but by a recording that begins within half a day.
     run.look(LATE)
     run.look(LATE + 600 * NS_PER_S)
     run.look(LATE + 601 * NS_PER_S)
-    assert (run.history.asked, run.feed.journal.days) == (1, [])
+    assert (run.history.asked, run.feed.journal.days) == (1, [DAY])
     run.hear(MIDNIGHT + 2_000 * NS_PER_S)
+    run.look(LATE + 13 * 3_600 * NS_PER_S)
+    assert (run.history.asked, run.feed.journal.days) == (2, [NEXT])
     run.end()
     assert segments(place) == {
         DAY: ([1], [BEGAN, (at(1), MIDNIGHT, "cut", False)]),
@@ -135,7 +137,7 @@ def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) 
     run.history.error = RefusedError("401")
     run.look(later + 6 * NS_PER_S)
     run.hear(later + 7 * NS_PER_S)
-    for seconds in range(606, 620):
+    for seconds in (*range(606, 620), *range(46_000, 46_020)):
         run.look(later + seconds * NS_PER_S)
         if run.feed.sealing._going_on:
             run.feed.sealing._going_on[1].result(60)
@@ -150,20 +152,20 @@ def test_a_restart_days_later_ends_the_day_it_finds(recorder: Any, place: Path) 
     }
     assert sealed_days(run.folder) == {DAY, NEXT, "2024-03-03"}
     assert run.feed.troubles == [
-        "tardis-machine: history that gaps were to be filled from did not come, the next recording asks again: 401"
+        "tardis-machine: history that gaps were to be filled from did not come, it is asked for again when the recording is started anew: 401"
     ]
 
 
 def test_a_gap_that_history_refused_is_asked_for_by_the_next_recording(recorder: Any) -> None:
-    """As where its address was wrong."""
+    """As where its key was wrong."""
     run = recorder(at(0))
     run.hear(at(1))
     run.stream.lost("cut")
     run.hear(at(10))
-    run.history.error = MissingError("404")
+    run.history.error = RefusedError("401")
     for seconds in (611, 612, 9_000):
         run.look(at(seconds))
-    assert (run.history.asked, run.feed.fills.waiting) == (1, 0)
+    assert (run.history.asked, run.feed.fills.waiting) == (1, 1)
     run.feed.journal.close()
     run = recorder(at(9_001))
     run.look(at(9_002))
@@ -213,6 +215,8 @@ def test_days_whose_turn_has_not_come_are_not_given_up(recorder: Any) -> None:
     assert run.history.asked > 60
     for state in map(run.feed.journal.state, run.feed.journal.days):
         assert set(state.settled.values()) <= {"no history yet", GIVEN_UP, "nothing was recorded before"}
+    if run.feed.sealing._going_on:
+        run.feed.sealing._going_on[1].result(60)
 
 
 def test_after_a_day_that_was_sealed_whole_what_follows_is_a_gap(recorder: Any, place: Path) -> None:

@@ -29,13 +29,21 @@ HISTORY_LATER_NS = 2_000_000
 """By how much another recorder, whose history is served, received later."""
 
 
+GARBAGE = {
+    "text": b'garbage, {"type":"trade"',
+    "no utf-8": b'{"type":"tra\x80e","symbol":"garbage"}',
+    "no utf-8, no json": b'{"type":"trade","symbol":"\xffgarbage","price"1}',
+    "nested": b'{"type":"trade","garbage":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+}
+
+
 @dataclass(frozen=True)
 class Plan:
     """What becomes of a connection after `after` messages; until then it is good.
 
-    how      "" nothing; abort; close; half (a frame's beginning, then abort); noise (bytes that are no frame); text
-             (a text that is no message, and on); silence (no message more); dead (no answer to pings either); huge (a
-             message over the limit); bomb (the same, deflated); full (1008, as after too much backpressure)
+    how      "" nothing; abort; close; half (a frame's beginning, then abort); noise (bytes that are no frame); one of
+             GARBAGE (a text that is no message, and on); silence (no message more); dead (no answer to pings either);
+             deaf (sends on, and reads nothing, not even that it is left); huge (a message over the limit); bomb (the same, deflated); full (1008, as after too much backpressure)
     overlap  so many earlier messages are sent again at its beginning
     """
 
@@ -190,7 +198,7 @@ class Machine:
 
     async def _listen(self, socket: web.WebSocketResponse, plan: Plan) -> None:
         """Answer pings, as a good peer does."""
-        while plan.how != "dead":
+        while plan.how not in ("dead", "deaf"):
             told = await socket.receive()
             if told.type is WSMsgType.PING:
                 self.pings += 1
@@ -203,8 +211,11 @@ class Machine:
         """Do what a plan says; return whether that is the end."""
         transport = request.transport
         assert transport is not None
-        if how == "text":
-            await socket.send_str('garbage, {"type":"trade"')
+        if how in GARBAGE:
+            # As bytes: what is no text cannot be sent as one.
+            await socket._writer.send_frame(GARBAGE[how], WSMsgType.TEXT)
+            return False
+        if how == "deaf":
             return False
         if how in ("silence", "dead"):
             while not socket.closed and not transport.is_closing():

@@ -46,6 +46,9 @@ HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+\Z", description="the n
 HeaderText = Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z", description="a text of plain letters")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="a number of seconds above 0")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000, description="a whole number of 1 or more")]
+MessageBytes = Annotated[
+    int, Meta(ge=1, le=1 << 26, description="a whole number from 1 to 67108864 (64 MiB)")
+]
 CountOrNone = Annotated[
     int, Meta(ge=0, le=1_000_000_000, description="a whole number of 0 (no limit) or more")
 ]
@@ -109,7 +112,7 @@ class Stream(Struct, frozen=True):
     backoff_first_s: Seconds = 1.0
     backoff_most_s: Seconds = 60.0
     tries: Count = 100
-    max_message_bytes: Count = 4 << 20
+    max_message_bytes: MessageBytes = 4 << 20
 
 
 class Exchange(Struct, frozen=True):

@@ -188,6 +188,8 @@ _MESSAGE = (
     | _Ticker | _Option | _Disconnect | _Error
 )  # fmt: skip
 _decode = msgspec.json.Decoder(_MESSAGE).decode
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What bytes that are no message raise: no JSON, or not of that form; no UTF-8; nested too deep."""
 _decode_type = msgspec.json.Decoder(_AnyType).decode
 
 
@@ -204,7 +206,7 @@ def read_message(data: bytes, received_us: int | None = None) -> Read:
             return Trouble(message.exchange, message.details or "")
         type, cells = _CELLS[message.__class__](message)
         return _rows(message, type, cells, received_us)
-    except msgspec.DecodeError as error:
+    except _NO_JSON as error:
         return _not_decoded(data, str(error))
     except _OtherType as error:
         return Unknown(str(error))
@@ -246,7 +248,7 @@ def aside_line(reason: str, raw: bytes) -> str:
 def _not_decoded(data: bytes, reason: str) -> Read:
     try:
         type = _decode_type(data).type
-    except msgspec.DecodeError:
+    except _NO_JSON:
         return Unreadable("", reason)
     return Unreadable(_RECORDS.get(type, ""), reason) if type in _RECORDS else Unknown(type[:64])
 

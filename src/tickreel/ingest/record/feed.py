@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class FeedRecorder:
         self._now_ns = self._clock.now_ns
         self.troubles: list[str] = []
         self._store, self._folder, self._settings = store, folder, settings
-        self._began_s = time.monotonic()
+        self._began_ns = self._clock.steady_ns()
         self.sealing = Sealing(store, feed.name, folder, settings, self._tell)
         self._following: list[Future[None]] = []
         self._gone: list[tuple[StreamInfo, int]] = []
@@ -114,12 +113,12 @@ class FeedRecorder:
 
     def numbers(self, primary: str | None) -> FeedNumbers:
         """Return what is to be shown."""
-        now_ns, now_s = self._now_ns(), time.monotonic()
+        steady_ns = self._clock.steady_ns()
         return FeedNumbers(
-            self.feed.name, primary == self.feed.name, [s.status.numbers(now_ns, now_s) for s in self.streams],
+            self.feed.name, primary == self.feed.name, [s.status.numbers(steady_ns) for s in self.streams],
             self.journal.waiting_bytes, self.fills.filled, self.fills.waiting, self.journal.days,
             self.sealing.day, _free_bytes(self._folder),
-            int((now_s - self._began_s) * NS_PER_S), self.sealing.unsealed, self.problem,
+            steady_ns - self._began_ns, self.sealing.unsealed, self.problem,
         )  # fmt: skip
 
     def _recover(self) -> None:

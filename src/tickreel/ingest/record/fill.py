@@ -12,9 +12,7 @@ import msgspec
 from tickreel.config import Key, Profile
 from tickreel.errors import (
     DiskError,
-    MissingError,
     NetworkError,
-    QuotaError,
     RefusedError,
     TickreelError,
     disk_error,
@@ -33,6 +31,7 @@ from tickreel.units import NS_PER_DAY, NS_PER_S
 
 MOST_TRIES = 6
 _AGAIN_NS = 600 * NS_PER_S
+_NEVER_NS = 100 * 365 * NS_PER_DAY
 _TOGETHER_NS = 600 * NS_PER_S
 _WRITE_BYTES = 1 << 20
 _PATIENCE_NS = 12 * 3_600 * NS_PER_S
@@ -124,7 +123,7 @@ class Fills:
         if together := self._due():
             for wanted in together:
                 self._wanted.remove(wanted)
-            target = fill_file(self._folder / together[0].day, together[0].number)
+            target = fill_file(self._journal.folder(together[0].day), together[0].number)
             self._asked = _Asked(together, target, background.start(self._fetch(together, target)))
 
     def give_up(self, day: str) -> None:
@@ -167,24 +166,29 @@ class Fills:
             disk.publish([(_temporary(asked.target), asked.target)])
             self.filled += len(asked.wanted)
             return
-        except (RefusedError, MissingError, QuotaError) as error:
-            lasting, why = True, str(error)
-        except NetworkError as error:
-            lasting, why = False, str(error)
         except DiskError:
             raise
         except TickreelError as error:
-            lasting, why = True, str(error)
-        again = "the next recording asks again" if lasting else "it is asked again"
+            # What is refused is not asked for again, but by a recording that begins within half a day.
+            is_refused, why = (
+                not isinstance(error, NetworkError) or isinstance(error, RefusedError),
+                str(error),
+            )
+        again = (
+            "it is asked for again when the recording is started anew"
+            if is_refused
+            else "it is asked for again"
+        )
         self._tell(
             [f"{self._profile.name}: history that gaps were to be filled from did not come, {again}: {why}"]
         )
-        for wanted in () if lasting else asked.wanted:
+        for wanted in asked.wanted:
             wanted.tries += 1
             if wanted.tries >= MOST_TRIES:
                 self._journal.settle(wanted.day, wanted.number, why, at_ns=self._clock.now_ns())
             else:
-                wanted.not_before_ns = self._clock.steady_ns() + _AGAIN_NS * 2**wanted.tries
+                wait_ns = _NEVER_NS if is_refused else _AGAIN_NS * 2**wanted.tries
+                wanted.not_before_ns = self._clock.steady_ns() + wait_ns
                 self._wanted.append(wanted)
 
     async def _fetch(self, together: list[_Wanted], target: Path) -> None:

@@ -73,6 +73,13 @@ class Journal:
     def state(self, name: str) -> DayState:
         return self._days[name].state
 
+    def folder(self, name: str) -> Path:
+        """Return a day's folder, made if nothing has been written into it."""
+        folder = self._folder / name
+        if not folder.exists():
+            disk.make_folder(folder, self._root)
+        return folder
+
     def heard_ns(self, name: str) -> int:
         """Return when the latest message of a day came to this recorder; 0 if none did."""
         return self._days[name].heard_ns

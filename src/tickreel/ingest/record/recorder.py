@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tickreel.errors import LockedError, TickreelError
+from tickreel.errors import FailedError, LockedError, TickreelError
 from tickreel.ingest.record.feed import Feed, FeedRecorder
-from tickreel.ingest.record.journal import feed_lock
+from tickreel.ingest.record.journal import feed_lock, is_day
 from tickreel.ingest.record.seal import SealReport
 from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers, prometheus
 from tickreel.ingest.transport import Background
 from tickreel.store.catalog import Store
-from tickreel.units import NS_PER_S
+from tickreel.units import NS_PER_S, day_of, format_time
 
 _LOOK_S = 1.0
 
@@ -52,10 +52,14 @@ def record(
     on_look     called each second with the numbers
     on_sealing  called when nothing is received any more
     on_trouble  called with each sentence on something that is wrong, as it comes up
-    Raises LockedError where another process records a feed, DiskError when the disk fails: what was made
+    Raises FailedError where this machine's clock cannot be right, LockedError where another process records a feed, DiskError when the disk fails: what was made
     durable before stays, and the next recording goes on from there.
     """
     summary = RecordSummary(str(store.root))
+    if not is_day(day_of(time.time_ns())):
+        raise FailedError(
+            f"this machine's clock says {format_time(time.time_ns())}; set it right, then record"
+        )
     with contextlib.ExitStack() as locks:
         recorders = [
             FeedRecorder(store, feed, locks.enter_context(feed_lock(store, feed.name)), settings)

@@ -65,6 +65,8 @@ class StreamStatus:
     errors: int = 0
     held: int = 0
     last_ns: int | None = None
+    last_steady_ns: int = 0
+    """When the latest message came, by the wall's clock and by one that is never set."""
     last_error: str = ""
     _lags_ns: np.ndarray = field(default_factory=lambda: np.zeros(_LAGS, np.int64))
     _lags: int = 0
@@ -75,14 +77,14 @@ class StreamStatus:
         self._lags_ns[self._lags % _LAGS] = lag_ns
         self._lags += 1
 
-    def numbers(self, now_ns: int, now_s: float) -> StreamNumbers:
-        """Return the numbers now. now_s: of a clock that does not jump."""
+    def numbers(self, steady_ns: int) -> StreamNumbers:
+        """Return the numbers now; of a clock that is never set."""
         lags = self._lags_ns[: min(self._lags, _LAGS)]
         p50, p99 = np.percentile(lags, (50, 99)).astype(int).tolist() if len(lags) else (None, None)
         return StreamNumbers(
-            self.exchange, self.state, self.messages, self._rate(now_s), p50, p99, self.gaps, self.gaps_ns,
+            self.exchange, self.state, self.messages, self._rate(steady_ns / NS_PER_S), p50, p99, self.gaps, self.gaps_ns,
             self.reconnects, self.errors, self.held,
-            None if self.last_ns is None else max(0, now_ns - self.last_ns), self.last_error,
+            None if self.last_ns is None else max(0, steady_ns - self.last_steady_ns), self.last_error,
         )  # fmt: skip
 
     def _rate(self, now_s: float) -> float:
@@ -105,7 +107,10 @@ METRICS = {
     "connected": ("gauge", "1 while the stream is open"),
     "silent_seconds": ("gauge", "since the last message"),
     "queue_bytes": ("gauge", "received and not on the disk yet"),
-    "gaps_filled": ("gauge", "gaps of unsealed days that history filled"),
+    "gaps_filled": (
+        "gauge",
+        "gaps that history filled, of this recording and of days that were not sealed before it",
+    ),
     "gaps_waiting": ("gauge", "gaps of unsealed days that wait for history"),
     "unsealed_days": ("gauge", "days that could not be sealed; their journals are kept"),
     "disk_free_bytes": ("gauge", "room left on the store's disk"),

@@ -107,9 +107,10 @@ class RecordedStream:
         self._journal.message(self._place, now_ns, data)
         status = self.status
         status.messages += 1
-        status.last_ns, self._last_steady_ns = now_ns, self._steady_ns()
-        if now_ns >= self._next_lag_ns:
-            self._next_lag_ns = now_ns + _LAG_EVERY_NS
+        steady_ns = self._steady_ns()
+        status.last_ns, status.last_steady_ns, self._last_steady_ns = now_ns, steady_ns, steady_ns
+        if steady_ns >= self._next_lag_ns:
+            self._next_lag_ns = steady_ns + _LAG_EVERY_NS
             read = read_message(data, now_ns // 1_000)
             if isinstance(read, Rows):
                 status.lag(now_ns - read.exchange_us * 1_000)

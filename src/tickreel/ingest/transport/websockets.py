@@ -126,9 +126,10 @@ class _Socket:
         return data.replace(self._secret or b"", b"[key]")
 
     async def drop(self) -> None:
-        """Close, without waiting long for a peer that may be gone."""
+        """Close, without waiting long for a peer that may be gone, or goes on sending: aiohttp waits for each message anew."""
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            await self._socket.close()
+            async with asyncio.timeout(2 * _CLOSE_S):
+                await self._socket.close()
 
 
 def _ended(message: Any, code: int | None) -> str:
