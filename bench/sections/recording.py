@@ -45,8 +45,8 @@ def _recorded(url: str, count: int, root: Path) -> dict[str, float]:
     from tickreel.config import load_profile
     from tickreel.ingest.record import journal
     from tickreel.ingest.record.feed import Feed
-from tickreel.ingest.record.settings import RecordSettings
     from tickreel.ingest.record.recorder import record
+    from tickreel.ingest.record.settings import RecordSettings
     from tickreel.ingest.record.status import FeedNumbers
     from tickreel.ingest.transport.streams import Call
     from tickreel.store.catalog import Store
