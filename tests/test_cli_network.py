@@ -14,7 +14,7 @@ import pytest
 
 from provider_server import KEY, ProviderServer, faults
 from tickreel.cli.app import run
-from tickreel.units import parse_bytes
+from tickreel.units import parse_bytes, parse_time
 
 CANARY = "TD.canary-e4b7d2c1"
 DAY = ("--from", "2024-01-01", "--to", "2024-01-02")
@@ -225,6 +225,20 @@ def test_a_run_fetches_what_it_lacks(server: ProviderServer, call: Call, monkeyp
     code, found = document(call, *words, "d", "--exchange", "binance-futures", "--symbols", "BTCUSDT", *TWO)
     assert (code, found["symbols"][0]["symbol"]) == (0, "BTCUSDT")
     assert len(server.asked("2024/01/01/BTCUSDT")) == 1
+
+
+def test_a_run_until_tomorrow_goes_without_the_days_that_are_not_over(
+    server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    monkeypatch.setenv("TARDIS_API_KEY", KEY)
+    monkeypatch.setattr("tickreel.ingest.download.plan.time.time_ns", lambda: parse_time("2024-01-02T12:00"))
+    server.fail("/exchanges/", faults.status(404), times=9)
+    words = ("run", "momentum", "--store", "tape", "--no-jit", "--workers", 1, "--fetch", "--out")
+    code, _, err = call(*words, "a", "--exchange", "binance-futures", "--symbols", "BTCUSDT", *TWO)
+    assert (code, [one.path for one in server.asked("gz$")]) == (
+        0, ["/v1/binance-futures/trades/2024/01/01/BTCUSDT.csv.gz"],
+    )  # fmt: skip
+    assert "missing: trades BTCUSDT, 2024-01-02: tardis does not have it: its day is not over" in err
 
 
 @pytest.mark.long

@@ -116,14 +116,16 @@ class Fetching:
 
     async def _leave_out(self, client: Client) -> None:
         """Take out the days that the provider does not have: it says so, or they are not over."""
-        refuses: Callable[[DayFile], str] = not_over
+        there = None
         if self._profile.kind == "tardis" and self._files:
             there = await history_files.availability(client, self._files[0].exchange)
-            refuses = there.refuses if there else lambda file: ""
         for _ in range(len(self._files)):
             file = self._files.popleft()
-            if why := refuses(file):
-                self._give(Lost(file, MissingError(f"{self._profile.name} has no {file}: {why}")))
+            why = there.refuses(file) if there else ""
+            if there is None or there.until_ns is None:
+                why = why or not_over(file)
+            if why:
+                self._give(Lost(file, MissingError(f"{self._profile.name} does not have it: {why}")))
             else:
                 self._files.append(file)
 

@@ -87,8 +87,9 @@ def is_covered(store: Store, feed: str, file: DayFile) -> bool:
 
 def not_over(file: DayFile) -> str:
     """Return why a history cannot have the whole of a day by now, "" if it can: half of it would count as all."""
-    ready_ns = day_start(file.day) + NS_PER_DAY + _HISTORY_AFTER_NS
-    return "" if time.time_ns() >= ready_ns else f"its day is not over, ask from {format_time(ready_ns)} on"
+    if time.time_ns() >= day_start(file.day) + NS_PER_DAY + _HISTORY_AFTER_NS:
+        return ""
+    return f"its day is not over: ask when it has been for {_HISTORY_AFTER_NS // (60 * NS_PER_S)} minutes"
 
 
 def split_covered(store: Store, feed: str, files: Sequence[DayFile]) -> tuple[list[DayFile], list[DayFile]]:

@@ -1,0 +1,101 @@
+"""Which days are asked for, which are taken as whole, and how those that are not there are told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from import_sample import dataset, put, trade, trades
+from provider_server import KEY, ProviderServer, faults
+from tickreel.ingest.download import plan
+from tickreel.ingest.download.days import DownloadSummary, download
+from tickreel.ingest.download.job import DownloadSettings
+from tickreel.ingest.download.plan import Wanted
+from tickreel.store.catalog import Store
+from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, parse_time
+
+START_NS = parse_time("2024-01-01")
+DAYS = [day_of(START_NS + n * NS_PER_DAY) for n in range(3)]
+RELAY, MACHINE = "holysheep", "tardis-machine"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three days of a symbol, some trades each, and nothing of any other."""
+    root = tmp_path_factory.mktemp("files")
+    for number, day in enumerate(DAYS):
+        rows = [trade(number * 86_400_000_000 + 7_000_000 * n, price=100 + n) for n in range(1, 30)]
+        put(dataset(root, day), trades(*rows))
+    return root
+
+
+@pytest.fixture(scope="module")
+def running(files: Path) -> Iterator[ProviderServer]:
+    with ProviderServer([files]) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: ProviderServer) -> ProviderServer:
+    running.heal()
+    running.seen.clear()
+    return running
+
+
+def environment_of(server: ProviderServer, folder: Path) -> dict[str, str]:
+    """Return the variables that make all providers the server, with keys and no limit of calls."""
+    found = {**server.hurried(folder), "HOLYSHEEP_API_KEY": KEY, "TARDIS_API_KEY": KEY}
+    path = Path(found["TICKREEL_CONFIG"])
+    path.write_text(
+        path.read_text().replace("[holysheep.limits]", "[holysheep.limits]\ncalls_per_minute = 0")
+    )
+    return found
+
+
+def get(
+    server: ProviderServer,
+    store: Path,
+    provider: str = "tardis",
+    symbols: tuple[str, ...] = ("BTCUSDT",),
+    days: int = 3,
+    **settings: Any,
+) -> DownloadSummary:
+    asked = Wanted("binance", ("trades",), symbols, START_NS, START_NS + days * NS_PER_DAY)
+    chosen = DownloadSettings(provider, workers=1, **settings)
+    return download(Store(store), asked, chosen, environment=environment_of(server, store.parent))
+
+
+def counted(summary: DownloadSummary) -> dict[str, int]:
+    return {state: count for state, count in summary.counts.items() if count}
+
+
+# Days that are not over
+
+
+@pytest.mark.parametrize("provider", ["tardis", RELAY, MACHINE])
+def test_a_day_is_whole_ten_minutes_after_its_end_where_nobody_says_when_it_is(
+    provider: str, server: ProviderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.fail("/exchanges/", faults.status(404), times=9)
+    for seconds, whole in ((-1, 1), (599, 1), (600, 2)):
+        now_ns = START_NS + 2 * NS_PER_DAY + seconds * NS_PER_S
+        monkeypatch.setattr(plan.time, "time_ns", lambda now_ns=now_ns: now_ns)
+        place = tmp_path / str(seconds)
+        place.mkdir()
+        summary = get(server, place / "a", provider)
+        assert counted(summary) == {"imported": whole, "missing": 3 - whole}
+        assert summary.exit_code == 0
+        assert summary.days[2].error == (
+            f"{provider} does not have it: its day is not over: ask when it has been for 10 minutes"
+        )
+    # Asked for again next time, and there then.
+    monkeypatch.undo()
+    assert counted(get(server, tmp_path / "-1" / "a", provider)) == {"there": 1, "imported": 2}
+
+
+def test_a_provider_that_says_what_is_exported_is_believed_whatever_the_clock_here_says(
+    server: ProviderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan.time, "time_ns", lambda: START_NS)
+    assert counted(get(server, tmp_path / "a")) == {"imported": 3}
