@@ -99,3 +99,36 @@ def test_a_provider_that_says_what_is_exported_is_believed_whatever_the_clock_he
 ) -> None:
     monkeypatch.setattr(plan.time, "time_ns", lambda: START_NS)
     assert counted(get(server, tmp_path / "a")) == {"imported": 3}
+
+
+# Files that are kept
+
+
+def test_files_that_one_provider_brought_are_never_taken_for_anothers(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    """A relay's days are others than Tardis': of exchange time, without local times."""
+    path = tmp_path / "providers.toml"
+    mirror = '[mirror]\nlike = "tardis"\n'
+    kept = tmp_path / "kept"
+    for number, provider in enumerate(("tardis", RELAY, MACHINE, "mirror")):
+        environment = environment_of(server, tmp_path) | {
+            "MIRROR_API_KEY": KEY,
+            "MIRROR_BASE_URL": server.url,
+        }
+        path.write_text(path.read_text() + mirror)
+        asked = Wanted("binance", ("trades",), ("BTCUSDT",), START_NS, START_NS + NS_PER_DAY)
+        for place in ("a", "b"):
+            server.seen.clear()
+            settings = DownloadSettings(provider, keep_files=kept, workers=1)
+            summary = download(Store(tmp_path / place), asked, settings, environment=environment)
+            assert counted(summary) == {"imported": 1}
+            fetched = [one.path for one in server.seen if "exchanges" not in one.path]
+            assert bool(fetched) == (place == "a"), provider
+        assert len(list(kept.rglob("*.csv.gz"))) == number + 1
+    name = f"binance_trades_{DAYS[0]}_BTCUSDT.csv.gz"
+    assert sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*.gz")) == sorted(
+        [name, *(f"{provider}/{name}" for provider in (RELAY, MACHINE, "mirror"))]
+    )
+    (key,) = Store(tmp_path / "b").find(feed=RELAY)
+    assert not Store(tmp_path / "b").open(key).record.has_local

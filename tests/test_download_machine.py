@@ -282,7 +282,11 @@ def test_a_file_whose_gaps_are_damaged_is_fetched_anew_and_what_is_left_is_tidie
     name = f"bybit_trades_{DAY}_BTCUSDT.csv.gz"
     waiting = tmp_path / "b" / ".downloads" / FEED
     waiting.mkdir(parents=True)
-    for end, data in ((".gaps", b"[{"), ("", (tmp_path / "kept" / name).read_bytes()), (".gaps.new", b"[")):
+    for end, data in (
+        (".gaps", b"[{"),
+        ("", (tmp_path / "kept" / FEED / name).read_bytes()),
+        (".gaps.new", b"["),
+    ):
         (waiting / f"{name}{end}").write_bytes(data)
     (waiting / f"{name.replace('BTC', 'ETH')}.gaps").write_bytes(b"[]")
     server.seen.clear()

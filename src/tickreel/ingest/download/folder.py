@@ -17,6 +17,7 @@ from tickreel.store import disk
 from tickreel.store.catalog import Store
 
 FOLDER = ".downloads"
+_FLAT = "tardis"
 _LOCK = ".lock"
 _LEFT = (PART, GAPS, f"{GAPS}.new")
 
@@ -26,14 +27,15 @@ class Folder:
 
     A file has its name here once it is whole, so what a killed download leaves is imported by the next. After a
     power cut it may be empty or torn all the same, so it is looked at again.
-    keep  the user's folder in which files lie and stay instead
+    keep  the user's folder in which files lie and stay instead: those of tardis as Tardis' own client lays them out,
+          those of others in a folder of the provider's name, for names of files do not tell who made them
     """
 
     def __init__(self, store: Store, provider: str, keep: Path | None) -> None:
         self._store = store
         self._provider = provider
         self._own = store.root / FOLDER / provider
-        self._keep = keep.absolute() if keep else None
+        self._keep = (keep if provider == _FLAT else keep / provider).absolute() if keep else None
         self._lock = -1
 
     def __enter__(self) -> "Folder":

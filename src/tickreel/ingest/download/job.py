@@ -34,8 +34,9 @@ _WORKER_BYTES = 320 << 20
 class DownloadSettings:
     """How to download.
 
-    keep_files  folder in which the files stay, under the names of Tardis' own client; those that lie there are
-                not fetched again. None: they lie in the store until they are imported
+    keep_files  folder in which the files stay, under the names of Tardis' own client, those of other providers in
+                a folder of the provider's name; those that lie there are not fetched again. None: they lie in the
+                store until they are imported
     parallel    requests at a time; None: as the profile says
     memory_bytes  what all processes together may take; None: as much as all cores need
     """
