@@ -1,5 +1,6 @@
 """Which days are asked for, which are taken as whole, and how those that are not there are told."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,15 @@ from typing import Any
 import pytest
 
 from import_sample import dataset, put, trade, trades
+from journal_sample import START as RECORDED_NS
 from provider_server import KEY, ProviderServer, faults
+from tickreel.cli.app import run
+from tickreel.errors import UsageError
 from tickreel.ingest.download import plan
 from tickreel.ingest.download.days import DownloadSummary, download
 from tickreel.ingest.download.job import DownloadSettings
 from tickreel.ingest.download.plan import Wanted
+from tickreel.ingest.record.seal import seal_day
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, parse_time
 
@@ -68,6 +73,13 @@ def get(
 
 def counted(summary: DownloadSummary) -> dict[str, int]:
     return {state: count for state, count in summary.counts.items() if count}
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Run a command line; return its exit code, standard output and error."""
+    capsys.readouterr()
+    code = run([*map(str, words)])
+    return (code, *capsys.readouterr())
 
 
 # Days that are not over
@@ -132,3 +144,55 @@ def test_files_that_one_provider_brought_are_never_taken_for_anothers(
     )
     (key,) = Store(tmp_path / "b").find(feed=RELAY)
     assert not Store(tmp_path / "b").open(key).record.has_local
+
+
+# Days that were recorded
+
+
+def record_day(recorder: Any, place: Path, *times_ns: int) -> Path:
+    """Record a day, seal it as far as it is, and return the folder of its journal."""
+    run = recorder(RECORDED_NS)
+    run.hear(*times_ns)
+    run.feed.stop()
+    run.feed.seal()
+    return Path(place, ".journal", MACHINE, day_of(RECORDED_NS))
+
+
+def test_a_recorded_day_is_there_and_never_fetched(
+    recorder: Any, server: ProviderServer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, with gaps, or not sealed for good: what history has would be in its way."""
+    asked = Wanted("binance", ("trades",), ("btcusdt",), RECORDED_NS, RECORDED_NS + NS_PER_DAY)
+    gone = {"TARDIS_MACHINE_BASE_URL": "http://127.0.0.1:9", "XDG_CONFIG_HOME": "/nowhere"}
+    heard = record_day(recorder, place, *(RECORDED_NS + n * 600 * NS_PER_S for n in range(144)))
+    for lacks in ("it is recorded, and not sealed for good yet", ""):
+        (day,) = download(Store(place), asked, DownloadSettings(MACHINE), environment=gone).days
+        assert (day.state, day.lacks) == ("there", lacks)
+        if lacks:
+            seal_day(Store(place), MACHINE, heard, final=True, isolate=False, workers=1)
+    for name, value in gone.items():
+        monkeypatch.setenv(name, value)
+    words = ["--exchange", "binance", "--symbols", "BTCUSDT", "--from", "2024-03-01", "--to", "2024-03-02"]
+    words += ["--store", str(place), "--workers", "1"]
+    assert run(["run", "momentum", "--fetch", "--no-jit", *words, "--out", str(place / "run")]) == 0
+    # Books of a machine are not downloaded, but those that were recorded are there.
+    books = Wanted("binance", ("incremental_book_L2",), ("BTCUSDT",), RECORDED_NS, RECORDED_NS + NS_PER_DAY)
+    with pytest.raises(UsageError, match="of a tardis-machine's history days of trades"):
+        download(Store(place), books, DownloadSettings(MACHINE), environment=gone)
+    monkeypatch.setattr(plan, "is_covered", lambda *about: True)
+    assert counted(download(Store(place), books, DownloadSettings(MACHINE), environment=gone)) == {"there": 1}
+
+
+def test_a_recorded_day_with_gaps_says_so(
+    recorder: Any, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard = record_day(recorder, place, RECORDED_NS + NS_PER_S, RECORDED_NS + NS_PER_DAY - NS_PER_S)
+    seal_day(Store(place), MACHINE, heard, final=True, isolate=False, workers=1)
+    words = ["download", "--provider", MACHINE, "--exchange", "binance", "--symbols", "BTCUSDT"]
+    words += ["--from", "2024-03-01", "--to", "2024-03-02", "--store", str(place)]
+    code, _, err = call(capsys, *words)
+    assert code == 0
+    assert "there already: trades BTCUSDT, 2024-03-01: it was recorded, with 1 gap that is not filled" in err
+    code, out, _ = call(capsys, *words, "--json")
+    (day,) = json.loads(out)["days"]
+    assert (day["state"], day["lacks"]) == ("there", "it was recorded, with 1 gap that is not filled")

@@ -10,7 +10,7 @@ from tickreel.errors import FailedError
 from tickreel.ingest.download.fetch import Fetching
 from tickreel.ingest.download.folder import Folder, tidy
 from tickreel.ingest.download.job import DayReport, DownloadJob, DownloadSettings
-from tickreel.ingest.download.plan import Wanted, split_covered
+from tickreel.ingest.download.plan import Wanted, coverage
 from tickreel.ingest.download.show import Show
 from tickreel.sources.machine_routes import check_replayed
 from tickreel.store.catalog import Store
@@ -63,14 +63,15 @@ def download(
     """
     settings, show = settings or DownloadSettings(), show or Show()
     profile = load_profile(settings.provider, environment=environment).profile
-    if profile.kind == "machine":
-        check_replayed(wanted.types, wanted.symbols)
     begun = time.monotonic()
     files = wanted.files()
-    there, lacking = split_covered(store, profile.name, files)
+    found = coverage(store, profile.name, files)
+    lacking = found.lacking
+    if profile.kind == "machine":
+        check_replayed(dict.fromkeys(file.type for file in lacking), (file.symbol for file in lacking))
     summary = DownloadSummary(str(store.root), profile.name)
-    show.plan(len(there), len(lacking))
-    reports = {file: DayReport(file, "there") for file in there}
+    show.plan(len(found.there), len(lacking))
+    reports = {file: DayReport(file, "there", lacks=lacks) for file, lacks in found.there.items()}
     if lacking:
         key = find_key(profile, api_key, environment=environment)
         with Folder(store, profile.name, settings.keep_files) as folder:

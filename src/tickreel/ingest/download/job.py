@@ -63,12 +63,16 @@ class DownloadSettings:
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What became of a day. state: one of download.STATES; bytes: as they came, packed."""
+    """What became of a day. state: one of download.STATES; bytes: as they came, packed.
+
+    lacks  what is known to be missing of a day that is there
+    """
 
     file: DayFile
     state: str
     imported: FileReport | None = None
     bytes: int = 0
+    lacks: str = ""
     error: str = ""
     error_type: str = ""
     exit_code: int = 0

@@ -3,10 +3,12 @@
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tickreel.errors import InputError, UsageError
 from tickreel.ingest.files.places import find_place, parts_of
+from tickreel.ingest.files.recorded import Recorded, find_recorded
+from tickreel.instruments import dataset_symbol
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_http import DayFile
 from tickreel.sources.tardis_names import read_name
@@ -92,10 +94,34 @@ def not_over(file: DayFile) -> str:
     return f"its day is not over: ask when it has been for {_HISTORY_AFTER_NS // (60 * NS_PER_S)} minutes"
 
 
-def split_covered(store: Store, feed: str, files: Sequence[DayFile]) -> tuple[list[DayFile], list[DayFile]]:
-    """Return (days that the store has, days that it lacks)."""
-    there: list[DayFile] = []
-    lacking: list[DayFile] = []
+@dataclass(slots=True)
+class Coverage:
+    """Days that a store has, with what they lack ("" if nothing is known to), and days that it lacks."""
+
+    there: dict[DayFile, str] = field(default_factory=dict)
+    lacking: list[DayFile] = field(default_factory=list)
+
+
+def coverage(store: Store, feed: str, files: Sequence[DayFile]) -> Coverage:
+    """Return which days of a provider the store has: those that it brought, and those that were recorded from it.
+
+    A recorded day is never asked for: its rows would be there twice, or in the way of each other.
+    """
+    found = Coverage()
     for file in files:
-        (there if is_covered(store, feed, file) else lacking).append(file)
-    return there, lacking
+        if is_covered(store, feed, file):
+            found.there[file] = ""
+        elif recorded := _recorded(store, feed, file):
+            found.there[file] = recorded.lacks
+        else:
+            found.lacking.append(file)
+    return found
+
+
+def _recorded(store: Store, feed: str, file: DayFile) -> Recorded | None:
+    """Return what was recorded of a day: under the name of its rows, in which a symbol may be BTC/USD."""
+    for symbol in dict.fromkeys((dataset_symbol(file.symbol), file.symbol.upper())):
+        key = SegmentKey(feed, file.type, file.exchange, symbol, file.day)
+        if found := find_recorded(store, key):
+            return found
+    return None
