@@ -372,9 +372,22 @@ def test_days_that_are_not_ready_are_not_asked_for(server: ProviderServer, tmp_p
     assert summary.exit_code == 0
 
 
+STRANGE = (
+    '{"symbols": [3]}',
+    '{"symbols": 5}',
+    '{"symbols": true}',
+    '{"symbols": [{"id": "X", "dataTypes": 7}]}',
+    "7",
+)
+
+
 def test_an_answer_about_exchanges_is_not_needed(server: ProviderServer, tmp_path: Path) -> None:
     for number, fault in enumerate(
-        (faults.status(404), faults.body(b"[]"), faults.body(b'{"datasets": {"symbols": [3]}}'))
+        (
+            faults.status(404),
+            faults.body(b"[]"),
+            *(faults.body(f'{{"datasets": {said}}}'.encode()) for said in STRANGE),
+        )
     ):
         server.fail("/exchanges/", fault)
         assert counted(get(server, tmp_path / str(number), wanted(1, ("BTCUSDT",)))) == {"imported": 1}
