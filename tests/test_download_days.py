@@ -113,6 +113,70 @@ def test_a_provider_that_says_what_is_exported_is_believed_whatever_the_clock_he
     assert counted(get(server, tmp_path / "a")) == {"imported": 3}
 
 
+# Days that are too early or too late
+
+
+def test_days_that_a_provider_does_not_have_are_told_in_a_line_for_each_reason(
+    server: ProviderServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in environment_of(server, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    symbol = {"id": "BTCUSDT", "dataTypes": ["trades"], "availableSince": DAYS[1], "availableTo": DAYS[1]}
+    sets = {"exportedUntil": "2024-01-10T00:00:00Z", "symbols": [symbol]}
+    server.fail("/exchanges/", faults.body(json.dumps({"datasets": sets}).encode()))
+    words = [
+        "download",
+        "--exchange",
+        "binance",
+        "--symbols",
+        "BTCUSDT",
+        "--store",
+        tmp_path / "a",
+        "--workers",
+        1,
+    ]
+    code, _, err = call(capsys, *words, "--from", "2019-03-30", "--to", "2030-01-01")
+    assert code == 0
+    lines = [line for line in err.splitlines() if line.startswith("missing: ")]
+    assert [line.partition(":")[2].partition(": ")[0].strip() for line in lines] == [
+        "trades BTCUSDT, 1,739 days from 2019-03-30 to 2024-01-01",
+        "trades BTCUSDT, 7 days from 2024-01-03 to 2024-01-09",
+        "trades BTCUSDT, 2,183 days from 2024-01-10 to 2029-12-31",
+    ]
+    assert "before its first day, 2024-01-02" in lines[0]
+    server.fail("BTCUSDT.csv.gz", *(faults.status(404, "no such day") for _ in DAYS))
+    code, _, err = call(capsys, *words[:-3], tmp_path / "b", "--from", DAYS[0], "--to", DAYS[2])
+    assert (code, err.count("missing: ")) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("provider", "start", "end", "said"),
+    [
+        ("tardis", "0024-01-01", "2024-01-01", "days of 2009-01-03 to 2100-01-01 can be asked for; Tardis' history begins"),
+        ("tardis", "1900-01-01", "2024-01-01", "days of 2009-01-03"),
+        ("tardis", "2024-01-01", "2240-01-02", "days of 2009-01-03"),
+        ("tardis", "2019-03-29", "2024-01-01", "--from 2019-03-29: Tardis' history begins 2019-03-30"),
+        (MACHINE, "2018-01-01", "2024-01-01", "begins 2019-03-30; ask for days from then on"),
+        (RELAY, "2008-01-01", "2024-01-01", "days of 2009-01-03"),
+    ],
+)  # fmt: skip
+def test_years_that_nobody_has_are_refused_at_once(
+    provider: str, start: str, end: str, said: str, server: ProviderServer, tmp_path: Path
+) -> None:
+    asked = Wanted("binance", ("trades",), ("BTCUSDT",), parse_time(start), parse_time(end))
+    with pytest.raises(UsageError, match=said):
+        download(
+            Store(tmp_path / "a"),
+            asked,
+            DownloadSettings(provider),
+            environment=environment_of(server, tmp_path),
+        )
+    assert server.seen == []
+
+
 # Files that are kept
 
 

@@ -10,7 +10,7 @@ from tickreel.errors import FailedError
 from tickreel.ingest.download.fetch import Fetching
 from tickreel.ingest.download.folder import Folder, tidy
 from tickreel.ingest.download.job import DayReport, DownloadJob, DownloadSettings
-from tickreel.ingest.download.plan import Wanted, coverage
+from tickreel.ingest.download.plan import Wanted, check_begun, coverage
 from tickreel.ingest.download.show import Show
 from tickreel.sources.machine_routes import check_replayed
 from tickreel.store.catalog import Store
@@ -67,6 +67,8 @@ def download(
     files = wanted.files()
     found = coverage(store, profile.name, files)
     lacking = found.lacking
+    if profile.kind != "relay":
+        check_begun(lacking)
     if profile.kind == "machine":
         check_replayed(dict.fromkeys(file.type for file in lacking), (file.symbol for file in lacking))
     summary = DownloadSummary(str(store.root), profile.name)

@@ -18,6 +18,10 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9-]*")
 _MOST_DAYS = 1_000_000
+TARDIS_BEGINS = "2019-03-30"
+"""The first day of Tardis' history, and so of a tardis-machine's."""
+_FIRST_DAY, _LAST_DAY = "2009-01-03", "2100-01-01"
+"""Bitcoin's first day: a relay may have days that Tardis has not. No year after these is meant."""
 _HISTORY_AFTER_NS = 600 * NS_PER_S
 """How long after its end a day is taken to be whole in a history that does not say so."""
 
@@ -64,6 +68,11 @@ class Wanted:
         for name, ns in (("--from", self.from_ns), ("--to", self.to_ns)):
             if ns % NS_PER_DAY:
                 raise UsageError(f"{name} {format_time(ns)}: days are downloaded as a whole; give a midnight")
+        if self.from_ns < day_start(_FIRST_DAY) or self.to_ns > day_start(_LAST_DAY):
+            raise UsageError(
+                f"--from {day_of(self.from_ns)} --to {day_of(self.to_ns)}: days of {_FIRST_DAY} to {_LAST_DAY} can be"
+                f" asked for; Tardis' history begins {TARDIS_BEGINS}"
+            )
         if self.from_ns >= self.to_ns:
             raise UsageError(
                 f"--from {day_of(self.from_ns)} --to {day_of(self.to_ns)}: --to is the first day not taken any more,"
@@ -85,6 +94,13 @@ def is_covered(store: Store, feed: str, file: DayFile) -> bool:
     place = find_place(store, feed, file.type, source)
     found = [{part.source for part in parts_of(store, key)} for key in place.segments] if place else []
     return bool(found) and all(source in sources for sources in found)
+
+
+def check_begun(files: Sequence[DayFile]) -> None:
+    """Raise UsageError for days before Tardis' first."""
+    first = min((file.day for file in files), default=TARDIS_BEGINS)
+    if first < TARDIS_BEGINS:
+        raise UsageError(f"--from {first}: Tardis' history begins {TARDIS_BEGINS}; ask for days from then on")
 
 
 def not_over(file: DayFile) -> str:
