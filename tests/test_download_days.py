@@ -177,6 +177,47 @@ def test_years_that_nobody_has_are_refused_at_once(
     assert server.seen == []
 
 
+# Names that are no symbols
+
+
+@pytest.mark.parametrize("provider", [RELAY, MACHINE])
+def test_days_without_rows_of_an_unknown_symbol_are_missing_and_leave_nothing(
+    provider: str, server: ProviderServer, tmp_path: Path
+) -> None:
+    place, kept = tmp_path / "a", tmp_path / "kept"
+    for _ in range(2):
+        server.seen.clear()
+        summary = get(server, place, provider, ("NOPE",), keep_files=kept)
+        assert (counted(summary), summary.exit_code) == ({"missing": 3}, 4)
+        assert {day.error for day in summary.days} == {"NOPE has no rows on any day: is the symbol right?"}
+        assert len(server.seen) >= 3
+        assert not list(Store(place).find())
+        assert not list(tmp_path.rglob("*.gz*"))
+    # Beside one that exists it does not fail the others.
+    summary = get(server, place, provider, ("NOPE", "BTCUSDT"))
+    assert (counted(summary), summary.exit_code) == ({"imported": 3, "missing": 3}, 0)
+    assert not list((place / ".downloads").rglob("*.gz*"))
+
+
+@pytest.mark.parametrize("provider", [RELAY, MACHINE])
+def test_days_without_rows_of_a_known_symbol_are_kept_as_such(
+    provider: str, server: ProviderServer, tmp_path: Path
+) -> None:
+    """Known by a day that comes with them, in either order, by the store, and by what a killed download left."""
+    for store, days in (("a", 9), ("b", 3)):
+        summary = get(
+            server, tmp_path / store, provider, ("btcusdt",) if provider == MACHINE else ("BTCUSDT",), days
+        )
+        assert counted(summary) == {"imported": 3} | ({"empty": 6} if days == 9 else {})
+    assert counted(get(server, tmp_path / "b", provider, days=9)) == {"there": 3, "empty": 6}
+    get(server, tmp_path / "c", provider, days=9, keep_files=tmp_path / "kept")
+    server.seen.clear()
+    assert counted(get(server, tmp_path / "d", provider, days=9, keep_files=tmp_path / "kept")) == {
+        "imported": 3, "empty": 6,
+    }  # fmt: skip
+    assert server.seen == []
+
+
 # Files that are kept
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tickreel.config import find_key, load_profile
 from tickreel.errors import FailedError
+from tickreel.ingest.download.doubts import Doubts
 from tickreel.ingest.download.fetch import Fetching
 from tickreel.ingest.download.folder import Folder, tidy
 from tickreel.ingest.download.job import DayReport, DownloadJob, DownloadSettings
@@ -76,13 +77,16 @@ def download(
     reports = {file: DayReport(file, "there", lacks=lacks) for file, lacks in found.there.items()}
     if lacking:
         key = find_key(profile, api_key, environment=environment)
+        # Tardis answers a name that it does not know with 404.
+        doubts = None if profile.kind == "tardis" else Doubts(store)
         with Folder(store, profile.name, settings.keep_files) as folder:
             waiting = folder.waiting(lacking)
+            have = {arrived.file for arrived in waiting}
             fetching = Fetching(
-                profile, key, [file for file in lacking if file not in waiting], folder.path,
+                profile, key, [file for file in lacking if file not in have], folder.path,
                 parallel=settings.parallel or profile.limits.parallel, durable=settings.keep_files is not None,
             )  # fmt: skip
-            job = DownloadJob(store, settings, folder=folder, fetching=fetching, show=show)
+            job = DownloadJob(store, settings, folder=folder, fetching=fetching, show=show, doubts=doubts)
             reports |= job.run(waiting)
             summary.books = job.books
     else:

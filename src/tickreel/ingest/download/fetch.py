@@ -33,11 +33,12 @@ FETCHERS: dict[str, FetchDay] = {
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A day that has been fetched whole; bytes: packed."""
+    """A day that has been fetched whole; bytes: packed; empty: as `Fetched.empty`."""
 
     file: DayFile
     path: Path
     bytes: int
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Fetching:
                 self._give(Lost(file, error))
             else:
                 self.bytes += fetched.bytes
-                arrived = Arrived(file, self._path_of(file), fetched.bytes)
+                arrived = Arrived(file, self._path_of(file), fetched.bytes, fetched.empty)
                 if self._durable or fetched.gaps:
                     # The disk is waited for while the next day is on its way.
                     group.create_task(self._keep(part, arrived, fetched))
