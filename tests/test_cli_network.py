@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def test_a_provider_is_tried_with_and_without_a_key(server: ProviderServer, call
     assert 0 < found["round_trip_ms"]["p50"] <= found["round_trip_ms"]["p99"]
     assert len(server.asked("api-key-info")) == 21
     server.fail("api-key-info", faults.status(503, Retry_After="0.1"))
-    assert "tardis asks to wait: " in call("provider", "test", "tardis")[2]
+    assert "s: tardis asks to wait, answered 503" in call("provider", "test", "tardis")[2]
     monkeypatch.setenv("TARDIS_API_KEY", "wrong")
     code, out, err = call("provider", "test", "tardis")
     assert (code, out) == (4, "")
@@ -251,6 +252,31 @@ def test_the_demo_over_a_free_day(server: ProviderServer, call: Call) -> None:
     assert server.seen == []
     assert call("demo", "--real", "--files", ".")[0] == 2
     assert call("demo", "--real", "--seed", 3)[0] == 2
+
+
+def test_what_is_waited_for_is_told_once_where_no_terminal_is(server: ProviderServer, call: Call) -> None:
+    wait = faults.status(429, Retry_After="2")
+    for words in ((*WORDS, *DAY), (*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:03")):
+        server.fail("BTCUSDT.csv.gz|data-feeds", wait)
+        _, _, err = call(*words)
+        found = re.findall(r"waits [23] s, until \d\d:\d\d:\d\d UTC: (.*)", err)
+        assert found == ["tardis asks to wait, answered 429"]
+    server.fail("data-feeds", wait)
+    assert "waits" not in call(*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:05", "--quiet")[2]
+
+
+def test_where_nothing_answers_all_give_up_alike(call: Call, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TARDIS_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.chdir(tmp_path)
+    for words in ((*WORDS, *DAY), (*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:03")):
+        begun = time.monotonic()
+        code, _, err = call(*words)
+        assert (code, "at 2 tries" in err) == (4, True), err
+        assert time.monotonic() - begun < 8
+
+
+RAW = ("raw", "--exchange", "binance", "--channels", "trade", "--cache", "cache")
 
 
 def test_raw_feeds_are_fetched_once(server: ProviderServer, call: Call) -> None:

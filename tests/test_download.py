@@ -33,7 +33,7 @@ from tickreel.ingest.download.job import DownloadSettings
 from tickreel.ingest.download.plan import Wanted, is_covered
 from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.importer import ImportSettings, import_files
-from tickreel.ingest.transport import Background
+from tickreel.ingest.transport import Background, Wait
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
@@ -341,11 +341,11 @@ def test_a_provider_that_asks_for_time_gets_it_and_the_bar_says_so(
     server: ProviderServer, tmp_path: Path
 ) -> None:
     """Nobody asks meanwhile: the first of many workers that is told speaks for all."""
-    waits: list[float] = []
+    told: list[Wait | None] = []
 
     class Told(Show):
-        def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
-            waits.append(waits_s)
+        def progress(self, days: int, *, fetched_bytes: int, rows: int, waits: Wait | None) -> None:
+            told.append(waits)
 
     server.fail("2024/01/03/BTCUSDT", faults.status(503, Retry_After="1"))
     environment = {**server.hurried(tmp_path), "TARDIS_API_KEY": KEY}
@@ -356,8 +356,9 @@ def test_a_provider_that_asks_for_time_gets_it_and_the_bar_says_so(
     assert counted(summary) == {"imported": 4}
     times = [one.at for one in server.asked("gz$")]
     assert times[3] - times[2] >= 1
-    assert 0.1 < max(waits) <= 2.1
-    assert waits[-1] == 0
+    assert {wait.why for wait in told if wait} == {"tardis asks to wait, answered 503"}
+    assert 0.1 < max(wait.seconds for wait in told if wait) <= 2.1
+    assert told[-1] is None
 
 
 def test_days_that_are_not_ready_are_not_asked_for(server: ProviderServer, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tickreel.cli.options import (
     store_path,
     whole,
 )
-from tickreel.cli.output import Bars, note, print_json, progress_bars
+from tickreel.cli.output import Bars, note, print_json, progress_bars, wait_text
 from tickreel.errors import UsageError
 from tickreel.ingest.download.show import Show
 from tickreel.units import counted, human_bytes, parse_bytes, parse_time
@@ -111,15 +111,17 @@ class DownloadProgress(Show):
     def plan(self, there: int, lacking: int) -> None:
         self._planned = there, lacking
 
-    def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
+    def progress(self, days: int, *, fetched_bytes: int, rows: int, waits: Any) -> None:
         there, lacking = self._planned
         if lacking:  # with the first look: until then the key may be refused
             self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
             self._planned = there, 0
         seconds = max(time.monotonic() - self._begun, 0.001)
         unit = f"{human_bytes(fetched_bytes / seconds)}/s, {rows / seconds:,.0f} rows/s"
-        waits = f", waits {waits_s:,.0f} s, as it was asked to" if waits_s else ""
-        self._bars.at("download", days, unit=unit + waits)
+        if waits:
+            self._bars.waits(waits)
+            unit += f", {wait_text(waits)}"
+        self._bars.at("download", days, unit=unit)
 
     def books(self, done: int, total: int) -> None:
         if done == 1:

@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from tickreel.cli.options import (
     split_list,
     whole,
 )
-from tickreel.cli.output import note, print_json, progress_bars
+from tickreel.cli.output import note, print_json, progress_bars, wait_text
 from tickreel.units import counted, format_time, human_bytes, parse_time
 
 _SHOWN = 5
@@ -69,10 +69,15 @@ def raw(
     from_ns, to_ns = parse_time(start, "--from"), parse_time(to, "--to")
     with progress_bars(not (json or quiet)) as bars:
         bars.begin("raw", max(1, (to_ns - from_ns) // MINUTE_NS), unit="minutes")
+
+        def waits(minutes: int, wait: Any) -> None:
+            bars.waits(wait)
+            bars.at("raw", minutes, unit=wait_text(wait, until=True))
+
         summary = download_feeds(
             place, feed, from_ns, to_ns, provider=provider, parallel=parallel,
             on_progress=lambda minutes, count: bars.at("raw", minutes, unit=human_bytes(count)),
-            on_wait=lambda minutes, seconds: bars.at("raw", minutes, unit=f"waits {seconds:,.0f} s, as it was asked to"),
+            on_wait=waits,
         )  # fmt: skip
     failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in summary.failed]
     if json:

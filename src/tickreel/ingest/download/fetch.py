@@ -3,7 +3,6 @@
 import asyncio
 import os
 import queue
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError
 from tickreel.ingest.download import history_files, history_machine, history_relay
 from tickreel.ingest.download.fetched import Fetched, keep_gaps
 from tickreel.ingest.download.plan import not_over
-from tickreel.ingest.transport import Client, open_client
+from tickreel.ingest.transport import Client, Wait, open_client
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import sync_file
 
@@ -76,7 +75,7 @@ class Fetching:
         self._parallel = parallel
         self._durable = durable
         self._waiting_bytes = 0
-        self._asks_again_at = 0.0
+        self._client: Client | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._stopped: QuotaError | None = None
@@ -86,7 +85,8 @@ class Fetching:
         """Fetch all; what goes wrong with one day is that day's result."""
         self._loop = asyncio.get_running_loop()
         try:
-            async with open_client(self._profile, self._key, on_wait=self._on_wait) as client:
+            async with open_client(self._profile, self._key) as client:
+                self._client = client
                 await self._leave_out(client)
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._parallel, len(self._files))):
@@ -97,12 +97,9 @@ class Fetching:
             self.results.put(None)
 
     @property
-    def waits_s(self) -> float:
-        """For how long nothing is asked, because the provider wants it so."""
-        return max(0.0, self._asks_again_at - time.monotonic())
-
-    def _on_wait(self, seconds: float) -> None:
-        self._asks_again_at = max(self._asks_again_at, time.monotonic() + seconds)
+    def waits(self) -> Wait | None:
+        """What some request waits for just now."""
+        return self._client.waits.now() if self._client else None
 
     def taken(self, results: Sequence[Arrived | Lost]) -> None:
         """Say, from another thread, that some results have been dealt with."""

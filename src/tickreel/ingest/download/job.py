@@ -217,7 +217,7 @@ class DownloadJob:
     def _tell(self) -> None:
         rows = self._rows + sum(self._reading.values())
         self._show.progress(
-            len(self._reports), fetched_bytes=self._fetching.bytes, rows=rows, waits_s=self._fetching.waits_s
+            len(self._reports), fetched_bytes=self._fetching.bytes, rows=rows, waits=self._fetching.waits
         )
 
 

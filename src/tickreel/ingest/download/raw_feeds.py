@@ -12,7 +12,7 @@ from tickreel.config import Key, Profile, find_key, load_profile
 from tickreel.errors import NetworkError, QuotaError, UsageError, disk_error
 from tickreel.ingest.download.history_files import check_ratio, open_new
 from tickreel.ingest.gunzip import Damaged, Gunzip
-from tickreel.ingest.transport import Answer, Background, Broken, Client, open_client
+from tickreel.ingest.transport import Answer, Background, Broken, Client, Wait, open_client
 from tickreel.ingest.transport.bodies import arriving
 from tickreel.sources.tardis_feeds import (
     MINUTE_NS,
@@ -47,6 +47,11 @@ class FeedsSummary:
     failed: list[tuple[SliceOf, NetworkError]] = field(default_factory=list)
 
     @property
+    def done(self) -> int:
+        """Minutes that are there by now."""
+        return self.there + self.fetched
+
+    @property
     def exit_code(self) -> int:
         return NetworkError.exit_code if self.failed else 0
 
@@ -62,12 +67,12 @@ def download_feeds(
     api_key: str | None = None,
     environment: Mapping[str, str] = os.environ,
     on_progress: Callable[[int, int], None] = lambda minutes, count: None,
-    on_wait: Callable[[int, float], None] = lambda minutes, seconds: None,
+    on_wait: Callable[[int, Wait], None] = lambda minutes, wait: None,
 ) -> FeedsSummary:
     """Fetch the minutes of [from_ns, to_ns) that `cache` lacks, raw; those that lie there need no network.
 
-    on_progress  called with (minutes done, bytes)
-    on_wait      called with (minutes done, seconds for which the provider wants that nothing is asked)
+    on_progress  called with (minutes there and fetched, bytes fetched)
+    on_wait      called with (minutes there and fetched, what is waited for)
     What goes wrong with one slice is in the summary. Raises UsageError for what cannot be asked, DiskError.
     """
     profile = load_profile(provider, environment=environment).profile
@@ -106,7 +111,7 @@ class _Job:
         folder: Path,
         summary: FeedsSummary,
         on_progress: Callable[[int, int], None],
-        on_wait: Callable[[int, float], None],
+        on_wait: Callable[[int, Wait], None],
     ) -> None:
         self._profile, self._key, self._feed, self._folder = profile, key, feed, folder
         self._summary = summary
@@ -118,8 +123,8 @@ class _Job:
     async def run(self, gaps: list[tuple[int, int]], parallel: int) -> None:
         """Fetch some ranges, the last and the first minute of each before the others: they tell the size of slices."""
 
-        def told(seconds: float) -> None:
-            self._on_wait(self._summary.fetched, seconds)
+        def told(wait: Wait) -> None:
+            self._on_wait(self._summary.done, wait)
 
         async with open_client(self._profile, self._key, on_wait=told) as client:
             for begin, end in gaps:
@@ -147,7 +152,7 @@ class _Job:
                 self._summary.failed.append((part, error))
                 return
             self._summary.fetched += got
-            self._on_progress(self._summary.fetched, self._summary.bytes)
+            self._on_progress(self._summary.done, self._summary.bytes)
             part = SliceOf(part.from_ns + got * MINUTE_NS, part.minutes - got)
 
     async def _fetch_one(self, client: Client, part: SliceOf) -> int:
