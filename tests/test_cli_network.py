@@ -1,5 +1,6 @@
 """Commands that use the network, against the test server: what they print, their exit codes, and that no key is told."""
 
+import contextlib
 import json
 import logging
 import os
@@ -276,6 +277,63 @@ def test_where_nothing_answers_all_give_up_alike(call: Call, tmp_path: Path, mon
         assert time.monotonic() - begun < 8
 
 
+def test_raw_tells_what_failed_in_order_and_a_line_for_each_reason(
+    server: ProviderServer, call: Call
+) -> None:
+    server.fail("data-feeds", refusing({1: "early", 3: "late", 4: "late"}), times=99)
+    code, _, err = call(*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:06", "--parallel", 9)
+    lines = [line for line in err.splitlines() if line.startswith("failed: ")]
+    assert code == 4
+    assert [line.partition(": tardis")[0] for line in lines] == [
+        "failed: 1 minute from 2024-01-01T00:01:00Z", "failed: 2 minutes from 2024-01-01T00:03:00Z to 2024-01-01T00:04:00Z",
+    ]  # fmt: skip
+
+
+def refusing(minutes: dict[int, str]) -> faults.Fault:
+    """Refuse some minutes of data-feeds, each in its words; the others come one by one."""
+
+    async def fault(request: Any, handler: faults.Handler) -> Any:
+        if said := minutes.get(int(request.query["offset"])):
+            return await faults.status(403, f'{{"message": "{said}"}}')(request, handler)
+        return await faults.without("x-suggested-slice-size")(request, handler)
+
+    return fault
+
+
+@pytest.mark.parametrize("there", [0, 3, 7])
+def test_the_bar_of_raw_counts_what_was_there(
+    there: int, server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    at: list[float] = []
+    monkeypatch.setattr("tickreel.cli.raw.progress_bars", lambda show: contextlib.nullcontext(Noted(at)))
+    for minutes in (there, 7):
+        at.clear()
+        if minutes:
+            assert call(*RAW, "--from", "2024-01-01", "--to", f"2024-01-01T00:0{minutes}")[0] == 0
+    assert at[0] == 7
+    assert at[-1] == 7
+    assert at[1:] == sorted(at[1:])
+    assert there == 7 or min(at[1:]) == there + 1
+
+
+class Noted:
+    """Bars that write down their total, and then how far they are."""
+
+    def __init__(self, at: list[float]) -> None:
+        self._at = at
+
+    def begin(self, name: str, total: float, *, unit: str = "") -> None:
+        self._at.append(total)
+
+    def at(self, name: str, done: float, *, unit: str = "") -> None:
+        self._at.append(done)
+
+    def end(self, name: str) -> None:
+        self._at.append(self._at[0])
+
+    def waits(self, wait: Any) -> None: ...
+
+
 RAW = ("raw", "--exchange", "binance", "--channels", "trade", "--cache", "cache")
 
 
@@ -286,7 +344,8 @@ def test_raw_feeds_are_fetched_once(server: ProviderServer, call: Call) -> None:
     code, found = document(call, *words, "--from", "2024-01-01", "--to", "2024-01-01T00:07")
     assert (code, found["there"], found["fetched"]) == (0, 7, 0)
     code, _, err = call(*words, "--from", "2024-01-02", "--to", "2024-01-02T00:02")
-    assert (code, err.count("failed: 1 minute from 2024-01-02T00:0")) == (4, 2)
+    assert (code, err.count("failed: ")) == (4, 1)
+    assert "failed: 2 minutes from 2024-01-02T00:00:00Z to 2024-01-02T00:01:00Z: tardis answered 401" in err
     assert call(*words, "--from", "2024-01-02", "--to", "2024-01-02")[0] == 2
 
 

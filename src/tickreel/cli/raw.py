@@ -1,6 +1,7 @@
 """`tickreel raw`: Tardis' raw feeds into a folder that its official clients share."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,8 @@ from tickreel.cli.options import (
     whole,
 )
 from tickreel.cli.output import note, print_json, progress_bars, wait_text
+from tickreel.sources.tardis_feeds import MINUTE_NS
 from tickreel.units import counted, format_time, human_bytes, parse_time
-
-_SHOWN = 5
 
 
 def raw(
@@ -60,7 +60,7 @@ def raw(
     They stay as the exchange sent them: nothing of them gets into a store yet.
     """
     from tickreel.ingest.download.raw_feeds import download_feeds
-    from tickreel.sources.tardis_feeds import MINUTE_NS, Feed
+    from tickreel.sources.tardis_feeds import Feed
 
     check_exchange(exchange)
     check_provider(provider)
@@ -79,7 +79,10 @@ def raw(
             on_progress=lambda minutes, count: bars.at("raw", minutes, unit=human_bytes(count)),
             on_wait=waits,
         )  # fmt: skip
-    failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in summary.failed]
+        if summary.minutes == summary.done:
+            bars.end("raw")
+    lost = sorted(summary.failed, key=lambda one: one[0].from_ns)
+    failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in lost]
     if json:
         print_json({
             "folder": str(summary.folder), "filters": feed.filters, "minutes": summary.minutes,
@@ -93,8 +96,18 @@ def raw(
             f"{counted(summary.minutes, 'minute')}: {summary.there:,} there already, {summary.fetched:,} fetched,"
             f" {human_bytes(summary.bytes)}; in {summary.folder}"
         )
-    for at, minutes, said in failed[:_SHOWN]:
-        note(f"failed: {counted(minutes, 'minute')} from {at}: {said}")
-    if len(failed) > _SHOWN:
-        note(f"failed: {len(failed) - _SHOWN:,} more")
+    for line in _problems(lost):
+        note(f"failed: {line}")
     return summary.exit_code
+
+
+def _problems(lost: list[Any]) -> Iterator[str]:
+    """Yield a line for all slices, in order of time, about which the same was said."""
+    said: dict[str, list[Any]] = {}
+    for part, error in lost:
+        said.setdefault(str(error), []).append(part)
+    for text, parts in said.items():
+        minutes = sum(part.minutes for part in parts)
+        last = format_time(parts[-1].from_ns + (parts[-1].minutes - 1) * MINUTE_NS)
+        until = f" to {last}" if minutes > 1 else ""
+        yield f"{counted(minutes, 'minute')} from {format_time(parts[0].from_ns)}{until}: {text}"
