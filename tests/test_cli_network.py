@@ -1,11 +1,13 @@
 """Commands that use the network, against the test server: what they print, their exit codes, and that no key is told."""
 
+import contextlib
 import json
 import logging
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 from provider_server import KEY, ProviderServer, faults
 from tickreel.cli.app import run
-from tickreel.units import parse_bytes
+from tickreel.units import parse_bytes, parse_time
 
 CANARY = "TD.canary-e4b7d2c1"
 DAY = ("--from", "2024-01-01", "--to", "2024-01-02")
@@ -106,7 +108,7 @@ def test_a_provider_is_tried_with_and_without_a_key(server: ProviderServer, call
     assert 0 < found["round_trip_ms"]["p50"] <= found["round_trip_ms"]["p99"]
     assert len(server.asked("api-key-info")) == 21
     server.fail("api-key-info", faults.status(503, Retry_After="0.1"))
-    assert "tardis asks to wait: " in call("provider", "test", "tardis")[2]
+    assert "s: tardis asks to wait, answered 503" in call("provider", "test", "tardis")[2]
     monkeypatch.setenv("TARDIS_API_KEY", "wrong")
     code, out, err = call("provider", "test", "tardis")
     assert (code, out) == (4, "")
@@ -227,6 +229,20 @@ def test_a_run_fetches_what_it_lacks(server: ProviderServer, call: Call, monkeyp
     assert len(server.asked("2024/01/01/BTCUSDT")) == 1
 
 
+def test_a_run_until_tomorrow_goes_without_the_days_that_are_not_over(
+    server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    monkeypatch.setenv("TARDIS_API_KEY", KEY)
+    monkeypatch.setattr("tickreel.ingest.download.plan.time.time_ns", lambda: parse_time("2024-01-02T12:00"))
+    server.fail("/exchanges/", faults.status(404), times=9)
+    words = ("run", "momentum", "--store", "tape", "--no-jit", "--workers", 1, "--fetch", "--out")
+    code, _, err = call(*words, "a", "--exchange", "binance-futures", "--symbols", "BTCUSDT", *TWO)
+    assert (code, [one.path for one in server.asked("gz$")]) == (
+        0, ["/v1/binance-futures/trades/2024/01/01/BTCUSDT.csv.gz"],
+    )  # fmt: skip
+    assert "missing: trades BTCUSDT, 2024-01-02: tardis does not have it: its day is not over" in err
+
+
 @pytest.mark.long
 def test_the_demo_over_a_free_day(server: ProviderServer, call: Call) -> None:
     code, found = document(call, "demo", "--real", "--workers", 1, "--out", "a")
@@ -239,6 +255,88 @@ def test_the_demo_over_a_free_day(server: ProviderServer, call: Call) -> None:
     assert call("demo", "--real", "--seed", 3)[0] == 2
 
 
+def test_what_is_waited_for_is_told_once_where_no_terminal_is(server: ProviderServer, call: Call) -> None:
+    wait = faults.status(429, Retry_After="2")
+    for words in ((*WORDS, *DAY), (*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:03")):
+        server.fail("BTCUSDT.csv.gz|data-feeds", wait)
+        _, _, err = call(*words)
+        found = re.findall(r"waits [23] s, until \d\d:\d\d:\d\d UTC: (.*)", err)
+        assert found == ["tardis asks to wait, answered 429"]
+    server.fail("data-feeds", wait)
+    assert "waits" not in call(*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:05", "--quiet")[2]
+
+
+def test_where_nothing_answers_all_give_up_alike(call: Call, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TARDIS_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.chdir(tmp_path)
+    for words in ((*WORDS, *DAY), (*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:03")):
+        begun = time.monotonic()
+        code, _, err = call(*words)
+        assert (code, "at 2 tries" in err) == (4, True), err
+        assert time.monotonic() - begun < 8
+
+
+def test_raw_tells_what_failed_in_order_and_a_line_for_each_reason(
+    server: ProviderServer, call: Call
+) -> None:
+    server.fail("data-feeds", refusing({1: "early", 3: "late", 4: "late"}), times=99)
+    code, _, err = call(*RAW, "--from", "2024-01-01", "--to", "2024-01-01T00:06", "--parallel", 9)
+    lines = [line for line in err.splitlines() if line.startswith("failed: ")]
+    assert code == 4
+    assert [line.partition(": tardis")[0] for line in lines] == [
+        "failed: 1 minute from 2024-01-01T00:01:00Z", "failed: 2 minutes from 2024-01-01T00:03:00Z to 2024-01-01T00:04:00Z",
+    ]  # fmt: skip
+
+
+def refusing(minutes: dict[int, str]) -> faults.Fault:
+    """Refuse some minutes of data-feeds, each in its words; the others come one by one."""
+
+    async def fault(request: Any, handler: faults.Handler) -> Any:
+        if said := minutes.get(int(request.query["offset"])):
+            return await faults.status(403, f'{{"message": "{said}"}}')(request, handler)
+        return await faults.without("x-suggested-slice-size")(request, handler)
+
+    return fault
+
+
+@pytest.mark.parametrize("there", [0, 3, 7])
+def test_the_bar_of_raw_counts_what_was_there(
+    there: int, server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    at: list[float] = []
+    monkeypatch.setattr("tickreel.cli.raw.progress_bars", lambda show: contextlib.nullcontext(Noted(at)))
+    for minutes in (there, 7):
+        at.clear()
+        if minutes:
+            assert call(*RAW, "--from", "2024-01-01", "--to", f"2024-01-01T00:0{minutes}")[0] == 0
+    assert at[0] == 7
+    assert at[-1] == 7
+    assert at[1:] == sorted(at[1:])
+    assert there == 7 or min(at[1:]) == there + 1
+
+
+class Noted:
+    """Bars that write down their total, and then how far they are."""
+
+    def __init__(self, at: list[float]) -> None:
+        self._at = at
+
+    def begin(self, name: str, total: float, *, unit: str = "") -> None:
+        self._at.append(total)
+
+    def at(self, name: str, done: float, *, unit: str = "") -> None:
+        self._at.append(done)
+
+    def end(self, name: str) -> None:
+        self._at.append(self._at[0])
+
+    def waits(self, wait: Any) -> None: ...
+
+
+RAW = ("raw", "--exchange", "binance", "--channels", "trade", "--cache", "cache")
+
+
 def test_raw_feeds_are_fetched_once(server: ProviderServer, call: Call) -> None:
     words = ("raw", "--exchange", "binance", "--channels", "trade", "--cache", "cache")
     code, _, err = call(*words, "--from", "2024-01-01", "--to", "2024-01-01T00:07")
@@ -246,7 +344,8 @@ def test_raw_feeds_are_fetched_once(server: ProviderServer, call: Call) -> None:
     code, found = document(call, *words, "--from", "2024-01-01", "--to", "2024-01-01T00:07")
     assert (code, found["there"], found["fetched"]) == (0, 7, 0)
     code, _, err = call(*words, "--from", "2024-01-02", "--to", "2024-01-02T00:02")
-    assert (code, err.count("failed: 1 minute from 2024-01-02T00:0")) == (4, 2)
+    assert (code, err.count("failed: ")) == (4, 1)
+    assert "failed: 2 minutes from 2024-01-02T00:00:00Z to 2024-01-02T00:01:00Z: tardis answered 401" in err
     assert call(*words, "--from", "2024-01-02", "--to", "2024-01-02")[0] == 2
 
 

@@ -34,7 +34,7 @@ from tickreel.ingest.download.plan import Wanted, is_covered
 from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.importer import ImportSettings, import_files
 from tickreel.ingest.files.memory import workers_within
-from tickreel.ingest.transport import Background
+from tickreel.ingest.transport import Background, Wait
 from tickreel.sources.tardis_http import DayFile, file_url, read_availability
 from tickreel.store.catalog import Store
 from tickreel.synth.files import write_day
@@ -342,11 +342,11 @@ def test_a_provider_that_asks_for_time_gets_it_and_the_bar_says_so(
     server: ProviderServer, tmp_path: Path
 ) -> None:
     """Nobody asks meanwhile: the first of many workers that is told speaks for all."""
-    waits: list[float] = []
+    told: list[Wait | None] = []
 
     class Told(Show):
-        def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
-            waits.append(waits_s)
+        def progress(self, days: int, *, fetched_bytes: int, rows: int, waits: Wait | None) -> None:
+            told.append(waits)
 
     server.fail("2024/01/03/BTCUSDT", faults.status(503, Retry_After="1"))
     environment = {**server.hurried(tmp_path), "TARDIS_API_KEY": KEY}
@@ -357,8 +357,9 @@ def test_a_provider_that_asks_for_time_gets_it_and_the_bar_says_so(
     assert counted(summary) == {"imported": 4}
     times = [one.at for one in server.asked("gz$")]
     assert times[3] - times[2] >= 1
-    assert 0.1 < max(waits) <= 2.1
-    assert waits[-1] == 0
+    assert {wait.why for wait in told if wait} == {"tardis asks to wait, answered 503"}
+    assert 0.1 < max(wait.seconds for wait in told if wait) <= 2.1
+    assert told[-1] is None
 
 
 def test_days_that_are_not_ready_are_not_asked_for(server: ProviderServer, tmp_path: Path) -> None:
@@ -373,9 +374,22 @@ def test_days_that_are_not_ready_are_not_asked_for(server: ProviderServer, tmp_p
     assert summary.exit_code == 0
 
 
+STRANGE = (
+    '{"symbols": [3]}',
+    '{"symbols": 5}',
+    '{"symbols": true}',
+    '{"symbols": [{"id": "X", "dataTypes": 7}]}',
+    "7",
+)
+
+
 def test_an_answer_about_exchanges_is_not_needed(server: ProviderServer, tmp_path: Path) -> None:
     for number, fault in enumerate(
-        (faults.status(404), faults.body(b"[]"), faults.body(b'{"datasets": {"symbols": [3]}}'))
+        (
+            faults.status(404),
+            faults.body(b"[]"),
+            *(faults.body(f'{{"datasets": {said}}}'.encode()) for said in STRANGE),
+        )
     ):
         server.fail("/exchanges/", fault)
         assert counted(get(server, tmp_path / str(number), wanted(1, ("BTCUSDT",)))) == {"imported": 1}

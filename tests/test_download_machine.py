@@ -33,7 +33,7 @@ from tickreel.sources.machine import PROVIDER_LOST
 from tickreel.sources.machine_routes import REPLAYED, replay_options
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Gap, Part
-from tickreel.units import NS_PER_DAY, day_of
+from tickreel.units import NS_PER_DAY
 
 FEED = "tardis-machine"
 FILES = [
@@ -176,7 +176,7 @@ def test_a_day_that_is_not_over_is_missing(server: ProviderServer, tmp_path: Pat
         Store(tmp_path / "a"), asked, DownloadSettings(FEED, workers=1), environment=environment
     )
     assert (counted(summary), server.seen) == ({"missing": 1}, [])
-    assert f"{day_of(today)}: its day is not over" in summary.days[0].error
+    assert f"{FEED} does not have it: its day is not over" in summary.days[0].error
 
 
 @pytest.mark.parametrize("type", ["incremental_book_L2", "quotes", "book_snapshot_5"])
@@ -282,7 +282,11 @@ def test_a_file_whose_gaps_are_damaged_is_fetched_anew_and_what_is_left_is_tidie
     name = f"bybit_trades_{DAY}_BTCUSDT.csv.gz"
     waiting = tmp_path / "b" / ".downloads" / FEED
     waiting.mkdir(parents=True)
-    for end, data in ((".gaps", b"[{"), ("", (tmp_path / "kept" / name).read_bytes()), (".gaps.new", b"[")):
+    for end, data in (
+        (".gaps", b"[{"),
+        ("", (tmp_path / "kept" / FEED / name).read_bytes()),
+        (".gaps.new", b"["),
+    ):
         (waiting / f"{name}{end}").write_bytes(data)
     (waiting / f"{name.replace('BTC', 'ETH')}.gaps").write_bytes(b"[]")
     server.seen.clear()

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import time
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 from import_sample import contents
 from provider_server import KEY, ProviderServer, faults, feeds
 from tickreel.errors import NetworkError, UsageError
+from tickreel.ingest.download import history_files, raw_feeds
 from tickreel.ingest.download.raw_feeds import FeedsSummary, download_feeds
+from tickreel.ingest.transport import Broken
 from tickreel.sources.tardis_feeds import (
     MINUTE_NS,
     Feed,
@@ -148,6 +152,51 @@ def test_what_is_refused_is_in_the_summary_and_the_rest_comes(server: ProviderSe
     assert len({str(error) for _, error in summary.failed}) == 1
     assert summary.fetched == 0
     assert isinstance(summary.failed[0][1], NetworkError)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"\0", "it has a line of more than 16.0 MiB"),
+        (b"2024-03-02T00:00:00.0000001Z {}\n", "unpack to more than"),
+    ],
+)
+def test_a_bomb_is_given_up_in_flat_memory(
+    line: bytes, said: str, server: ProviderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_files, "_ALWAYS_FINE_BYTES", 40 << 20)
+    peaks = []
+    for size in (64, 256):
+        server.seen.clear()
+        server.heal()
+        bomb = faults.bomb(size << 20, line, Content_Encoding="gzip", x_slice_size="1")
+        server.fail("data-feeds", bomb, times=9)
+        tracemalloc.start()
+        begun = time.monotonic()
+        (failure,) = get(server, tmp_path / str(size), 1).failed
+        peaks.append(tracemalloc.get_traced_memory()[1] >> 20)
+        tracemalloc.stop()
+        assert said in str(failure[1])
+        assert len(server.seen) == 1  # once, for another try gets the same
+        assert time.monotonic() - begun < 5
+    assert max(peaks) < 64
+    assert not list(tmp_path.rglob("*.json.gz*"))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 90), max_size=12), st.integers(1, 200), st.booleans())
+def test_pieces_of_any_size_are_looked_at_line_by_line(sizes: list[int], piece: int, ended: bool) -> None:
+    text = b"".join(b"2024-03-02T00:00:00.0000001Z " + b"x" * size + b"\n" for size in sizes)
+    text = text if ended else text[:-1]
+    looked = raw_feeds._Lines(SliceOf(FROM, 1))
+    for start in range(0, len(text), piece):
+        looked.take(text[start : start + piece])
+    assert looked.bytes == len(text)
+    if ended or not text:
+        looked.finish()
+    else:
+        with pytest.raises(Broken, match="its last line has no end"):
+            looked.finish()
 
 
 def test_filters_are_sorted_and_hashed_as_the_clients_do() -> None:

@@ -135,7 +135,7 @@ def test_each_way_to_lose_a_connection_is_noticed_and_named(
         "bomb": "broken: .*exceeds",
     }  # fmt: skip
     assert re.search(wanted[how], reason), reason
-    if how in ("huge", "bomb"):
+    if how == "bomb":  # of a huge one the rest is on its way, and a closing that leaves it unread is a reset
         assert 1009 in server.machine.closed
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from tickreel.config import Key, Profile, load_profile
 from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, UsageError
-from tickreel.ingest.transport import Answer, Broken, Client, Request, bodies, redirects, retry
+from tickreel.ingest.transport import Answer, Broken, Client, OnWait, Request, Wait, bodies, redirects, retry
+from tickreel.ingest.transport import client as client_module
 from tickreel.ingest.transport.limiter import Limiter
 from tickreel.ingest.transport.refusals import message_of
 
@@ -57,7 +58,7 @@ def client(
     *,
     key: Key | None = KEY,
     time: Time | None = None,
-    on_wait: Callable[[float], None] = lambda seconds: None,
+    on_wait: OnWait = lambda wait: None,
     **limits: Any,
 ) -> Client:
     """Return a client whose sockets are a function from a request to an answer, or to what it raises."""
@@ -237,6 +238,66 @@ def test_while_a_provider_is_away_the_others_do_not_try_as_often() -> None:
     assert [asked.count(path) for path in answers] == [5, 2, 1, 5]
 
 
+def test_where_no_connection_could_be_made_two_tries_are_enough_until_one_was() -> None:
+    """Whoever asks: a probe that gives up early says nothing of the tries of others."""
+    gone = Broken("refused", away=True)
+    for answers, tries in (([gone], 2), ([{"status": 404}, gone], 5), ([Broken("reset")], 5)):
+        function, asked = script(*answers)
+        asking = client(function, tries=5)
+
+        async def all_of_them(asking: Client = asking, count: int = len(answers)) -> None:
+            for _ in range(count):
+                with contextlib.suppress(NetworkError):
+                    await asking.json(asking.request(URL))
+
+        asyncio.run(all_of_them())
+        assert len(asked) == tries + len(answers) - 1
+    function, asked = script({"status": 503})
+    asking = client(function, tries=5)
+
+    async def probe_and_ask() -> None:
+        for tries in (2, None):
+            with contextlib.suppress(NetworkError):
+                await asking.json(asking.request(URL), tries=tries)
+
+    asyncio.run(probe_and_ask())
+    assert len(asked) == 2 + 5
+
+
+def test_every_wait_is_told_with_its_reason_and_without_the_key() -> None:
+    told: list[Wait] = []
+    answers = ({"status": 503}, Broken(f"boo {CANARY}"), {"status": 429, "retry_after": "7"}, GOOD)
+    get(script(*answers)[0], on_wait=told.append)
+    assert told == [
+        Wait(1, "tardis answered 503"), Wait(2, "tardis boo [key]"), Wait(8, "tardis asks to wait, answered 429"),
+    ]  # fmt: skip
+
+
+def test_a_server_that_is_silent_is_told_until_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_SILENT_S", 0.02)
+    told: list[Wait] = []
+
+    async def ask() -> list[Wait | None]:
+        @contextlib.asynccontextmanager
+        async def send(request: Request) -> AsyncIterator[Answer]:
+            await asyncio.sleep(0.1)
+            yield answer()
+
+        asking = Client(profile(answer_s=9.0), KEY, send, on_wait=told.append)
+        coming = asyncio.ensure_future(asking.json(asking.request(URL)))
+        await asyncio.sleep(0.06)
+        during = asking.waits.now()
+        await coming
+        return [during, asking.waits.now()]
+
+    during, after = asyncio.run(ask())
+    assert told == [Wait(8.98, "tardis has not answered yet")]
+    assert during is not None
+    assert during.why == told[0].why
+    assert 8 < during.seconds < 8.98
+    assert after is None
+
+
 # The limiter
 
 
@@ -263,7 +324,7 @@ def test_so_many_calls_in_any_minute() -> None:
 def test_a_pause_is_kept_by_all_and_told(status: int) -> None:
     time = Time()
     first = iter([True])
-    told: list[float] = []
+    told: list[Wait] = []
     begun = []
 
     def function(request: Request) -> Answer:
@@ -278,7 +339,7 @@ def test_a_pause_is_kept_by_all_and_told(status: int) -> None:
 
     asyncio.run(everybody())
     assert [at - begun[0] >= 90 for at in begun] == [False] + [True] * 6
-    assert told == [91]
+    assert told == [Wait(91, f"tardis asks to wait, answered {status}")]
 
 
 # Redirects and keys

@@ -174,14 +174,11 @@ def drip(bytes_per_s: int, seconds: float) -> Fault:
     return fault
 
 
-def bomb(text_bytes: int = 512 << 20) -> Fault:
-    """A gzip of nothing but zeros, of half a thousandth of that size."""
-    return body(_zeros(text_bytes), Content_Type="application/gzip")
-
-
-def _zeros(count: int) -> bytes:
+def bomb(text_bytes: int = 512 << 20, line: bytes = b"\0", **headers: str) -> Fault:
+    """A gzip of nothing but zeros, or one line, of some thousandth of that size."""
     packed = io.BytesIO()
+    piece = line * ((1 << 20) // len(line))
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
-        for _ in range(count >> 20):
-            file.write(bytes(1 << 20))
-    return packed.getvalue()
+        for _ in range(text_bytes >> 20):
+            file.write(piece)
+    return body(packed.getvalue(), **{"Content_Type": "application/gzip", **headers})

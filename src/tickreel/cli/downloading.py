@@ -22,7 +22,7 @@ from tickreel.cli.options import (
     store_path,
     whole,
 )
-from tickreel.cli.output import Bars, note, print_json, progress_bars
+from tickreel.cli.output import Bars, note, print_json, progress_bars, wait_text
 from tickreel.errors import UsageError
 from tickreel.ingest.download.show import Show
 from tickreel.units import counted, human_bytes, parse_time
@@ -107,15 +107,17 @@ class DownloadProgress(Show):
     def plan(self, there: int, lacking: int) -> None:
         self._planned = there, lacking
 
-    def progress(self, days: int, *, fetched_bytes: int, rows: int, waits_s: float) -> None:
+    def progress(self, days: int, *, fetched_bytes: int, rows: int, waits: Any) -> None:
         there, lacking = self._planned
         if lacking:  # with the first look: until then the key may be refused
             self._bars.begin("download", lacking, unit=f"{counted(lacking, 'day')}, {there:,} there already")
             self._planned = there, 0
         seconds = max(time.monotonic() - self._begun, 0.001)
         unit = f"{human_bytes(fetched_bytes / seconds)}/s, {rows / seconds:,.0f} rows/s"
-        waits = f", waits {waits_s:,.0f} s, as it was asked to" if waits_s else ""
-        self._bars.at("download", days, unit=unit + waits)
+        if waits:
+            self._bars.waits(waits)
+            unit += f", {wait_text(waits)}"
+        self._bars.at("download", days, unit=unit)
 
     def books(self, done: int, total: int) -> None:
         if done == 1:
@@ -132,6 +134,7 @@ def download_document(summary: Any) -> dict[str, Any]:
         row = {
             "exchange": day.file.exchange, "type": day.file.type, "symbol": day.file.symbol, "day": day.file.day,
             "state": day.state, "rows": day.rows, "bytes": day.bytes,
+            "lacks": day.lacks or None,
         }  # fmt: skip
         if day.state in ("imported", "empty"):
             row |= findings_document(day.imported)
@@ -159,6 +162,10 @@ def report_download(summary: Any, *, quiet: bool) -> None:
             f"days: {', '.join(parts)}; {counted(rows, 'row')}, {human_bytes(size)} in {summary.seconds:,.1f} s"
         )
         print_findings([day.imported for day in summary.days if day.imported])
+        for text in _problems([day for day in summary.days if day.lacks], what="lacks"):
+            note(
+                f"there already: {text}; nothing is asked for into the same feed: another provider is a feed of its own"
+            )
     for state, color in (("missing", "yellow"), ("refused", "red"), ("failed", "red")):
         if quiet and state == "missing":
             continue
@@ -178,14 +185,17 @@ _WORDS = {
 }  # fmt: skip
 
 
-def _problems(days: list[Any]) -> Iterator[str]:
-    """Yield a line for all days about which the same was said, whatever the address: which, and what of the first."""
+def _problems(days: list[Any], what: str = "error") -> Iterator[str]:
+    """Yield a line for all days about which the same was said, whatever the address: which, and what of the first.
+
+    what  attribute that has what was said
+    """
     said: dict[str, list[Any]] = {}
     for day in days:
-        said.setdefault(_URL.sub("", day.error), []).append(day)
+        said.setdefault(_URL.sub("", getattr(day, what)), []).append(day)
     for some in said.values():
         names = list(dict.fromkeys(f"{day.file.type} {day.file.symbol}" for day in some))
         more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         first, last = (pick(day.file.day for day in some) for pick in (min, max))
         when = first if first == last else f"{counted(len(some), 'day')} from {first} to {last}"
-        yield f"{', '.join(names[:_NAMED])}{more}, {when}: {some[0].error}"
+        yield f"{', '.join(names[:_NAMED])}{more}, {when}: {getattr(some[0], what)}"

@@ -56,7 +56,7 @@ def fetch(
         )
     counts = summary.counts
     bad = [day for day in summary.days if day.state in ("refused", "failed")]
-    if show and counts["there"] < len(summary.days):
+    if show and (counts["there"] < len(summary.days) or any(day.lacks for day in summary.days)):
         report_download(summary, quiet=False)
     if bad:
         raise NetworkError(

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import typer
 
 from tickreel.units import counted
 
+_LONG_WAIT_S = 2.0
 _IN_MEMORY_BYTES = 1 << 24
 _LEAST_WIDTH = 40
 """A terminal that is narrower wraps lines: a time, the widest thing that must be whole, needs 30."""
@@ -102,12 +104,26 @@ def escape(text: str) -> Any:
     return Text("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text))
 
 
-class Bars:
-    """Progress bars on stderr; silent where nobody looks."""
+def wait_text(wait: Any, *, until: bool = False) -> str:
+    """Return what a `Wait` says: for how long, with the time of day at its end, and why."""
+    at = datetime.now(UTC) + timedelta(seconds=wait.seconds)
+    return f"waits {wait.seconds:,.0f} s{f', until {at:%H:%M:%S} UTC' if until else ''}: {wait.why}"
 
-    def __init__(self, progress: Any) -> None:
+
+class Bars:
+    """Progress bars on stderr; where they are wanted and no terminal is, lines for long waits; else silent."""
+
+    def __init__(self, progress: Any, *, lines: bool = False) -> None:
         self._progress = progress
+        self._lines = lines
+        self._told: set[str] = set()
         self._bars: dict[str, Any] = {}
+
+    def waits(self, wait: Any) -> None:
+        """Say once, by a line where no bar says it, what a `Wait` is for."""
+        if self._lines and wait.seconds >= _LONG_WAIT_S and wait.why not in self._told:
+            self._told.add(wait.why)
+            note(wait_text(wait, until=True))
 
     def begin(self, name: str, total: float, *, unit: str = "") -> None:
         if self._progress is not None:
@@ -130,7 +146,7 @@ class Bars:
 def progress_bars(show: bool) -> Iterator[Bars]:
     """Yield Bars that show name, share, count and time left; nothing if `show` is false, or where no terminal is."""
     if not show or not sys.stderr.isatty():
-        yield Bars(None)
+        yield Bars(None, lines=show)
         return
     from rich.console import Console
     from rich.progress import (

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from tickreel.cli.options import JsonOption, QuietOption
-from tickreel.cli.output import note, print_json, print_table
+from tickreel.cli.output import note, print_json, print_table, wait_text
 from tickreel.errors import MissingError, NetworkError
 
 app = typer.Typer(
@@ -59,9 +59,9 @@ def try_(name: NameArgument, json: JsonOption = False, quiet: QuietOption = Fals
     profile = load_profile(name).profile
     key = find_key(profile)
 
-    def told(seconds: float) -> None:
+    def told(wait: Any) -> None:
         if not quiet:
-            note(f"{name} asks to wait: {seconds:,.0f} s")
+            note(wait_text(wait))
 
     try:
         checked = check_provider(profile, key, on_wait=told)

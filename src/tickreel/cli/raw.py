@@ -1,8 +1,9 @@
 """`tickreel raw`: Tardis' raw feeds into a folder that its official clients share."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +17,9 @@ from tickreel.cli.options import (
     split_list,
     whole,
 )
-from tickreel.cli.output import note, print_json, progress_bars
+from tickreel.cli.output import note, print_json, progress_bars, wait_text
+from tickreel.sources.tardis_feeds import MINUTE_NS
 from tickreel.units import counted, format_time, human_bytes, parse_time
-
-_SHOWN = 5
 
 
 def raw(
@@ -60,7 +60,7 @@ def raw(
     They stay as the exchange sent them: nothing of them gets into a store yet.
     """
     from tickreel.ingest.download.raw_feeds import download_feeds
-    from tickreel.sources.tardis_feeds import MINUTE_NS, Feed
+    from tickreel.sources.tardis_feeds import Feed
 
     check_exchange(exchange)
     check_provider(provider)
@@ -69,12 +69,20 @@ def raw(
     from_ns, to_ns = parse_time(start, "--from"), parse_time(to, "--to")
     with progress_bars(not (json or quiet)) as bars:
         bars.begin("raw", max(1, (to_ns - from_ns) // MINUTE_NS), unit="minutes")
+
+        def waits(minutes: int, wait: Any) -> None:
+            bars.waits(wait)
+            bars.at("raw", minutes, unit=wait_text(wait, until=True))
+
         summary = download_feeds(
             place, feed, from_ns, to_ns, provider=provider, parallel=parallel,
             on_progress=lambda minutes, count: bars.at("raw", minutes, unit=human_bytes(count)),
-            on_wait=lambda minutes, seconds: bars.at("raw", minutes, unit=f"waits {seconds:,.0f} s, as it was asked to"),
+            on_wait=waits,
         )  # fmt: skip
-    failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in summary.failed]
+        if summary.minutes == summary.done:
+            bars.end("raw")
+    lost = sorted(summary.failed, key=lambda one: one[0].from_ns)
+    failed = [(format_time(part.from_ns), part.minutes, str(error)) for part, error in lost]
     if json:
         print_json({
             "folder": str(summary.folder), "filters": feed.filters, "minutes": summary.minutes,
@@ -88,8 +96,18 @@ def raw(
             f"{counted(summary.minutes, 'minute')}: {summary.there:,} there already, {summary.fetched:,} fetched,"
             f" {human_bytes(summary.bytes)}; in {summary.folder}"
         )
-    for at, minutes, said in failed[:_SHOWN]:
-        note(f"failed: {counted(minutes, 'minute')} from {at}: {said}")
-    if len(failed) > _SHOWN:
-        note(f"failed: {len(failed) - _SHOWN:,} more")
+    for line in _problems(lost):
+        note(f"failed: {line}")
     return summary.exit_code
+
+
+def _problems(lost: list[Any]) -> Iterator[str]:
+    """Yield a line for all slices, in order of time, about which the same was said."""
+    said: dict[str, list[Any]] = {}
+    for part, error in lost:
+        said.setdefault(str(error), []).append(part)
+    for text, parts in said.items():
+        minutes = sum(part.minutes for part in parts)
+        last = format_time(parts[-1].from_ns + (parts[-1].minutes - 1) * MINUTE_NS)
+        until = f" to {last}" if minutes > 1 else ""
+        yield f"{counted(minutes, 'minute')} from {format_time(parts[0].from_ns)}{until}: {text}"

@@ -87,9 +87,9 @@ def read_availability(details: Any) -> Availability:
     """Return what an answer of /exchanges/{exchange} says; what it does not say, or not as it should, is not known."""
     sets = _mapping(_mapping(details).get("datasets"))
     symbols = {}
-    for entry in sets.get("symbols") or ():
+    for entry in _list(sets.get("symbols")):
         one = _mapping(entry)
-        for type in one.get("dataTypes") or ():
+        for type in _list(one.get("dataTypes")):
             key = (dataset_symbol(str(one.get("id", ""))), str(type))
             symbols[key] = (_time(one.get("availableSince")), _time(one.get("availableTo")))
     return Availability(_time(sets.get("exportedFrom")), _time(sets.get("exportedUntil")), symbols)
@@ -97,6 +97,10 @@ def read_availability(details: Any) -> Availability:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _time(value: Any) -> int | None:

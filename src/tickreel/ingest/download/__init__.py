@@ -7,6 +7,7 @@ history_relay  a day from a relay, page after page
 history_machine  a day from a tardis-machine, as it is replayed
 packed_text    CSV text to a csv.gz
 fetched        what a day is once it is fetched: its file, and what is missing of it
+doubts         days without rows of symbols that may be none
 folder         where fetched files lie until they are imported
 job            fetched files to the importer, batch by batch
 show           what it tells while it runs

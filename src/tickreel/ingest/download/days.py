@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from tickreel.config import find_key, load_profile
 from tickreel.errors import FailedError
+from tickreel.ingest.download.doubts import Doubts
 from tickreel.ingest.download.fetch import Fetching
 from tickreel.ingest.download.folder import Folder, tidy
 from tickreel.ingest.download.job import DayReport, DownloadJob, DownloadSettings
-from tickreel.ingest.download.plan import Wanted, split_covered
+from tickreel.ingest.download.plan import Wanted, check_begun, coverage
 from tickreel.ingest.download.show import Show
 from tickreel.sources.machine_routes import check_replayed
 from tickreel.store.catalog import Store
@@ -63,23 +64,29 @@ def download(
     """
     settings, show = settings or DownloadSettings(), show or Show()
     profile = load_profile(settings.provider, environment=environment).profile
-    if profile.kind == "machine":
-        check_replayed(wanted.types, wanted.symbols)
     begun = time.monotonic()
     files = wanted.files()
-    there, lacking = split_covered(store, profile.name, files)
+    found = coverage(store, profile.name, files)
+    lacking = found.lacking
+    if profile.kind != "relay":
+        check_begun(lacking)
+    if profile.kind == "machine":
+        check_replayed(dict.fromkeys(file.type for file in lacking), (file.symbol for file in lacking))
     summary = DownloadSummary(str(store.root), profile.name)
-    show.plan(len(there), len(lacking))
-    reports = {file: DayReport(file, "there") for file in there}
+    show.plan(len(found.there), len(lacking))
+    reports = {file: DayReport(file, "there", lacks=lacks) for file, lacks in found.there.items()}
     if lacking:
         key = find_key(profile, api_key, environment=environment)
+        # Tardis answers a name that it does not know with 404.
+        doubts = None if profile.kind == "tardis" else Doubts(store)
         with Folder(store, profile.name, settings.keep_files) as folder:
             waiting = folder.waiting(lacking)
+            have = {arrived.file for arrived in waiting}
             fetching = Fetching(
-                profile, key, [file for file in lacking if file not in waiting], folder.path,
+                profile, key, [file for file in lacking if file not in have], folder.path,
                 parallel=settings.parallel or profile.limits.parallel, durable=settings.keep_files is not None,
             )  # fmt: skip
-            job = DownloadJob(store, settings, folder=folder, fetching=fetching, show=show)
+            job = DownloadJob(store, settings, folder=folder, fetching=fetching, show=show, doubts=doubts)
             reports |= job.run(waiting)
             summary.books = job.books
     else:

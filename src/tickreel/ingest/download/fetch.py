@@ -3,7 +3,6 @@
 import asyncio
 import os
 import queue
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError
 from tickreel.ingest.download import history_files, history_machine, history_relay
 from tickreel.ingest.download.fetched import Fetched, keep_gaps
 from tickreel.ingest.download.plan import not_over
-from tickreel.ingest.transport import Client, open_client
+from tickreel.ingest.transport import Client, Wait, open_client
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import sync_file
 
@@ -33,11 +32,12 @@ FETCHERS: dict[str, FetchDay] = {
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A day that has been fetched whole; bytes: packed."""
+    """A day that has been fetched whole; bytes: packed; empty: as `Fetched.empty`."""
 
     file: DayFile
     path: Path
     bytes: int
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Fetching:
         self._parallel = parallel
         self._durable = durable
         self._waiting_bytes = 0
-        self._asks_again_at = 0.0
+        self._client: Client | None = None
         self._room = asyncio.Event()
         self._room.set()
         self._stopped: QuotaError | None = None
@@ -85,7 +85,8 @@ class Fetching:
         """Fetch all; what goes wrong with one day is that day's result."""
         self._loop = asyncio.get_running_loop()
         try:
-            async with open_client(self._profile, self._key, on_wait=self._on_wait) as client:
+            async with open_client(self._profile, self._key) as client:
+                self._client = client
                 await self._leave_out(client)
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._parallel, len(self._files))):
@@ -96,12 +97,9 @@ class Fetching:
             self.results.put(None)
 
     @property
-    def waits_s(self) -> float:
-        """For how long nothing is asked, because the provider wants it so."""
-        return max(0.0, self._asks_again_at - time.monotonic())
-
-    def _on_wait(self, seconds: float) -> None:
-        self._asks_again_at = max(self._asks_again_at, time.monotonic() + seconds)
+    def waits(self) -> Wait | None:
+        """What some request waits for just now."""
+        return self._client.waits.now() if self._client else None
 
     def taken(self, results: Sequence[Arrived | Lost]) -> None:
         """Say, from another thread, that some results have been dealt with."""
@@ -116,14 +114,16 @@ class Fetching:
 
     async def _leave_out(self, client: Client) -> None:
         """Take out the days that the provider does not have: it says so, or they are not over."""
-        refuses: Callable[[DayFile], str] = not_over
+        there = None
         if self._profile.kind == "tardis" and self._files:
             there = await history_files.availability(client, self._files[0].exchange)
-            refuses = there.refuses if there else lambda file: ""
         for _ in range(len(self._files)):
             file = self._files.popleft()
-            if why := refuses(file):
-                self._give(Lost(file, MissingError(f"{self._profile.name} has no {file}: {why}")))
+            why = there.refuses(file) if there else ""
+            if there is None or there.until_ns is None:
+                why = why or not_over(file)
+            if why:
+                self._give(Lost(file, MissingError(f"{self._profile.name} does not have it: {why}")))
             else:
                 self._files.append(file)
 
@@ -140,7 +140,7 @@ class Fetching:
                 self._give(Lost(file, error))
             else:
                 self.bytes += fetched.bytes
-                arrived = Arrived(file, self._path_of(file), fetched.bytes)
+                arrived = Arrived(file, self._path_of(file), fetched.bytes, fetched.empty)
                 if self._durable or fetched.gaps:
                     # The disk is waited for while the next day is on its way.
                     group.create_task(self._keep(part, arrived, fetched))

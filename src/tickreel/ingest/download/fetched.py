@@ -16,10 +16,14 @@ GAPS = ".gaps"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A day as it was fetched. bytes: packed; gaps: ascending."""
+    """A day as it was fetched. bytes: packed; gaps: ascending.
+
+    empty  without a row, of a provider that answers so for names that are no symbols, too
+    """
 
     bytes: int
     gaps: tuple[Gap, ...] = ()
+    empty: bool = False
 
 
 def gaps_file(path: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tickreel.errors import InputError, LockedError, ReadError, disk_error
-from tickreel.ingest.download.fetch import PART
+from tickreel.ingest.download.fetch import PART, Arrived
 from tickreel.ingest.download.fetched import GAPS, gaps_file, read_gaps
 from tickreel.ingest.download.plan import is_covered
 from tickreel.ingest.files.text_file import TextFile
@@ -17,6 +17,7 @@ from tickreel.store import disk
 from tickreel.store.catalog import Store
 
 FOLDER = ".downloads"
+_FLAT = "tardis"
 _LOCK = ".lock"
 _LEFT = (PART, GAPS, f"{GAPS}.new")
 
@@ -26,14 +27,15 @@ class Folder:
 
     A file has its name here once it is whole, so what a killed download leaves is imported by the next. After a
     power cut it may be empty or torn all the same, so it is looked at again.
-    keep  the user's folder in which files lie and stay instead
+    keep  the user's folder in which files lie and stay instead: those of tardis as Tardis' own client lays them out,
+          those of others in a folder of the provider's name, for names of files do not tell who made them
     """
 
     def __init__(self, store: Store, provider: str, keep: Path | None) -> None:
         self._store = store
         self._provider = provider
         self._own = store.root / FOLDER / provider
-        self._keep = keep.absolute() if keep else None
+        self._keep = (keep if provider == _FLAT else keep / provider).absolute() if keep else None
         self._lock = -1
 
     def __enter__(self) -> "Folder":
@@ -63,15 +65,19 @@ class Folder:
         """Return where a day's file lies."""
         return (self._keep or self._own) / file.name
 
-    def waiting(self, files: Sequence[DayFile]) -> dict[DayFile, int]:
-        """Return those of some days whose files are there, with their bytes."""
-        sizes = {file: _whole_bytes(self.path(file)) for file in files}
-        return {file: size for file, size in sizes.items() if size}
+    def waiting(self, files: Sequence[DayFile]) -> list[Arrived]:
+        """Return those of some days whose files are there."""
+        found = (_whole(file, self.path(file)) for file in files)
+        return [arrived for arrived in found if arrived]
 
     def done_with(self, file: DayFile) -> None:
         """Remove a day's file, unless the user keeps it."""
         if not self._keep:
-            _remove(self.path(file), gaps_file(self.path(file)))
+            self.drop(file)
+
+    def drop(self, file: DayFile) -> None:
+        """Remove a day's file, so that it is fetched anew."""
+        _remove(self.path(file), gaps_file(self.path(file)))
 
     def _tidy(self) -> None:
         """Remove what was not fetched whole, and what had been imported when its download was killed."""
@@ -105,15 +111,15 @@ def _remove(*paths: Path) -> None:
             raise disk_error(error, f"removing {path}") from error
 
 
-def _whole_bytes(path: Path) -> int:
-    """Return the size of a file that is there whole, with what lies beside it, else 0: then it is fetched anew."""
+def _whole(file: DayFile, path: Path) -> Arrived | None:
+    """Return a day whose file is there whole, with what lies beside it, else None: then it is fetched anew."""
     if path.is_symlink():
-        return 0
-    text = TextFile(path)
+        return None
+    text, lines = TextFile(path), 0
     try:
         read_gaps(path)
-        for _ in text.pieces():
-            pass
+        for piece in text.pieces():
+            lines += piece.count(b"\n")
     except (InputError, ReadError):
-        return 0
-    return text.file_bytes
+        return None
+    return Arrived(file, path, text.file_bytes, lines <= 1) if text.file_bytes else None

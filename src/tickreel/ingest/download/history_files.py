@@ -45,11 +45,7 @@ async def _write(answer: Answer, least_bytes_per_s: int, fd: int, name: str) -> 
             packed += len(piece)
             for text in unpack.feed(piece):
                 plain += len(text)
-            if plain > max(_ALWAYS_FINE_BYTES, _MOST_RATIO * packed):
-                raise Broken(
-                    f"{human_bytes(packed)} unpack to more than {human_bytes(plain)}: no file of rows does",
-                    lasting=True,
-                )
+                check_ratio(packed, plain)
             write_all(fd, piece, name)
         for _ in unpack.end():
             pass
@@ -58,6 +54,15 @@ async def _write(answer: Answer, least_bytes_per_s: int, fd: int, name: str) -> 
     if not packed and answer.headers.get("content-length") != "0":
         raise Broken("it ended before it began")
     return packed
+
+
+def check_ratio(packed: int, plain: int) -> None:
+    """Raise Broken where so many bytes unpack to more than any text of rows or messages does."""
+    if plain > max(_ALWAYS_FINE_BYTES, _MOST_RATIO * packed):
+        raise Broken(
+            f"{human_bytes(packed)} unpack to more than {human_bytes(plain)}: no file of rows does",
+            lasting=True,
+        )
 
 
 @contextlib.contextmanager

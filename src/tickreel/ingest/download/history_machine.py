@@ -29,11 +29,14 @@ async def fetch_day(client: Client, file: DayFile, target: Path) -> Fetched:
         with open_new(target) as fd:
             day, packed = _Day(file), PackedText(fd, str(target))
             packed.write(day.header)
+            empty = True
             async for messages in pieces:
                 for message in messages:
-                    packed.write(day.text(message))
+                    text = day.text(message)
+                    packed.write(text)
+                    empty = empty and not text
             packed.finish()
-            return Fetched(packed.bytes, day.gaps())
+            return Fetched(packed.bytes, day.gaps(), empty)
 
     return await replay(client, options, take)
 

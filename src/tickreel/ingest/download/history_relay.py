@@ -28,11 +28,14 @@ async def fetch_day(client: Client, file: DayFile, target: Path) -> Fetched:
     with open_new(target) as fd:
         packed = PackedText(fd, str(target))
         packed.write(relay.header)
+        empty = True
         while paging.ask is not None:
             page = _page(client, relay, await client.json(request_of(client, relay, paging.ask)))
-            packed.write(b"".join(row.line for row in paging.take(page)))
+            lines = b"".join(row.line for row in paging.take(page))
+            packed.write(lines)
+            empty = empty and not lines
         packed.finish()
-        return Fetched(packed.bytes)
+        return Fetched(packed.bytes, empty=empty)
 
 
 def _page(client: Client, relay: Relay, document: Any) -> Page:

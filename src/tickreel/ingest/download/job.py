@@ -3,13 +3,14 @@
 import contextlib
 import queue
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tickreel.codecs.choice import Purpose
 from tickreel.compute import Executor, Numbers, make_executor
 from tickreel.errors import LockedError, MissingError, RefusedError
+from tickreel.ingest.download.doubts import Doubts
 from tickreel.ingest.download.fetch import Arrived, Fetching, Lost
 from tickreel.ingest.download.fetched import read_gaps
 from tickreel.ingest.download.folder import Folder
@@ -31,8 +32,9 @@ _WAIT_FOR_LOCK_S = 600.0
 class DownloadSettings:
     """How to download.
 
-    keep_files  folder in which the files stay, under the names of Tardis' own client; those that lie there are
-                not fetched again. None: they lie in the store until they are imported
+    keep_files  folder in which the files stay, under the names of Tardis' own client, those of other providers in
+                a folder of the provider's name; those that lie there are not fetched again. None: they lie in the
+                store until they are imported
     parallel    requests at a time; None: as the profile says
     memory_bytes  what all processes together may take; None: as much as all cores need
     """
@@ -48,12 +50,16 @@ class DownloadSettings:
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What became of a day. state: one of download.STATES; bytes: as they came, packed."""
+    """What became of a day. state: one of download.STATES; bytes: as they came, packed.
+
+    lacks  what is known to be missing of a day that is there
+    """
 
     file: DayFile
     state: str
     imported: FileReport | None = None
     bytes: int = 0
+    lacks: str = ""
     error: str = ""
     error_type: str = ""
     exit_code: int = 0
@@ -66,7 +72,8 @@ class DayReport:
 class DownloadJob:
     """One download: fetching in a thread, importing here with one executor; the store's lock is held batch by batch.
 
-    books  why checkpoints of order books could not be made
+    doubts  holds back days without rows; None where the provider knows its symbols
+    books   why checkpoints of order books could not be made
     """
 
     def __init__(
@@ -77,8 +84,10 @@ class DownloadJob:
         folder: Folder,
         fetching: Fetching,
         show: Show,
+        doubts: Doubts | None,
     ) -> None:
         self.books: list[str] = []
+        self._doubts = doubts
         self._store = store
         self._settings = ImportSettings(
             settings.provider,
@@ -94,19 +103,21 @@ class DownloadJob:
         self._rows = 0
         self._reading: dict[str, int] = {}
 
-    def run(self, waiting: Mapping[DayFile, int]) -> dict[DayFile, DayReport]:
+    def run(self, waiting: list[Arrived]) -> dict[DayFile, DayReport]:
         """Import the files that wait, and all that is fetched; return a report of each."""
         with Background() as network, make_executor(self._settings.workers) as executor:
             fetched = network.start(self._fetching.run())
             warm(executor)
-            self._import(
-                executor, [Arrived(file, self._folder.path(file), size) for file, size in waiting.items()]
-            )
+            self._import(executor, waiting)
             while batch := self._next_batch():
                 self._note_lost([lost for lost in batch if isinstance(lost, Lost)])
                 self._import(executor, [arrived for arrived in batch if isinstance(arrived, Arrived)])
                 self._fetching.taken(batch)
             fetched.result()
+        if self._doubts:
+            self._note_lost(lost := self._doubts.lost())
+            for one in lost:
+                self._folder.drop(one.file)
         if self._keys:
             with self._writing() as writing:
                 self.books = keep_books(
@@ -146,6 +157,7 @@ class DownloadJob:
         self._tell()
 
     def _import(self, executor: Executor, arrived: list[Arrived]) -> None:
+        arrived = self._doubts.settle(arrived) if self._doubts else arrived
         if not arrived:
             return
         planned = [self._planned(one) for one in arrived]
@@ -191,7 +203,7 @@ class DownloadJob:
     def _tell(self) -> None:
         rows = self._rows + sum(self._reading.values())
         self._show.progress(
-            len(self._reports), fetched_bytes=self._fetching.bytes, rows=rows, waits_s=self._fetching.waits_s
+            len(self._reports), fetched_bytes=self._fetching.bytes, rows=rows, waits=self._fetching.waits
         )
 
 

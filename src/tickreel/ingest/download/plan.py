@@ -3,10 +3,12 @@
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tickreel.errors import InputError, UsageError
 from tickreel.ingest.files.places import find_place, parts_of
+from tickreel.ingest.files.recorded import Recorded, find_recorded
+from tickreel.instruments import dataset_symbol
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_http import DayFile
 from tickreel.sources.tardis_names import read_name
@@ -16,6 +18,10 @@ from tickreel.units import NS_PER_DAY, NS_PER_S, day_of, day_start, format_time
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9-]*")
 _MOST_DAYS = 1_000_000
+TARDIS_BEGINS = "2019-03-30"
+"""The first day of Tardis' history, and so of a tardis-machine's."""
+_FIRST_DAY, _LAST_DAY = "2009-01-03", "2100-01-01"
+"""Bitcoin's first day: a relay may have days that Tardis has not. No year after these is meant."""
 _HISTORY_AFTER_NS = 600 * NS_PER_S
 """How long after its end a day is taken to be whole in a history that does not say so."""
 
@@ -62,6 +68,11 @@ class Wanted:
         for name, ns in (("--from", self.from_ns), ("--to", self.to_ns)):
             if ns % NS_PER_DAY:
                 raise UsageError(f"{name} {format_time(ns)}: days are downloaded as a whole; give a midnight")
+        if self.from_ns < day_start(_FIRST_DAY) or self.to_ns > day_start(_LAST_DAY):
+            raise UsageError(
+                f"--from {day_of(self.from_ns)} --to {day_of(self.to_ns)}: days of {_FIRST_DAY} to {_LAST_DAY} can be"
+                f" asked for; Tardis' history begins {TARDIS_BEGINS}"
+            )
         if self.from_ns >= self.to_ns:
             raise UsageError(
                 f"--from {day_of(self.from_ns)} --to {day_of(self.to_ns)}: --to is the first day not taken any more,"
@@ -85,16 +96,48 @@ def is_covered(store: Store, feed: str, file: DayFile) -> bool:
     return bool(found) and all(source in sources for sources in found)
 
 
+def check_begun(files: Sequence[DayFile]) -> None:
+    """Raise UsageError for days before Tardis' first."""
+    first = min((file.day for file in files), default=TARDIS_BEGINS)
+    if first < TARDIS_BEGINS:
+        raise UsageError(f"--from {first}: Tardis' history begins {TARDIS_BEGINS}; ask for days from then on")
+
+
 def not_over(file: DayFile) -> str:
     """Return why a history cannot have the whole of a day by now, "" if it can: half of it would count as all."""
-    ready_ns = day_start(file.day) + NS_PER_DAY + _HISTORY_AFTER_NS
-    return "" if time.time_ns() >= ready_ns else f"its day is not over, ask from {format_time(ready_ns)} on"
+    if time.time_ns() >= day_start(file.day) + NS_PER_DAY + _HISTORY_AFTER_NS:
+        return ""
+    return f"its day is not over: ask when it has been for {_HISTORY_AFTER_NS // (60 * NS_PER_S)} minutes"
 
 
-def split_covered(store: Store, feed: str, files: Sequence[DayFile]) -> tuple[list[DayFile], list[DayFile]]:
-    """Return (days that the store has, days that it lacks)."""
-    there: list[DayFile] = []
-    lacking: list[DayFile] = []
+@dataclass(slots=True)
+class Coverage:
+    """Days that a store has, with what they lack ("" if nothing is known to), and days that it lacks."""
+
+    there: dict[DayFile, str] = field(default_factory=dict)
+    lacking: list[DayFile] = field(default_factory=list)
+
+
+def coverage(store: Store, feed: str, files: Sequence[DayFile]) -> Coverage:
+    """Return which days of a provider the store has: those that it brought, and those that were recorded from it.
+
+    A recorded day is never asked for: its rows would be there twice, or in the way of each other.
+    """
+    found = Coverage()
     for file in files:
-        (there if is_covered(store, feed, file) else lacking).append(file)
-    return there, lacking
+        if is_covered(store, feed, file):
+            found.there[file] = ""
+        elif recorded := _recorded(store, feed, file):
+            found.there[file] = recorded.lacks
+        else:
+            found.lacking.append(file)
+    return found
+
+
+def _recorded(store: Store, feed: str, file: DayFile) -> Recorded | None:
+    """Return what was recorded of a day: under the name of its rows, in which a symbol may be BTC/USD."""
+    for symbol in dict.fromkeys((dataset_symbol(file.symbol), file.symbol.upper())):
+        key = SegmentKey(feed, file.type, file.exchange, symbol, file.day)
+        if found := find_recorded(store, key):
+            return found
+    return None

@@ -37,10 +37,10 @@ class Checked:
         return self.round_trips_s[rank - 1]
 
 
-def check_provider(profile: Profile, key: Key | None, *, on_wait: OnWait = lambda seconds: None) -> Checked:
+def check_provider(profile: Profile, key: Key | None, *, on_wait: OnWait = lambda wait: None) -> Checked:
     """Ask a provider some times for next to nothing. Raises NetworkError with what is wrong.
 
-    on_wait  called with the seconds for which the provider wants that nothing is asked
+    on_wait  called with what is waited for
 
     tardis   api-key-info with a key, else the list of exchanges
     machine  its health check

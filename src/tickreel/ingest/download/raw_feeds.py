@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tickreel.config import Key, Profile, find_key, load_profile
 from tickreel.errors import NetworkError, QuotaError, UsageError, disk_error
-from tickreel.ingest.download.history_files import open_new
+from tickreel.ingest.download.history_files import check_ratio, open_new
 from tickreel.ingest.gunzip import Damaged, Gunzip
-from tickreel.ingest.transport import Answer, Background, Broken, Client, open_client
+from tickreel.ingest.transport import Answer, Background, Broken, Client, Wait, open_client
 from tickreel.ingest.transport.bodies import arriving
 from tickreel.sources.tardis_feeds import (
     MINUTE_NS,
@@ -27,7 +27,10 @@ from tickreel.sources.tardis_feeds import (
     wrong_lines,
 )
 from tickreel.store.disk import write_all
+from tickreel.units import human_bytes
 
+MOST_LINE_BYTES = 1 << 24
+"""A message of an exchange is smaller: an order book of a hundred thousand levels, a list of all instruments."""
 HALF = ".unconfirmed"
 """The end of a name, as the official clients give it, of a slice that is on its way."""
 
@@ -42,6 +45,11 @@ class FeedsSummary:
     fetched: int = 0
     bytes: int = 0
     failed: list[tuple[SliceOf, NetworkError]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Minutes that are there by now."""
+        return self.there + self.fetched
 
     @property
     def exit_code(self) -> int:
@@ -59,12 +67,12 @@ def download_feeds(
     api_key: str | None = None,
     environment: Mapping[str, str] = os.environ,
     on_progress: Callable[[int, int], None] = lambda minutes, count: None,
-    on_wait: Callable[[int, float], None] = lambda minutes, seconds: None,
+    on_wait: Callable[[int, Wait], None] = lambda minutes, wait: None,
 ) -> FeedsSummary:
     """Fetch the minutes of [from_ns, to_ns) that `cache` lacks, raw; those that lie there need no network.
 
-    on_progress  called with (minutes done, bytes)
-    on_wait      called with (minutes done, seconds for which the provider wants that nothing is asked)
+    on_progress  called with (minutes there and fetched, bytes fetched)
+    on_wait      called with (minutes there and fetched, what is waited for)
     What goes wrong with one slice is in the summary. Raises UsageError for what cannot be asked, DiskError.
     """
     profile = load_profile(provider, environment=environment).profile
@@ -103,7 +111,7 @@ class _Job:
         folder: Path,
         summary: FeedsSummary,
         on_progress: Callable[[int, int], None],
-        on_wait: Callable[[int, float], None],
+        on_wait: Callable[[int, Wait], None],
     ) -> None:
         self._profile, self._key, self._feed, self._folder = profile, key, feed, folder
         self._summary = summary
@@ -115,8 +123,8 @@ class _Job:
     async def run(self, gaps: list[tuple[int, int]], parallel: int) -> None:
         """Fetch some ranges, the last and the first minute of each before the others: they tell the size of slices."""
 
-        def told(seconds: float) -> None:
-            self._on_wait(self._summary.fetched, seconds)
+        def told(wait: Wait) -> None:
+            self._on_wait(self._summary.done, wait)
 
         async with open_client(self._profile, self._key, on_wait=told) as client:
             for begin, end in gaps:
@@ -144,7 +152,7 @@ class _Job:
                 self._summary.failed.append((part, error))
                 return
             self._summary.fetched += got
-            self._on_progress(self._summary.fetched, self._summary.bytes)
+            self._on_progress(self._summary.done, self._summary.bytes)
             part = SliceOf(part.from_ns + got * MINUTE_NS, part.minutes - got)
 
     async def _fetch_one(self, client: Client, part: SliceOf) -> int:
@@ -175,32 +183,55 @@ async def _write(answer: Answer, least_bytes_per_s: int, fd: int, part: SliceOf)
     packing = answer.headers.get("content-encoding", "gzip").strip().lower()
     if packing != "gzip":
         raise Broken(f"it is packed as {packing[:20]!r}, which was not asked for", lasting=True)
-    unpack, count, first, rest = Gunzip(), 0, True, b""
+    unpack, count, lines = Gunzip(), 0, _Lines(part)
     try:
         async for piece in arriving(answer, least_bytes_per_s):
             count += len(piece)
             for text in unpack.feed(piece):
-                first, rest = _look(text, part, rest, first=first)
+                lines.take(text)
+                check_ratio(count, lines.bytes)
             write_all(fd, piece, "a slice")
         for text in unpack.end():
-            first, rest = _look(text, part, rest, first=first)
+            lines.take(text)
     except Damaged as error:
         raise Broken(str(error)) from None
-    if rest:
-        raise Broken("its last line has no end")
+    lines.finish()
     return count
 
 
-def _look(text: bytes, part: SliceOf, rest: bytes, *, first: bool) -> tuple[bool, bytes]:
-    """Check the first and the last whole line of a piece of text; return what is left of a line."""
-    text = rest + text
-    end = text.rfind(b"\n")
-    if end < 0:
-        return first, text
-    last = text[text.rfind(b"\n", 0, end) + 1 : end]
-    if wrong := wrong_lines([text[: text.find(b"\n")] if first else b"", last], part):
-        raise Broken(wrong)
-    return False, text[end + 1 :]
+class _Lines:
+    """Looks at the lines of a text as its pieces come: the first and the last of each piece. bytes: of all pieces."""
+
+    def __init__(self, part: SliceOf) -> None:
+        self.bytes = 0
+        self._part = part
+        self._is_first = True
+        self._rest: list[bytes] = []
+        self._rest_bytes = 0
+
+    def take(self, text: bytes) -> None:
+        """Take a piece. Raises Broken for a line that is none of this slice, or larger than any message."""
+        self.bytes += len(text)
+        end = text.rfind(b"\n")
+        if end >= 0:
+            whole = b"".join((*self._rest, text[:end]))
+            self._rest, self._rest_bytes, text = [], 0, text[end + 1 :]
+            self._check(whole)
+        self._rest.append(text)
+        self._rest_bytes += len(text)
+        if self._rest_bytes > MOST_LINE_BYTES:
+            raise Broken(f"it has a line of more than {human_bytes(MOST_LINE_BYTES)}", lasting=True)
+
+    def finish(self) -> None:
+        """Raise Broken if the last line has no end."""
+        if self._rest_bytes:
+            raise Broken("its last line has no end")
+
+    def _check(self, lines: bytes) -> None:
+        first = lines.partition(b"\n")[0] if self._is_first else b""
+        if wrong := wrong_lines([first, lines[lines.rfind(b"\n") + 1 :]], self._part):
+            raise Broken(wrong)
+        self._is_first = False
 
 
 def _header(answer: Answer, name: str, *, default: int, most: int = MOST_MINUTES) -> int:

@@ -11,6 +11,7 @@ inspect      counts what is odd but kept
 open_segment  a segment that is being written from a file
 stage        one file to staged segments: the task of a worker
 places       which segments hold the rows of a path
+recorded     which days a recorder brought, and what they lack
 publish      staged segments to segments of the store: new, merged, replaced or refused
 books        checkpoints of the order books that were brought
 importer     many files to a store: plan, work, publish, report

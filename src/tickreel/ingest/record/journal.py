@@ -15,12 +15,12 @@ from pathlib import Path
 import msgspec
 
 from tickreel.errors import FormatError, LockedError, disk_error
+from tickreel.ingest.files.recorded import JOURNALS
 from tickreel.ingest.record.journal_format import VERSION, Kind, Record, Scan
 from tickreel.store import disk, names
 from tickreel.store.catalog import Store
 from tickreel.units import day_of, day_start
 
-FOLDER = ".journal"
 EVENTS = "events.journal"
 DAMAGED = ".damaged"
 """Ends the name of the folder of a day that is sealed, whose journal had bytes that could not be read."""
@@ -102,14 +102,14 @@ class Note(msgspec.Struct, frozen=True):
 
 def journal_folder(store: Store, feed: str) -> Path:
     """Return where a feed's journal lies."""
-    return store.root / FOLDER / names.check_feed(feed)
+    return store.root / JOURNALS / names.check_feed(feed)
 
 
 def journal_feeds(store: Store) -> list[str]:
     """Return the feeds that have a journal, sorted."""
     try:
         found = [
-            entry.name for entry in os.scandir(store.root / FOLDER) if entry.is_dir(follow_symlinks=False)
+            entry.name for entry in os.scandir(store.root / JOURNALS) if entry.is_dir(follow_symlinks=False)
         ]
     except FileNotFoundError:
         return []

@@ -11,6 +11,7 @@ import msgspec
 
 from tickreel.compute import Task, make_executor
 from tickreel.errors import FailedError, LockedError, disk_error
+from tickreel.ingest.files import recorded
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
 from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
@@ -181,7 +182,7 @@ def make_day(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
     for number, ((type, exchange), path) in enumerate(text.files.items()):
         task = FileTask(
             path=path, feed=feed, type=type, group="", expected=None, known=[], strict=False,
-            staging=str(seal / str(number)), source=f"record://{feed}/{type}/{exchange}/{folder.name}",
+            staging=str(seal / str(number)), source=recorded.source(feed, type, exchange, folder.name),
             odd=text.odd_of(type, exchange), gaps=text.gaps_of(type, exchange),
             looked_at=_asked(text, type, exchange, folder.name),
         )  # fmt: skip

@@ -4,6 +4,7 @@ wire        Request, Answer and Broken: what crosses between the client and the 
 sockets     the one that opens sockets: aiohttp, TLS verified, keys put into headers here and nowhere else
 retry       what to do after a status or a failure; pure
 limiter     one for all workers of a provider: calls a minute, pauses
+waits       what requests wait for, to be told
 redirects   where a redirect leads, and what goes along; pure
 bodies      bytes of an answer, checked to their end: length, packing, size, speed
 refusals    what a refusal says to a person; pure
@@ -17,7 +18,8 @@ background  a loop in a thread, so that Ctrl-C is answered at once
 """
 
 from tickreel.ingest.transport.background import Background
-from tickreel.ingest.transport.client import Client, OnWait, open_client
+from tickreel.ingest.transport.client import Client, open_client
+from tickreel.ingest.transport.waits import OnWait, Wait
 from tickreel.ingest.transport.wire import Answer, Broken, Request, Send
 
-__all__ = ["Answer", "Background", "Broken", "Client", "OnWait", "Request", "Send", "open_client"]
+__all__ = ["Answer", "Background", "Broken", "Client", "OnWait", "Request", "Send", "Wait", "open_client"]

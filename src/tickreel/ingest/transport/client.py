@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,19 +17,20 @@ from tickreel.ingest.transport import redirects, retry
 from tickreel.ingest.transport.bodies import MOST_TEXT_BYTES, text
 from tickreel.ingest.transport.limiter import Limiter
 from tickreel.ingest.transport.refusals import message_of, refusal, shown_url
+from tickreel.ingest.transport.waits import OnWait, Waits
 from tickreel.ingest.transport.wire import Answer, Broken, Request, Send, is_local
 
 T = TypeVar("T")
-OnWait = Callable[[float], None]
 _MOST_SAID_BYTES = 1 << 16
 _TRIES_WHEN_AWAY = 2
+_SILENT_S = 5.0
 
 
 class Client:
     """Asks one provider, for all workers together.
 
     send   the sockets, or a function in a test
-    on_wait  called with the seconds for which the provider asks that nobody asks it
+    on_wait  called when a request waits: to ask again, for a provider that wants it so, or in silence
     sleep, chance  what waits, and how much of a wait is chance (0 to 1)
     """
 
@@ -40,7 +41,7 @@ class Client:
         send: Send,
         *,
         limiter: Limiter | None = None,
-        on_wait: OnWait = lambda seconds: None,
+        on_wait: OnWait = lambda wait: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -48,11 +49,12 @@ class Client:
         self.key = key
         self._send = send
         self._limiter = limiter or Limiter(profile.limits.calls_per_minute, sleep=sleep)
-        self._on_wait = on_wait
+        self.waits = Waits(on_wait)
         self._sleep = sleep
         self._chance = chance
         self._succeeded = 0
         self._away_since = -1
+        self._has_answered = False
 
     def request(
         self, url: str, *, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None
@@ -113,12 +115,15 @@ class Client:
                         # It is no failure to be told to wait while others are served.
                         failures, before = 0, self._succeeded
                     wait = await self._after_status(request, answer, failures + 1, patience)
+                    why = f"answered {answer.status}"
             except Broken as broken:
                 wait = self._after_break(request, broken, failures + 1, patience)
+                why = self._hidden(str(broken))
             failures += 1
+            why = "asks to wait, " * wait.shared + why
+            self.waits.begin(wait.wait_s, f"{self.profile.name} {why}")
             if wait.shared:
                 self._limiter.pause(wait.wait_s)
-                self._on_wait(wait.wait_s)
             else:
                 await self._sleep(wait.wait_s)
 
@@ -129,14 +134,35 @@ class Client:
             async with contextlib.AsyncExitStack() as stack:
                 try:
                     async with asyncio.timeout(answer_s):
-                        answer = await stack.enter_async_context(self._send(request))
+                        with self._told_of_silence(answer_s):
+                            answer = await stack.enter_async_context(self._send(request))
                 except TimeoutError:
                     raise Broken(f"no answer began within {answer_s:g} s") from None
+                self._has_answered = True
                 if answer.status not in redirects.STATUSES:
                     yield answer
                     return
                 request = redirects.follow(request, answer.status, answer.headers.get("location"))
         raise Broken(f"it redirects more than {redirects.MOST} times", lasting=True)
+
+    @contextlib.contextmanager
+    def _told_of_silence(self, answer_s: float) -> Iterator[None]:
+        """Note a wait where an answer does not begin for a while."""
+        numbers: list[int] = []
+
+        def tell() -> None:
+            numbers.append(
+                self.waits.begin(answer_s - _SILENT_S, f"{self.profile.name} has not answered yet")
+            )
+
+        timer = asyncio.get_running_loop().call_later(_SILENT_S, tell) if answer_s > _SILENT_S else None
+        try:
+            yield
+        finally:
+            if timer:
+                timer.cancel()
+            for number in numbers:
+                self.waits.end(number)
 
     async def _whole(self, answer: Answer, most_bytes: int) -> bytes:
         limits = self.profile.limits
@@ -159,7 +185,7 @@ class Client:
         )
         if isinstance(step, retry.Again):
             return step
-        self._note(step)
+        self._note(step, patience)
         said = message_of(body, self.profile.errors, self.key)
         raise refusal(
             step.why, answer.status, said,
@@ -169,18 +195,24 @@ class Client:
     def _after_break(
         self, request: Request, broken: Broken, failures: int, patience: retry.Patience
     ) -> retry.Again:
+        if broken.away and not self._has_answered:
+            patience = replace(patience, tries=min(patience.tries, _TRIES_WHEN_AWAY))
         step = retry.after_break(
             failures, patience=self._shortened(patience), chance=self._chance(), lasting=broken.lasting
         )
         if isinstance(step, retry.Again):
             return step
-        self._note(step)
+        self._note(step, patience)
         times = f" at {failures} tries" if failures > 1 else ""
-        said = self.key.hide_in(str(broken)) if self.key else str(broken)
+        said = self._hidden(str(broken))
         raise NetworkError(f"{self.profile.name}: {shown_url(request.url)}: {said}{times}") from None
 
-    def _note(self, step: retry.GiveUp) -> None:
-        if step.why is retry.Why.TRIES:
+    def _hidden(self, text: str) -> str:
+        return self.key.hide_in(text) if self.key else text
+
+    def _note(self, step: retry.GiveUp, patience: retry.Patience) -> None:
+        """Keep that a provider is away; who asked less often than its profile says does not know."""
+        if step.why is retry.Why.TRIES and patience.tries >= self.profile.limits.tries:
             self._away_since = self._succeeded
 
     def _shortened(self, patience: retry.Patience) -> retry.Patience:
@@ -192,7 +224,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def open_client(
-    profile: Profile, key: Key | None, *, on_wait: OnWait = lambda seconds: None
+    profile: Profile, key: Key | None, *, on_wait: OnWait = lambda wait: None
 ) -> AsyncIterator[Client]:
     """Yield a provider's client over sockets."""
     from tickreel.ingest.transport.sockets import Sockets

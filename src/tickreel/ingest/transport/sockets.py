@@ -58,6 +58,8 @@ class Sockets:
             raise Broken(f"no safe connection ({said(error)})", lasting=True) from None
         except aiohttp.InvalidURL:
             raise Broken("its address cannot be asked", lasting=True) from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Broken(said(error), away=True) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
             raise Broken(said(error)) from None
 

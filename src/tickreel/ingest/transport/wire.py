@@ -39,11 +39,12 @@ Send = Callable[[Request], AbstractAsyncContextManager[Answer]]
 
 
 class Broken(Exception):
-    """A connection or an answer failed. lasting: it would again."""
+    """A connection or an answer failed. lasting: it would again; away: no connection could be made."""
 
-    def __init__(self, why: str, *, lasting: bool = False) -> None:
+    def __init__(self, why: str, *, lasting: bool = False, away: bool = False) -> None:
         super().__init__(why)
         self.lasting = lasting
+        self.away = away
 
 
 def is_local(url: str) -> bool:
