@@ -206,6 +206,17 @@ def test_a_replay_that_breaks_is_asked_for_again(server: ProviderServer, tmp_pat
     assert len(server.seen) == len(BROKEN) + 1
 
 
+def test_an_exchange_that_a_machine_does_not_know_is_asked_for_once(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    said = '{"message": "Invalid \'exchange\' argument: nope. Please provide one of the following exchanges: bybit."}'
+    server.fail("replay-normalized", faults.status(500, said), times=9)
+    (day,) = get(server, tmp_path / "a", ("nope", "trades", "BTCUSDT")).days
+    assert (day.state, len(server.seen)) == ("failed", 1)
+    assert "Invalid 'exchange' argument: nope." in day.error
+    assert day.error.endswith("the request cannot be right; check exchange, type and symbols")
+
+
 def test_a_replay_that_ends_with_an_error_leaves_nothing(server: ProviderServer, tmp_path: Path) -> None:
     server.machine.history_fails = 40
     (day,) = get(server, tmp_path / "a").days
