@@ -273,6 +273,16 @@ def test_a_disconnect_is_a_gap_that_all_see(
     assert counted(get(server, tmp_path / "b", keep_files=tmp_path / "kept")) == {"imported": 1}
     assert (server.seen, part(tmp_path / "b").gaps) == ([], expected)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    path = tmp_path / "kept" / FEED / f"bybit_trades_{DAY}_BTCUSDT.csv.gz"
+    import_files(Store(tmp_path / "c"), [str(path)], ImportSettings(FEED, workers=1))
+    assert part(tmp_path / "c").gaps == expected
+    path.with_name(f"{path.name}.gaps").write_bytes(b"[{")
+    (report,) = import_files(Store(tmp_path / "d"), [str(path.parent)], ImportSettings(FEED, workers=1)).files
+    assert (report.state, report.exit_code, f"{path.name}.gaps: damaged" in report.error) == (
+        "failed",
+        3,
+        True,
+    )
     capsys.readouterr()
     assert run(["ls", "--store", str(tmp_path / "a"), "--json"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)["entries"]
