@@ -16,6 +16,7 @@ import pytest
 
 from provider_server import KEY, ProviderServer, faults
 from tickreel.cli.app import run
+from tickreel.errors import UsageError
 from tickreel.units import parse_bytes, parse_time
 
 CANARY = "TD.canary-e4b7d2c1"
@@ -241,6 +242,48 @@ def test_a_run_until_tomorrow_goes_without_the_days_that_are_not_over(
         0, ["/v1/binance-futures/trades/2024/01/01/BTCUSDT.csv.gz"],
     )  # fmt: skip
     assert "missing: trades BTCUSDT, 2024-01-02: tardis does not have it: its day is not over" in err
+
+
+def test_a_run_says_what_it_goes_without_and_fails_at_once_where_it_cannot_go(
+    server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    monkeypatch.setenv("TARDIS_API_KEY", KEY)
+    words = ("run", "momentum", "--store", "tape", "--no-jit", "--workers", 1, "--fetch", "--out")
+    server.fail("2024/01/02/BTCUSDT", faults.status(404))
+    code, _, err = call(*words, "a", "--exchange", "binance-futures", "--symbols", "BTCUSDT", *TWO)
+    assert code == 0
+    assert "the run goes without what tardis does not have: trades BTCUSDT, 2024-01-02\n" in err
+    code, out, err = call(*words, "b", "--exchange", "binance-futures", "--symbols", "BTCUSDT,NOPE", *TWO)
+    assert (code, out, err.count("goes without")) == (4, "", 0)
+    assert (
+        "error: there are no trades of binance-futures NOPE in that time, so the run does not begin: " in err
+    )
+    assert "leave NOPE out of --symbols" in err
+    code, found = document(call, *words, "c", "--symbols", "binance-futures:NOPE", *TWO)
+    assert (code, found["error"]["type"]) == (4, "MissingError")
+
+
+def test_the_demo_goes_with_the_symbols_that_are_there(
+    server: ProviderServer, call: Call, monkeypatch
+) -> None:
+    runs: list[tuple[str, ...]] = []
+
+    def run_strategy(strategy: str, store: str, settings: Any, **more: Any) -> Any:
+        runs.append(settings.symbols)
+        raise UsageError("far enough")
+
+    monkeypatch.setattr("tickreel.cli.running.run_strategy", run_strategy)
+    server.fail("LINKUSDT", faults.status(404))
+    code, _, err = call("demo", "--real", "--workers", 1)
+    assert (code, runs) == (2, [("BTCUSDT", "ETHUSDT")])
+    assert "the demo goes without LINKUSDT: tardis does not have it" in err
+    server.fail("csv.gz", faults.status(404), times=9)
+    code, _, err = call("demo", "--real", "--workers", 1, "--store", "other")
+    assert (code, len(runs), "there is nothing to run the demo over: tardis answered 404" in err) == (
+        4,
+        1,
+        True,
+    )
 
 
 @pytest.mark.long

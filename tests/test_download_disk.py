@@ -22,8 +22,8 @@ from import_sample import contents, dataset, fast_folder, put, trade, trades
 from journal_sample import DAY, START, iso, message
 from provider_server import KEY, ProviderServer
 from system_calls import check_disk_error, kind, mounted, some, traced
-from tickreel.ingest.download.fetched import read_gaps
 from tickreel.ingest.files.check import check_store
+from tickreel.ingest.files.gaps_beside import read_gaps
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_S
 

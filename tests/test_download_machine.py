@@ -206,6 +206,17 @@ def test_a_replay_that_breaks_is_asked_for_again(server: ProviderServer, tmp_pat
     assert len(server.seen) == len(BROKEN) + 1
 
 
+def test_an_exchange_that_a_machine_does_not_know_is_asked_for_once(
+    server: ProviderServer, tmp_path: Path
+) -> None:
+    said = '{"message": "Invalid \'exchange\' argument: nope. Please provide one of the following exchanges: bybit."}'
+    server.fail("replay-normalized", faults.status(500, said), times=9)
+    (day,) = get(server, tmp_path / "a", ("nope", "trades", "BTCUSDT")).days
+    assert (day.state, len(server.seen)) == ("failed", 1)
+    assert "Invalid 'exchange' argument: nope." in day.error
+    assert day.error.endswith("the request cannot be right; check exchange, type and symbols")
+
+
 def test_a_replay_that_ends_with_an_error_leaves_nothing(server: ProviderServer, tmp_path: Path) -> None:
     server.machine.history_fails = 40
     (day,) = get(server, tmp_path / "a").days
@@ -262,6 +273,16 @@ def test_a_disconnect_is_a_gap_that_all_see(
     assert counted(get(server, tmp_path / "b", keep_files=tmp_path / "kept")) == {"imported": 1}
     assert (server.seen, part(tmp_path / "b").gaps) == ([], expected)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    path = tmp_path / "kept" / FEED / f"bybit_trades_{DAY}_BTCUSDT.csv.gz"
+    import_files(Store(tmp_path / "c"), [str(path)], ImportSettings(FEED, workers=1))
+    assert part(tmp_path / "c").gaps == expected
+    path.with_name(f"{path.name}.gaps").write_bytes(b"[{")
+    (report,) = import_files(Store(tmp_path / "d"), [str(path.parent)], ImportSettings(FEED, workers=1)).files
+    assert (report.state, report.exit_code, f"{path.name}.gaps: damaged" in report.error) == (
+        "failed",
+        3,
+        True,
+    )
     capsys.readouterr()
     assert run(["ls", "--store", str(tmp_path / "a"), "--json"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)["entries"]

@@ -11,7 +11,7 @@ import typer
 
 from tickreel.cli.options import JsonOption, QuietOption, WorkersOption, real, split_list, store_path, whole
 from tickreel.cli.output import note, progress_bars
-from tickreel.errors import UsageError
+from tickreel.errors import MissingError, UsageError
 from tickreel.units import counted
 
 FROM, TO = "2024-01-01", "2024-07-01"
@@ -118,12 +118,17 @@ def _real_demo(store: str, out: Path | None, *, workers: int | None, json: bool,
     from tickreel.units import NS_PER_DAY, parse_time
 
     start = parse_time(REAL_DAY)
-    fetch(
+    nothing = fetch(
         Store(store), "tardis", REAL_EXCHANGE, REAL_SYMBOLS, types=("trades",),
         from_ns=start, to_ns=start + NS_PER_DAY, workers=workers, show=show,
     )  # fmt: skip
+    symbols = tuple(symbol for symbol in REAL_SYMBOLS if symbol not in nothing)
+    if not symbols:
+        raise MissingError(f"there is nothing to run the demo over: {nothing[REAL_SYMBOLS[0]]}")
+    if nothing and show:
+        note(f"the demo goes without {', '.join(nothing)}: tardis does not have it")
     settings = RunSettings(
-        feed="tardis", exchange=REAL_EXCHANGE, symbols=REAL_SYMBOLS, workers=workers, capital=100_000.0, fee=0.0004,
+        feed="tardis", exchange=REAL_EXCHANGE, symbols=symbols, workers=workers, capital=100_000.0, fee=0.0004,
         from_ns=start, to_ns=start + NS_PER_DAY, every_ns=NS_PER_DAY // 48,
     )  # fmt: skip
     result = run_strategy("momentum", store, settings, out=out, show=show)

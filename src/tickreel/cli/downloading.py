@@ -194,8 +194,13 @@ def _problems(days: list[Any], what: str = "error") -> Iterator[str]:
     for day in days:
         said.setdefault(_URL.sub("", getattr(day, what)), []).append(day)
     for some in said.values():
-        names = list(dict.fromkeys(f"{day.file.type} {day.file.symbol}" for day in some))
-        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-        first, last = (pick(day.file.day for day in some) for pick in (min, max))
-        when = first if first == last else f"{counted(len(some), 'day')} from {first} to {last}"
-        yield f"{', '.join(names[:_NAMED])}{more}, {when}: {getattr(some[0], what)}"
+        yield f"{named(some)}: {getattr(some[0], what)}"
+
+
+def named(days: list[Any]) -> str:
+    """Return which days these are, in a few words."""
+    names = list(dict.fromkeys(f"{day.file.type} {day.file.symbol}" for day in days))
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    first, last = (pick(day.file.day for day in days) for pick in (min, max))
+    when = first if first == last else f"{counted(len(days), 'day')} from {first} to {last}"
+    return f"{', '.join(names[:_NAMED])}{more}, {when}"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tickreel.cli.downloading import DownloadProgress, report_download
+from tickreel.cli.downloading import DownloadProgress, named, report_download
 from tickreel.cli.output import note, progress_bars
-from tickreel.errors import NetworkError, UsageError
+from tickreel.errors import MissingError, NetworkError, UsageError
 from tickreel.units import NS_PER_DAY, counted
 
 REAL_DAY, REAL_EXCHANGE = "2024-01-01", "binance-futures"
@@ -16,7 +16,8 @@ def fetch_for_run(strategy: str, store: str, settings: Any, *, show: bool) -> No
     """Download the days that a run needs and the store lacks: trades, and book changes if the strategy has on_book.
 
     Raises UsageError where the run does not name exchange, symbols and days; NetworkError if a day was refused or
-    failed: the run would be over other days than it says. Days that the provider does not have are noted.
+    failed: the run would be over other days than it says; MissingError for a symbol that there is nothing of. Other days
+    that the provider does not have are noted.
     """
     from tickreel.simulate.strategy import callbacks_of
     from tickreel.store.catalog import Store
@@ -28,8 +29,13 @@ def fetch_for_run(strategy: str, store: str, settings: Any, *, show: bool) -> No
     )
     for exchange, symbols in _by_exchange(settings).items():
         provider = settings.feed or place.primary() or "tardis"
-        fetch(place, provider, exchange, symbols, types=types, from_ns=_midnight(settings, "from_ns"),
-              to_ns=_midnight(settings, "to_ns"), workers=settings.workers, show=show)  # fmt: skip
+        nothing = fetch(place, provider, exchange, symbols, types=types, from_ns=_midnight(settings, "from_ns"),
+                        to_ns=_midnight(settings, "to_ns"), workers=settings.workers, show=show)  # fmt: skip
+        for symbol, why in nothing.items():
+            raise MissingError(
+                f"there are no trades of {exchange} {symbol} in that time, so the run does not begin: {why}; leave"
+                f" {symbol} out of --symbols, or name other days"
+            )
 
 
 def fetch(
@@ -43,8 +49,11 @@ def fetch(
     to_ns: int,
     workers: int | None,
     show: bool,
-) -> None:
-    """Download some days with a bar. Raises NetworkError if one was refused or failed."""
+) -> dict[str, str]:
+    """Download some days with a bar. Return the symbols of which there are no trades, with the reason.
+
+    Raises NetworkError if a day was refused or failed.
+    """
     from tickreel.ingest.download.days import download
     from tickreel.ingest.download.job import DownloadSettings
     from tickreel.ingest.download.plan import Wanted
@@ -63,8 +72,26 @@ def fetch(
             f"{counted(len(bad), 'day')} of {len(summary.days):,} could not be downloaded, so the run does not begin;"
             f" the first is {bad[0].file}: {bad[0].error}"
         )
-    if show and counts["missing"]:
-        note(f"the run goes without {counted(counts['missing'], 'day')} that {provider} does not have")
+    missing = [day for day in summary.days if day.state == "missing"]
+    why = {day.file.symbol: day.error for day in missing if day.file.type == "trades"}
+    nothing = {
+        symbol: text for symbol, text in why.items() if not _has_trades(store, provider, wanted, symbol)
+    }
+    without = [day for day in missing if day.file.symbol not in nothing]
+    if show and without and len(nothing) < len(symbols):
+        note(f"the run goes without what {provider} does not have: {named(without)}")
+    return nothing
+
+
+def _has_trades(store: Any, feed: str, wanted: Any, symbol: str) -> bool:
+    """Return whether a store has a day of trades of a symbol, or of a group's name, in a time."""
+    from tickreel.instruments import dataset_symbol
+
+    found = store.find(
+        feed=feed, type="trades", exchange=wanted.exchange, symbol={dataset_symbol(symbol), symbol.upper()},
+        from_ns=wanted.from_ns, to_ns=wanted.to_ns,
+    )  # fmt: skip
+    return next(found, None) is not None
 
 
 def _by_exchange(settings: Any) -> dict[str, tuple[str, ...]]:

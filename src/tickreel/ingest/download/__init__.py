@@ -6,7 +6,7 @@ history_files  a day from Tardis' CSV files
 history_relay  a day from a relay, page after page
 history_machine  a day from a tardis-machine, as it is replayed
 packed_text    CSV text to a csv.gz
-fetched        what a day is once it is fetched: its file, and what is missing of it
+fetched        what a day is once it is fetched
 doubts         days without rows of symbols that may be none
 folder         where fetched files lie until they are imported
 job            fetched files to the importer, batch by batch

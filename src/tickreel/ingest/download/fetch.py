@@ -11,8 +11,9 @@ from pathlib import Path
 from tickreel.config import Key, Profile
 from tickreel.errors import MissingError, NetworkError, QuotaError, RefusedError, disk_error
 from tickreel.ingest.download import history_files, history_machine, history_relay
-from tickreel.ingest.download.fetched import Fetched, keep_gaps
+from tickreel.ingest.download.fetched import Fetched
 from tickreel.ingest.download.plan import not_over
+from tickreel.ingest.files.gaps_beside import keep_gaps
 from tickreel.ingest.transport import Client, Wait, open_client
 from tickreel.sources.tardis_http import DayFile
 from tickreel.store.disk import sync_file

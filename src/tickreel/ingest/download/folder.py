@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tickreel.errors import InputError, LockedError, ReadError, disk_error
 from tickreel.ingest.download.fetch import PART, Arrived
-from tickreel.ingest.download.fetched import GAPS, gaps_file, read_gaps
 from tickreel.ingest.download.plan import is_covered
+from tickreel.ingest.files.gaps_beside import GAPS, gaps_file, read_gaps
 from tickreel.ingest.files.text_file import TextFile
 from tickreel.sources.tardis_http import DayFile
 from tickreel.sources.tardis_names import read_name

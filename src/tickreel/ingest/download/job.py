@@ -12,10 +12,10 @@ from tickreel.compute import Executor, Numbers, make_executor
 from tickreel.errors import LockedError, MissingError, RefusedError
 from tickreel.ingest.download.doubts import Doubts
 from tickreel.ingest.download.fetch import Arrived, Fetching, Lost
-from tickreel.ingest.download.fetched import read_gaps
 from tickreel.ingest.download.folder import Folder
 from tickreel.ingest.download.show import Show
 from tickreel.ingest.files.books import keep_books
+from tickreel.ingest.files.gaps_beside import read_gaps
 from tickreel.ingest.files.importer import FileReport, Import, ImportSettings, warm
 from tickreel.ingest.files.memory import workers_within
 from tickreel.ingest.files.plan import PlannedFile

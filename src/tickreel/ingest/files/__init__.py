@@ -4,6 +4,7 @@ text_file    opens csv, csv.gz and csv.zst as a stream, with its hash and proof 
 memory       how many workers an amount of memory is enough for
 zstd_frames  cuts zstd data into pieces of bounded text
 plan         paths, folders and globs to a list of files with their record types
+gaps_beside  what is known to be missing of a file, in a file beside it
 order        rows that are in a segment's order already
 spill        rows that are not, to rows in a segment's order, in bounded memory
 run          sorted rows in a temporary file

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tickreel.errors import InputError, ReadError, UsageError, disk_error
+from tickreel.ingest.files.gaps_beside import read_gaps
 from tickreel.schema import MARKET_TYPES
 from tickreel.sources.tardis_names import FileName, is_data_file, read_name
 from tickreel.store.catalog import PRIMARY
@@ -79,7 +80,7 @@ def plan_files(
         if wanted and record not in wanted:
             plan.pass_over(f"files of {record}: not among --types")
         else:
-            plan.files.append(PlannedFile(path, record, name))
+            plan.files.append(_planned(path, record, name))
     if not plan.files:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in plan.passed_over.items())
         raise UsageError(
@@ -87,6 +88,14 @@ def plan_files(
             + (f" ({reasons})" if reasons else ": no .csv, .csv.gz or .csv.zst file there")
         )
     return plan
+
+
+def _planned(path: Path, type: str, name: FileName | None) -> PlannedFile:
+    """Return a file with what is known to be missing of it; what says so may be damaged."""
+    try:
+        return PlannedFile(path, type, name, gaps=tuple(read_gaps(path)))
+    except (InputError, ReadError) as error:
+        return PlannedFile(path, type, name, error)
 
 
 def _expand(paths: Sequence[str], plan: Plan) -> dict[Path, Path]:

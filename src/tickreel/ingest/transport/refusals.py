@@ -45,7 +45,9 @@ def refusal(
     if why is Why.TRIES:
         return NetworkError(f"{told}, and again at every try; run the same command again later")
     hint = (
-        "too many symbols for one address: ask for fewer" if status == 414 else "the request cannot be right"
+        "too many symbols for one address: ask for fewer"
+        if status == 414
+        else "the request cannot be right; check exchange, type and symbols"
     )
     return NetworkError(f"{told}: {hint}")
 

@@ -15,6 +15,8 @@ EXHAUSTED_S = 300.0
 """Who is asked to wait longer is told so instead of made to wait: a quota is used up, or the provider away."""
 _SECONDS = re.compile(r"-?\d+(\.\d+)?")
 _SPURIOUS = b"ISO 8601 format"
+_WRONG = re.compile(rb"Invalid \W*\w+\W* argument")
+"""What tardis-machine says, with 500, of an exchange that it does not know, or of times."""
 
 
 class Why(Enum):
@@ -74,6 +76,8 @@ def after_status(
         return GiveUp(Why.MISSING)
     if status == 429 or (status >= 500 and retry_after is not None and retry_after > 0):
         return _after_asked(status, retry_after, failures, patience=patience, chance=chance)
+    if status == 500 and _WRONG.search(body):
+        return GiveUp(Why.WRONG)
     if status in (408, 425) or status >= 500 or (status == 400 and _SPURIOUS in body):
         return after_break(failures, patience=patience, chance=chance, lasting=False)
     return GiveUp(Why.WRONG)
