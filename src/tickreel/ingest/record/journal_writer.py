@@ -173,12 +173,14 @@ class Journal:
         if self._failed:
             raise self._failed
         with self._lock:
-            taken = [(day, *day.take()) for day in self._days.values()]
+            taken = [(day, *day.take()) for _, day in sorted(self._days.items())]
         try:
-            for day, events, messages, last in taken:
-                self._write(day, events, messages)
+            # Gaps and connections of all days before messages of any: what is missing is known before what follows it.
+            for day, events, _, _ in taken:
+                self._write_events(day, events)
+            for day, _, messages, last in taken:
+                self._write_messages(day, messages)
                 day.durable_last = last
-                self._durable_bytes += sum(map(len, events)) + sum(map(len, messages))
         except DiskError as error:
             self._failed = error
             raise
@@ -192,31 +194,38 @@ class Journal:
             for day in self._days.values():
                 day.close()
 
-    def _write(self, day: "_Day", events: list[bytes], messages: list[bytes]) -> None:
-        if not (events or messages):
+    def _write_events(self, day: "_Day", events: list[bytes]) -> None:
+        if not events:
             return
-        folder, begin = self._folder / day.state.day, self._begin(day)
+        day.event_file = day.event_file or self._file(day, EVENTS)
+        self._append_to(day.event_file, events)
+        if len(self._days) > _MANY_DAYS:
+            day.event_file.close()
+            day.event_file = None
+
+    def _write_messages(self, day: "_Day", messages: list[bytes]) -> None:
+        if not messages:
+            return
+        if day.message_file is None:
+            day.state.files += 1
+            day.message_file = self._file(day, f"{day.state.files:06d}.journal")
+        self._append_to(day.message_file, messages)
+        if day.message_file.size >= self._roll_bytes:
+            day.message_file.close()
+            day.message_file = None
+
+    def _append_to(self, file: "_File", records: list[bytes]) -> None:
+        data = b"".join(records)
+        file.append(data)
+        self._durable_bytes += len(data)
+
+    def _file(self, day: "_Day", name: str) -> "_File":
+        """Open a file of a day, behind what is in it, with a BEGIN."""
+        folder = self._folder / day.state.day
         if not (day.event_file or day.message_file):
             disk.make_folder(folder, self._root)
-        # Gaps and connections before messages: what is missing is known before what follows it.
-        if events:
-            day.event_file = day.event_file or _File(folder / EVENTS, begin)
-            day.event_file.append(b"".join(events))
-            if len(self._days) > _MANY_DAYS:
-                day.event_file.close()
-                day.event_file = None
-        if messages:
-            if day.message_file is None:
-                day.state.files += 1
-                day.message_file = _File(folder / f"{day.state.files:06d}.journal", begin)
-            day.message_file.append(b"".join(messages))
-            if day.message_file.size >= self._roll_bytes:
-                day.message_file.close()
-                day.message_file = None
-
-    def _begin(self, day: "_Day") -> bytes:
         begin = Begin(VERSION, self._feed, day.state.day, list(self.streams), day.durable_last)
-        return pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
+        return _File(folder / name, pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin)))
 
     def _day_of(self, payload: bytes, received_ns: int) -> "_Day":
         at, usual = payload.rfind(_LOCAL), self._usual
