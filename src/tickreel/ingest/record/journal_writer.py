@@ -110,28 +110,24 @@ class Journal:
         Returns (day, number of the gap) of each; of more than MOST_DAYS days the latest are noted.
         """
         noted = []
-        for day in self._days_of(from_ns, to_ns):
-            number = max(day.state.gaps, default=0) + 1
-            day.state.gaps[number] = note = GapNote(
-                asked.exchange,
-                max(from_ns, day.start_ns),
-                min(to_ns, day.end_ns),
-                reason,
-                asked.symbols,
-                asked.types,
-            )
-            self._append(day, Kind.GAP, 0, number, at_ns, note)
-            noted.append((day.state.day, number))
+        for name in _days_of(from_ns, to_ns):
+            # Streams note gaps in the thread that receives, and in the one that looks after days.
+            with self._lock:
+                if name in self._closed:
+                    continue
+                day = self._opened(name)
+                number = max(day.state.gaps, default=0) + 1
+                day.state.gaps[number] = note = GapNote(
+                    asked.exchange,
+                    max(from_ns, day.start_ns),
+                    min(to_ns, day.end_ns),
+                    reason,
+                    asked.symbols,
+                    asked.types,
+                )
+                self._note(day, pack(Kind.GAP, 0, number, at_ns, msgspec.json.encode(note)))
+            noted.append((name, number))
         return noted
-
-    def _days_of(self, from_ns: int, to_ns: int) -> list["_Day"]:
-        """Open the days of a time, also those of which nothing came; none that is closed."""
-        if from_ns >= to_ns:
-            return []
-        last_ns = day_start(day_of(to_ns - 1))
-        first_ns = max(day_start(day_of(from_ns)), last_ns - (MOST_DAYS - 1) * NS_PER_DAY)
-        days = [day_of(start_ns) for start_ns in range(first_ns, to_ns, NS_PER_DAY)]
-        return [self._days[self.open_day(day)] for day in days if day not in self._closed]
 
     def settle(self, name: str, gap: int, reason: str, *, at_ns: int) -> None:
         """Note that a gap will not be filled; of a day that is closed there is nothing more to note."""
@@ -148,9 +144,14 @@ class Journal:
         with self._lock:
             while name in self._closed:  # a clock that was set back
                 name = day_of(day_start(name) + NS_PER_DAY)
-            if name not in self._days:
-                self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+            self._opened(name)
         return name
+
+    def _opened(self, name: str) -> "_Day":
+        """Return an open day; in the lock."""
+        if name not in self._days:
+            self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+        return self._days[name]
 
     def close_day(self, name: str, *, at_ns: int) -> None:
         """End a day, durably: it is known of each of its streams what came until its end, and what is missing."""
@@ -252,13 +253,24 @@ class Journal:
         note = Note(self.streams[stream].exchange)
         self._append(day, Kind.CONNECT, stream, day.state.connections, at_ns, note)
 
-    def _append(
-        self, day: "_Day", kind: Kind, stream: int, number: int, at_ns: int, note: GapNote | Note
-    ) -> None:
+    def _append(self, day: "_Day", kind: Kind, stream: int, number: int, at_ns: int, note: Note) -> None:
         record = pack(kind, stream, number, at_ns, msgspec.json.encode(note))
         with self._lock:
-            day.events.append(record)
-            self._appended_bytes += len(record)
+            self._note(day, record)
+
+    def _note(self, day: "_Day", event: bytes) -> None:
+        """Append an event, in the lock."""
+        day.events.append(event)
+        self._appended_bytes += len(event)
+
+
+def _days_of(from_ns: int, to_ns: int) -> list[str]:
+    """Return the days of a time; of more than MOST_DAYS the latest."""
+    if from_ns >= to_ns:
+        return []
+    last_ns = day_start(day_of(to_ns - 1))
+    first_ns = max(day_start(day_of(from_ns)), last_ns - (MOST_DAYS - 1) * NS_PER_DAY)
+    return [day_of(start_ns) for start_ns in range(first_ns, to_ns, NS_PER_DAY)]
 
 
 class _Day:
