@@ -116,7 +116,7 @@ class Journal:
                 if name in self._closed:
                     continue
                 day = self._opened(name)
-                number = max(day.state.gaps, default=0) + 1
+                day.state.latest_gap = number = day.state.latest_gap + 1
                 day.state.gaps[number] = note = GapNote(
                     asked.exchange,
                     max(from_ns, day.start_ns),
