@@ -11,7 +11,7 @@ from seal_sample import fill, folder, ids, part, seal
 from tickreel.cli.app import run
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.journal import StreamInfo, message_files, parts
-from tickreel.ingest.record.seal import note_sealed
+from tickreel.ingest.record.sealed import note_sealed
 from tickreel.store.format import Gap
 from tickreel.units import NS_PER_DAY
 
@@ -196,7 +196,7 @@ def test_a_damaged_journal_is_kept_after_a_kill_too(recorder: Any, place: Path) 
     run.feed.journal.close()
     day = run.folder / DAY
     (day / "keep").touch()
-    note_sealed(run.folder, DAY)
+    note_sealed(run.folder, DAY, [])
     run = recorder(at(3))
     assert (run.folder / f"{DAY}.damaged" / "000001.journal").exists()
     assert "it is kept" in run.feed.troubles[0]

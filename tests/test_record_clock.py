@@ -6,7 +6,7 @@ from typing import Any
 from import_sample import contents
 from journal_sample import DAY, at, trade
 from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
-from tickreel.ingest.record.seal import sealed_days
+from tickreel.ingest.record.sealed import sealed_days
 from tickreel.units import NS_PER_DAY, NS_PER_S
 
 

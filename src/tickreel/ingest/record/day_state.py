@@ -27,6 +27,9 @@ from tickreel.ingest.record.journal_format import VERSION, Damage, Kind, Record,
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, day_start
 
+GONE = "not recorded any more"
+"""Why a gap is one of what was dropped."""
+
 
 @dataclass(slots=True)
 class DayState:
@@ -60,15 +63,23 @@ class DayState:
     """Number of the latest file of messages."""
     troubles: list[str] = field(default_factory=list)
 
-    def known_until(self) -> dict[Part, int]:
-        """Return until when it is known of each part what came and what is missing, ns."""
-        until = dict(self.heard)
+    def known_until(self) -> Iterator[tuple[Part, int]]:
+        """Yield until when it is known of each part what came and what is missing, ns; the latest of a part counts."""
+        yield from self.heard.items()
         for stream in self.streams:
             if stream.exchange in self.ended:
-                until |= dict.fromkeys(parts(stream), day_start(self.day) + NS_PER_DAY)
+                yield from dict.fromkeys(parts(stream), self.end_ns).items()
         for gap in self.gaps.values():
-            until |= {part: max(gap.to_ns, until.get(part, 0)) for part in parts(gap.asked)}
-        return until
+            yield from dict.fromkeys(parts(gap.asked), gap.to_ns).items()
+
+    def gone(self) -> set[Part]:
+        """Return the parts that were not recorded any more as the day ended."""
+        some = [gap for gap in self.gaps.values() if (gap.reason, gap.to_ns) == (GONE, self.end_ns)]
+        return {part for gap in some for part in parts(gap.asked)}
+
+    @property
+    def end_ns(self) -> int:
+        return day_start(self.day) + NS_PER_DAY
 
     def hear(self, asked: Sequence[StreamInfo], last: dict[str, int]) -> None:
         """Take in when the latest messages of some streams came. last: by exchange, so far."""

@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tickreel.config import Key, Profile
 from tickreel.errors import TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
-from tickreel.ingest.record.day_state import DayState, read_state
+from tickreel.ingest.record.day_state import GONE, DayState, read_state
 from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
-from tickreel.ingest.record.seal import end_day, sealed_days
+from tickreel.ingest.record.seal import end_day
+from tickreel.ingest.record.sealed import KNOWN, read_known, sealed_days
 from tickreel.ingest.record.sealing import Sealing
 from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers
-from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
+from tickreel.ingest.record.stream import BEGAN, NOT_RUNNING, RecordedStream
 from tickreel.ingest.transport import Background
 from tickreel.ingest.transport.session import Session
 from tickreel.ingest.transport.streams import Call, follow
@@ -145,11 +147,7 @@ class FeedRecorder:
         ]  # fmt: skip
         for state in states:
             self.fills.add_known(state.day)
-        known = _known_until(states)
-        if not known and sealed:
-            # All that was recorded is sealed: it is known to the end of the latest day.
-            until_ns = min(day_start(max(sealed)) + NS_PER_DAY, now_ns)
-            known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
+        known = _known_until(states, self._known_by(sealed))
         self._tell_absence(max(known.values(), default=now_ns), now_ns)
         self._note_absence(known, now_ns)
 
@@ -164,6 +162,18 @@ class FeedRecorder:
             states.append(read_state(self._folder / day, mend=True))
             self._tell(states[-1].troubles)
         return states
+
+    def _known_by(self, sealed: set[str]) -> dict[Part, int]:
+        """Return until when each part is known by the days that are sealed."""
+        known = read_known(self._folder)
+        if known is None:
+            until_ns = day_start(max(sealed)) + NS_PER_DAY if sealed else day_start(day_of(self._now_ns()))
+            self._tell([
+                f"{self._folder / KNOWN}: damaged: what was recorded until when cannot be told; a gap from"
+                f" {format_time(until_ns)} on is noted of all that is asked for"
+            ])  # fmt: skip
+            known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
+        return known
 
     def _tell_absence(self, known_ns: int, now_ns: int) -> None:
         """Say what gaps do not: that the clock is behind what was recorded, or how long ago that is."""
@@ -258,12 +268,11 @@ _Since = dict[Part, tuple[int, str]]
 """Part -> since when its messages are missing, and why."""
 
 
-def _known_until(states: list[DayState]) -> dict[Part, int]:
-    """Return until when it is known of each part what came and what is missing, ns."""
-    known: dict[Part, int] = {}
-    for state in states:
-        for part, until_ns in state.known_until().items():
-            known[part] = max(until_ns, known.get(part, 0))
+def _known_until(states: list[DayState], sealed: dict[Part, int]) -> dict[Part, int]:
+    """Return until when it is known of each part what came and what is missing, ns. sealed: as days tell that are sealed."""
+    known = dict(sealed)
+    for part, until_ns in chain.from_iterable(state.known_until() for state in states):
+        known[part] = max(until_ns, known.get(part, 0))
     return known
 
 
