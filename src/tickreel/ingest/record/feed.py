@@ -147,9 +147,9 @@ class FeedRecorder:
         ]  # fmt: skip
         for state in states:
             self.fills.add_known(state.day)
-        known = _known_until(states, self._known_by(sealed))
-        self._tell_absence(max(known.values(), default=now_ns), now_ns)
-        self._note_absence(known, now_ns)
+        known, ahead = _known_until(states, self._known_by(sealed), now_ns)
+        self._tell_absence(known, ahead, now_ns)
+        self._note_absence(ahead | known, now_ns)
 
     def _read_days(self, sealed: set[str]) -> list[DayState]:
         """Return what is known of the days that are not sealed for good, and end those that are."""
@@ -175,14 +175,24 @@ class FeedRecorder:
             known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
         return known
 
-    def _tell_absence(self, known_ns: int, now_ns: int) -> None:
-        """Say what gaps do not: that the clock is behind what was recorded, or how long ago that is."""
-        told = f"{self.feed.name}: the journal goes to {format_time(known_ns)}, and this machine's clock says {format_time(now_ns)}"
-        if known_ns > now_ns + STEP_NS:
-            self._tell([f"{told}: how long nothing was recorded cannot be told; set the clock right"])
-        elif now_ns - known_ns > _LONG_NS:
+    def _tell_absence(self, known: dict[Part, int], ahead: dict[Part, int], now_ns: int) -> None:
+        """Say what gaps do not: that a clock is or was wrong, or how long ago it is that something was recorded."""
+        name, clock = self.feed.name, f"this machine's clock says {format_time(now_ns)}"
+        if ahead:
+            before_ns = min((known[part] for part in ahead if part in known), default=None)
             self._tell([
-                f"{told}: each day between is noted as a gap, at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
+                f"{name}: the journal goes to {format_time(max(ahead.values()))}, and {clock}: one of them is wrong; "
+                + (
+                    "how long nothing was recorded cannot be told"
+                    if before_ns is None
+                    else f"what is missing since is noted from {format_time(before_ns)} on, the latest time before"
+                )
+            ])  # fmt: skip
+        latest_ns = max(known.values(), default=now_ns)
+        if now_ns - latest_ns > _LONG_NS:
+            self._tell([
+                f"{name}: the journal goes to {format_time(latest_ns)}, and {clock}: each day between is noted as a gap,"
+                f" at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
             ])  # fmt: skip
 
     def _open_today(self, now_ns: int) -> None:
@@ -268,12 +278,20 @@ _Since = dict[Part, tuple[int, str]]
 """Part -> since when its messages are missing, and why."""
 
 
-def _known_until(states: list[DayState], sealed: dict[Part, int]) -> dict[Part, int]:
-    """Return until when it is known of each part what came and what is missing, ns. sealed: as days tell that are sealed."""
-    known = dict(sealed)
-    for part, until_ns in chain.from_iterable(state.known_until() for state in states):
-        known[part] = max(until_ns, known.get(part, 0))
-    return known
+def _known_until(
+    states: list[DayState], sealed: dict[Part, int], now_ns: int
+) -> tuple[dict[Part, int], dict[Part, int]]:
+    """Return until when it is known of each part what came and what is missing, ns: what lies before now, and ahead of it.
+
+    sealed  the same as days tell that are sealed
+    A clock that was ahead for seconds leaves times that say nothing of what came after it was set right.
+    """
+    known: dict[Part, int] = {}
+    ahead: dict[Part, int] = {}
+    for part, until_ns in chain(sealed.items(), *(state.known_until() for state in states)):
+        of = ahead if until_ns > now_ns + STEP_NS else known
+        of[part] = max(until_ns, of.get(part, 0))
+    return known, ahead
 
 
 def _known(known: dict[Part, int], part: Part) -> tuple[int, str] | None:
