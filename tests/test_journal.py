@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -267,6 +268,31 @@ def test_one_thread_appends_while_another_commits(place: Path) -> None:
         journal.commit()
     journal.close()
     assert payloads(day(place)) == sent
+
+
+def test_gaps_of_two_threads_have_numbers_of_their_own(place: Path) -> None:
+    """One receives and knows of a gap's end, another one knows that a day ends."""
+    streams = (STREAM, OTHER)
+    journal, count = new_journal(place, streams), 400
+    noted: list[tuple[str, int]] = []
+
+    def note(asked: StreamInfo) -> None:
+        for number in range(count):
+            noted.extend(journal.gap(asked, at(number), at(number + 1), "lost", at_ns=at(count)))
+
+    threads = [threading.Thread(target=note, args=(asked,)) for asked in streams]
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval_s)
+    journal.close()
+    assert sorted(number for _, number in noted) == [*range(1, 2 * count + 1)]
+    assert len(read_state(day(place)).gaps) == 2 * count
 
 
 def test_one_recorder_a_feed_beside_a_writer_of_the_store(place: Path) -> None:

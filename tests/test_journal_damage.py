@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from journal_sample import DAY, START, STREAM, at, new_journal, trade
-from seal_sample import folder, ids, part, seal
+from seal_sample import fill, folder, ids, part, seal
 from tickreel.cli.app import run
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.journal import StreamInfo, message_files, parts
-from tickreel.ingest.record.seal import note_sealed
+from tickreel.ingest.record.sealed import note_sealed
 from tickreel.store.format import Gap
 from tickreel.units import NS_PER_DAY
 
@@ -122,6 +122,58 @@ def test_a_gap_whose_event_is_damaged_is_seen_by_the_connections(place: Path) ->
     assert gaps(place) == [Gap(at(2), at(20), DAMAGED), Gap(at(21), at(40), "lost")]
 
 
+@pytest.mark.parametrize("how", ["filled", "a damaged fill", "settled"])
+def test_the_number_of_a_gap_whose_event_is_damaged_is_not_given_again(place: Path, how: str) -> None:
+    """What is known of that gap, as that history filled it, would be said of another one."""
+    journal = new_journal(place, (STREAM,))
+    journal.gap(STREAM, at(2), at(20), "lost", at_ns=at(20))
+    for number in (1, 20):
+        journal.message(0, at(number), trade(number, at(number)))
+    if how == "settled":
+        journal.settle(DAY, 1, "given up", at_ns=at(21))
+    journal.close()
+    if how != "settled":
+        fill(place, 1, trade(5, at(5)))
+    if how == "a damaged fill":
+        flip(folder(place) / "fill-000001.journal", BEGIN)
+    events = folder(place) / "events.journal"
+    flip(events, events.read_bytes().index(b'"lost"'))
+    journal = new_journal(place, (STREAM,), states=[read_state(folder(place), mend=True)])
+    assert journal.gap(STREAM, at(21), at(40), "lost again", at_ns=at(40)) == [(DAY, 2)]
+    journal.message(0, at(40), trade(40, at(40)))
+    journal.close()
+    seal(place, final=True)
+    assert gaps(place)[-1] == Gap(at(21), at(40), "lost again")
+
+
+@pytest.mark.parametrize("are_there", [True, False])
+def test_the_number_of_a_connection_whose_event_is_damaged_is_not_given_again(
+    place: Path, are_there: bool
+) -> None:
+    """Only messages tell of it, and not those of the last file."""
+    journal = new_journal(place, (DERIBIT, STREAM), roll_bytes=1)
+    for number, stream in enumerate((0, 1, 0)):
+        journal.message(stream, at(number), trade(number, at(number)))
+        journal.commit()
+    journal.close()
+    events = folder(place) / "events.journal"
+    if are_there:
+        flip(events, events.read_bytes().rindex(b'"binance"'))
+    else:
+        events.unlink()
+    assert read_state(folder(place), mend=True).connections == 2
+
+
+def test_what_a_connection_repeats_is_there_once_though_the_event_before_is_damaged(place: Path) -> None:
+    journal_of(place, range(3))
+    journal_of(place, range(2, 6))
+    events = folder(place) / "events.journal"
+    flip(events, events.read_bytes().rindex(b'"binance"'))
+    journal_of(place, range(4, 8))
+    assert seal(place, final=True).overlaps == 3
+    assert ids(place) == [*range(8)]
+
+
 def test_a_damaged_journal_is_kept_under_another_name(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     journal_of(place, range(3))
     flip(folder(place) / "events.journal", -3)
@@ -144,7 +196,7 @@ def test_a_damaged_journal_is_kept_after_a_kill_too(recorder: Any, place: Path) 
     run.feed.journal.close()
     day = run.folder / DAY
     (day / "keep").touch()
-    note_sealed(run.folder, DAY)
+    note_sealed(run.folder, DAY, [])
     run = recorder(at(3))
     assert (run.folder / f"{DAY}.damaged" / "000001.journal").exists()
     assert "it is kept" in run.feed.troubles[0]

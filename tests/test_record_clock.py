@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from import_sample import contents
 from journal_sample import DAY, at, trade
 from recorder_sample import BEGAN, LATE, MIDNIGHT, NEXT, Recorder, segments
-from tickreel.ingest.record.seal import sealed_days
+from tickreel.ingest.record.sealed import sealed_days
 from tickreel.units import NS_PER_DAY, NS_PER_S
 
 
@@ -117,7 +119,58 @@ def test_a_clock_set_back_and_a_stop_in_an_outage_tell_it(recorder: Any, place: 
     run.end()
     assert segments(place)[DAY][1][1] == (at(3_600), at(3_660), "cut", False)
     run = recorder(at(4_000))
-    assert "how long nothing was recorded cannot be told" in run.feed.troubles[0]
+    (trouble,) = run.feed.troubles
+    assert "goes to 2024-03-01T02:01:00" in trouble
+    assert "noted from 2024-03-01T01:01:00" in trouble
+    run.feed.journal.close()
+
+
+def test_a_start_with_a_clock_behind_all_that_was_recorded_says_so(recorder: Any) -> None:
+    run = recorder(at(3_600))
+    run.hear(at(3_601))
+    run.feed.journal.close()
+    run = recorder(at(100))
+    (trouble,) = run.feed.troubles
+    assert "one of them is wrong; how long nothing was recorded cannot be told" in trouble
+    run.feed.journal.close()
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_clock_that_was_ahead_for_seconds_hides_no_absence_after(
+    recorder: Any, place: Path, local: bool
+) -> None:
+    """Of messages with a local time, which the wrong clock wrote, and without."""
+
+    def hear(*seconds: int) -> None:
+        for second in seconds:
+            run.now_ns = at(second)
+            change = {} if local else {"localTimestamp": None}
+            run.stream.message(trade(second, at(second), **change))
+        run.feed.commit()
+
+    run = recorder(at(0))
+    hear(1)
+    run.stream.lost("cut")
+    run.set(NS_PER_DAY)
+    hear(86_403)
+    run.set(-NS_PER_DAY)
+    hear(10, 3_600)
+    run.feed.journal.close()
+    run = recorder(at(7_200))
+    hear(7_205, 9_000)
+    (trouble,) = run.feed.troubles
+    assert "goes to 2024-03-02T00:00:03" in trouble
+    assert "noted from 2024-03-01T01:00:00" in trouble
+    assert "set the clock right" not in trouble
+    run.feed.journal.close()
+    run = recorder(at(12_000))
+    hear(12_001)
+    run.end()
+    absent = "the recorder was not running"
+    assert segments(place)[DAY][1] == [
+        BEGAN, (at(1), MIDNIGHT, "cut", False), (at(3_600), at(7_205), absent, False),
+        (at(9_000), at(12_001), absent, False),
+    ]  # fmt: skip
 
 
 def test_a_clock_set_forward_asks_no_history_early(recorder: Any) -> None:

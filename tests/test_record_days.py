@@ -14,7 +14,7 @@ from tickreel.errors import FailedError, RefusedError
 from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.fill import GIVEN_UP
-from tickreel.ingest.record.seal import sealed_days
+from tickreel.ingest.record.sealed import sealed_days
 from tickreel.store.catalog import Store
 from tickreel.units import NS_PER_DAY, NS_PER_S
 

@@ -18,7 +18,8 @@ from tickreel.ingest.record import seal_rows
 from tickreel.ingest.record.journal import StreamInfo
 from tickreel.ingest.record.journal_format import Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
-from tickreel.ingest.record.seal import seal_day, sealed_days
+from tickreel.ingest.record.seal import seal_day
+from tickreel.ingest.record.sealed import sealed_days
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Gap
 from tickreel.units import NS_PER_DAY, NS_PER_S

@@ -11,6 +11,7 @@ feed            one feed: its streams, its journal, its gaps, its days as they e
 fill            gaps from the provider's history
 overlap         what came twice
 edge            what came twice, in two days
+sealed          what stays of days that are sealed for good
 seal_rows       a day of a journal to CSV text
 seal            a day of a journal to segments
 sealing         when that is done, beside the recording

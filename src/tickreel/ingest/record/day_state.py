@@ -15,6 +15,7 @@ from tickreel.ingest.record.journal import (
     Note,
     Part,
     StreamInfo,
+    fill_number,
     first_message,
     message_files,
     parts,
@@ -26,6 +27,9 @@ from tickreel.ingest.record.journal_format import VERSION, Damage, Kind, Record,
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, day_start
 
+GONE = "not recorded any more"
+"""Why a gap is one of what was dropped."""
+
 
 @dataclass(slots=True)
 class DayState:
@@ -35,7 +39,8 @@ class DayState:
     heard        part -> when the latest message of a stream came that was asked for it, as a recorder before left it
     gaps         by number; history filled those in `filled`, and those in `settled` will not be, for a reason
     ended        exchanges that were followed to the end of the day
-    connections  number of the latest connection
+    connections  the highest number of a connection that anything names; latest_gap: that of a gap
+    has_events   whether all events that were written could be read
     troubles     what is wrong with the files, for people
     """
 
@@ -48,6 +53,8 @@ class DayState:
     settled: dict[int, str] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     connections: int = 0
+    latest_gap: int = 0
+    has_events: bool = False
     begun: dict[int, list[StreamInfo]] = field(default_factory=dict)
     """Number of a connection -> the streams of its recorder."""
     connected: dict[str, list[int]] = field(default_factory=dict)
@@ -56,15 +63,23 @@ class DayState:
     """Number of the latest file of messages."""
     troubles: list[str] = field(default_factory=list)
 
-    def known_until(self) -> dict[Part, int]:
-        """Return until when it is known of each part what came and what is missing, ns."""
-        until = dict(self.heard)
+    def known_until(self) -> Iterator[tuple[Part, int]]:
+        """Yield until when it is known of each part what came and what is missing, ns; the latest of a part counts."""
+        yield from self.heard.items()
         for stream in self.streams:
             if stream.exchange in self.ended:
-                until |= dict.fromkeys(parts(stream), day_start(self.day) + NS_PER_DAY)
+                yield from dict.fromkeys(parts(stream), self.end_ns).items()
         for gap in self.gaps.values():
-            until |= {part: max(gap.to_ns, until.get(part, 0)) for part in parts(gap.asked)}
-        return until
+            yield from dict.fromkeys(parts(gap.asked), gap.to_ns).items()
+
+    def gone(self) -> set[Part]:
+        """Return the parts that were not recorded any more as the day ended."""
+        some = [gap for gap in self.gaps.values() if (gap.reason, gap.to_ns) == (GONE, self.end_ns)]
+        return {part for gap in some for part in parts(gap.asked)}
+
+    @property
+    def end_ns(self) -> int:
+        return day_start(self.day) + NS_PER_DAY
 
     def hear(self, asked: Sequence[StreamInfo], last: dict[str, int]) -> None:
         """Take in when the latest messages of some streams came. last: by exchange, so far."""
@@ -85,6 +100,11 @@ def read_state(folder: Path, *, mend: bool = False) -> DayState:
     state.files = int(files[-1].name[:6]) if files else 0
     if files:
         _hear(state, files, mend=mend)
+    if not state.has_events:
+        # Connections of which only messages tell: a number is never given again.
+        for path in files[:-1]:
+            for _, record in read_records(path, spare=Begin(VERSION, "", state.day, [])):
+                state.connections = max(state.connections, record.number)
     return state
 
 
@@ -92,12 +112,14 @@ def read_events(folder: Path, *, mend: bool = False, final: bool = False) -> Day
     """Return what a day's events tell. final: nothing is being written any more, so that a torn tail is damage."""
     state, events = DayState(folder.name), folder / EVENTS
     if events.exists():
-        spare = _neighbour(state.day, message_files(folder))
-        for begin, record in _mended(events, state, spare, mend=mend, final=final):
+        spare, scan, size = _neighbour(state.day, message_files(folder)), Scan(), events.stat().st_size
+        for begin, record in _mended(events, state, spare, scan, mend=mend, final=final):
             state.streams = begin.streams
             _take_event(state, begin, record)
-    for gaps in read_fills(folder).values():
+        state.has_events = not scan.damage and scan.whole == size
+    for path, gaps in read_fills(folder).items():
         state.filled.update(gaps)
+        state.latest_gap = max(state.latest_gap, fill_number(path), *gaps)
     return state
 
 
@@ -111,7 +133,8 @@ def _hear(state: DayState, files: list[Path], *, mend: bool) -> None:
         asked = (begin or spare_begin(path, files, state)).streams
     last = dict(state.last)
     spare = Begin(VERSION, "", state.day, asked)
-    for begin, record in _mended(files[-1], state, spare, mend=mend):
+    for begin, record in _mended(files[-1], state, spare, Scan(), mend=mend):
+        state.connections = max(state.connections, record.number)
         if record.kind == Kind.MESSAGE and record.stream < len(begin.streams):
             last[begin.streams[record.stream].exchange] = record.received_ns
     state.hear(asked, last)
@@ -136,9 +159,8 @@ def _neighbour(day: str, files: list[Path]) -> Begin:
 
 
 def _mended(
-    path: Path, state: DayState, spare: Begin, *, mend: bool, final: bool = False
+    path: Path, state: DayState, spare: Begin, scan: Scan, *, mend: bool, final: bool = False
 ) -> Iterator[tuple[Begin, Record]]:
-    scan = Scan()
     yield from read_records(path, scan, spare=spare)
     size = path.stat().st_size
     if final and size > scan.whole:
@@ -170,12 +192,15 @@ def _cut(path: Path, size: int) -> None:
 
 
 def _take_event(state: DayState, begin: Begin, record: Record) -> None:
+    if record.kind in (Kind.GAP, Kind.NO_FILL):
+        state.latest_gap = max(state.latest_gap, record.number)
+    elif record.kind in (Kind.CONNECT, Kind.DISCONNECT):
+        state.connections = max(state.connections, record.number)
     if record.kind == Kind.GAP:
         state.gaps[record.number] = msgspec.json.decode(record.payload, type=GapNote)
     elif record.kind in (Kind.CONNECT, Kind.NO_FILL, Kind.END):
         note = msgspec.json.decode(record.payload, type=Note)
         if record.kind == Kind.CONNECT:
-            state.connections = max(state.connections, record.number)
             state.connected.setdefault(note.exchange, []).append(record.received_ns)
             state.begun[record.number] = begin.streams
         elif record.kind == Kind.NO_FILL:

@@ -5,20 +5,22 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tickreel.config import Key, Profile
 from tickreel.errors import TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
-from tickreel.ingest.record.day_state import DayState, read_state
+from tickreel.ingest.record.day_state import GONE, DayState, read_state
 from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
-from tickreel.ingest.record.seal import end_day, sealed_days
+from tickreel.ingest.record.seal import end_day
+from tickreel.ingest.record.sealed import KNOWN, read_known, sealed_days
 from tickreel.ingest.record.sealing import Sealing
 from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers
-from tickreel.ingest.record.stream import BEGAN, GONE, NOT_RUNNING, RecordedStream
+from tickreel.ingest.record.stream import BEGAN, NOT_RUNNING, RecordedStream
 from tickreel.ingest.transport import Background
 from tickreel.ingest.transport.session import Session
 from tickreel.ingest.transport.streams import Call, follow
@@ -144,13 +146,9 @@ class FeedRecorder:
         ]  # fmt: skip
         for state in states:
             self.fills.add_known(state.day)
-        known = _known_until(states)
-        if not known and sealed:
-            # All that was recorded is sealed: it is known to the end of the latest day.
-            until_ns = min(day_start(max(sealed)) + NS_PER_DAY, now_ns)
-            known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
-        self._tell_absence(max(known.values(), default=now_ns), now_ns)
-        self._note_absence(known, now_ns)
+        known, ahead = _known_until(states, self._known_by(sealed), now_ns)
+        self._tell_absence(known, ahead, now_ns)
+        self._note_absence(ahead | known, now_ns)
 
     def _read_days(self, sealed: set[str]) -> list[DayState]:
         """Return what is known of the days that are not sealed for good, and end those that are."""
@@ -164,14 +162,36 @@ class FeedRecorder:
             self._tell(states[-1].troubles)
         return states
 
-    def _tell_absence(self, known_ns: int, now_ns: int) -> None:
-        """Say what gaps do not: that the clock is behind what was recorded, or how long ago that is."""
-        told = f"{self.feed.name}: the journal goes to {format_time(known_ns)}, and this machine's clock says {format_time(now_ns)}"
-        if known_ns > now_ns + STEP_NS:
-            self._tell([f"{told}: how long nothing was recorded cannot be told; set the clock right"])
-        elif now_ns - known_ns > _LONG_NS:
+    def _known_by(self, sealed: set[str]) -> dict[Part, int]:
+        """Return until when each part is known by the days that are sealed."""
+        known = read_known(self._folder)
+        if known is None:
+            until_ns = day_start(max(sealed)) + NS_PER_DAY if sealed else day_start(day_of(self._now_ns()))
             self._tell([
-                f"{told}: each day between is noted as a gap, at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
+                f"{self._folder / KNOWN}: damaged: what was recorded until when cannot be told; a gap from"
+                f" {format_time(until_ns)} on is noted of all that is asked for"
+            ])  # fmt: skip
+            known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}
+        return known
+
+    def _tell_absence(self, known: dict[Part, int], ahead: dict[Part, int], now_ns: int) -> None:
+        """Say what gaps do not: that a clock is or was wrong, or how long ago it is that something was recorded."""
+        name, clock = self.feed.name, f"this machine's clock says {format_time(now_ns)}"
+        if ahead:
+            before_ns = min((known[part] for part in ahead if part in known), default=None)
+            self._tell([
+                f"{name}: the journal goes to {format_time(max(ahead.values()))}, and {clock}: one of them is wrong; "
+                + (
+                    "how long nothing was recorded cannot be told"
+                    if before_ns is None
+                    else f"what is missing since is noted from {format_time(before_ns)} on, the latest time before"
+                )
+            ])  # fmt: skip
+        latest_ns = max(known.values(), default=now_ns)
+        if now_ns - latest_ns > _LONG_NS:
+            self._tell([
+                f"{name}: the journal goes to {format_time(latest_ns)}, and {clock}: each day between is noted as a gap,"
+                f" at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
             ])  # fmt: skip
 
     def _open_today(self, now_ns: int) -> None:
@@ -257,13 +277,20 @@ _Since = dict[Part, tuple[int, str]]
 """Part -> since when its messages are missing, and why."""
 
 
-def _known_until(states: list[DayState]) -> dict[Part, int]:
-    """Return until when it is known of each part what came and what is missing, ns."""
+def _known_until(
+    states: list[DayState], sealed: dict[Part, int], now_ns: int
+) -> tuple[dict[Part, int], dict[Part, int]]:
+    """Return until when it is known of each part what came and what is missing, ns: what lies before now, and ahead of it.
+
+    sealed  the same as days tell that are sealed
+    A clock that was ahead for seconds leaves times that say nothing of what came after it was set right.
+    """
     known: dict[Part, int] = {}
-    for state in states:
-        for part, until_ns in state.known_until().items():
-            known[part] = max(until_ns, known.get(part, 0))
-    return known
+    ahead: dict[Part, int] = {}
+    for part, until_ns in chain(sealed.items(), *(state.known_until() for state in states)):
+        of = ahead if until_ns > now_ns + STEP_NS else known
+        of[part] = max(until_ns, of.get(part, 0))
+    return known, ahead
 
 
 def _known(known: dict[Part, int], part: Part) -> tuple[int, str] | None:

@@ -18,11 +18,12 @@ from tickreel.errors import (
     disk_error,
 )
 from tickreel.ingest.record.clock import Clock
+from tickreel.ingest.record.day_state import GONE
 from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.seal_rows import SLACK_NS
-from tickreel.ingest.record.stream import BEGAN, GONE
+from tickreel.ingest.record.stream import BEGAN
 from tickreel.ingest.replay import replay
 from tickreel.ingest.transport import Background, open_client
 from tickreel.sources import machine_routes as routes

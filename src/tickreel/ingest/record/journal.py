@@ -155,6 +155,11 @@ def fill_file(folder: Path, gap: int) -> Path:
     return folder / f"fill-{gap:06d}.journal"
 
 
+def fill_number(path: Path) -> int:
+    """Return the number of the gap that such a file is named by."""
+    return int(path.stem[-6:])
+
+
 def read_fills(folder: Path) -> dict[Path, list[int]]:
     """Return a day's files of what history gave, each with the gaps that it is about: none if its head is damaged."""
     paths = sorted(path for path in folder.iterdir() if _FILLS.fullmatch(path.name))

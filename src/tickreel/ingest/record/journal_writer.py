@@ -117,28 +117,24 @@ class Journal:
         Returns (day, number of the gap) of each; of more than MOST_DAYS days the latest are noted.
         """
         noted = []
-        for day in self._days_of(from_ns, to_ns):
-            number = max(day.state.gaps, default=0) + 1
-            day.state.gaps[number] = note = GapNote(
-                asked.exchange,
-                max(from_ns, day.start_ns),
-                min(to_ns, day.end_ns),
-                reason,
-                asked.symbols,
-                asked.types,
-            )
-            self._append(day, Kind.GAP, 0, number, at_ns, note)
-            noted.append((day.state.day, number))
+        for name in _days_of(from_ns, to_ns):
+            # Streams note gaps in the thread that receives, and in the one that looks after days.
+            with self._lock:
+                if name in self._closed:
+                    continue
+                day = self._opened(name)
+                day.state.latest_gap = number = day.state.latest_gap + 1
+                day.state.gaps[number] = note = GapNote(
+                    asked.exchange,
+                    max(from_ns, day.start_ns),
+                    min(to_ns, day.end_ns),
+                    reason,
+                    asked.symbols,
+                    asked.types,
+                )
+                self._note(day, pack(Kind.GAP, 0, number, at_ns, msgspec.json.encode(note)))
+            noted.append((name, number))
         return noted
-
-    def _days_of(self, from_ns: int, to_ns: int) -> list["_Day"]:
-        """Open the days of a time, also those of which nothing came; none that is closed."""
-        if from_ns >= to_ns:
-            return []
-        last_ns = day_start(day_of(to_ns - 1))
-        first_ns = max(day_start(day_of(from_ns)), last_ns - (MOST_DAYS - 1) * NS_PER_DAY)
-        days = [day_of(start_ns) for start_ns in range(first_ns, to_ns, NS_PER_DAY)]
-        return [self._days[self.open_day(day)] for day in days if day not in self._closed]
 
     def settle(self, name: str, gap: int, reason: str, *, at_ns: int) -> None:
         """Note that a gap will not be filled; of a day that is closed there is nothing more to note."""
@@ -155,9 +151,14 @@ class Journal:
         with self._lock:
             while name in self._closed:  # a clock that was set back
                 name = day_of(day_start(name) + NS_PER_DAY)
-            if name not in self._days:
-                self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+            self._opened(name)
         return name
+
+    def _opened(self, name: str) -> "_Day":
+        """Return an open day; in the lock."""
+        if name not in self._days:
+            self._days[name] = _Day(DayState(name, list(self.streams)), len(self.streams))
+        return self._days[name]
 
     def close_day(self, name: str, *, at_ns: int) -> None:
         """End a day, durably: it is known of each of its streams what came until its end, and what is missing."""
@@ -180,12 +181,14 @@ class Journal:
         if self._failed:
             raise self._failed
         with self._lock:
-            taken = [(day, *day.take()) for day in self._days.values()]
+            taken = [(day, *day.take()) for _, day in sorted(self._days.items())]
         try:
-            for day, events, messages, last in taken:
-                self._write(day, events, messages)
+            # Gaps and connections of all days before messages of any: what is missing is known before what follows it.
+            for day, events, _, _ in taken:
+                self._write_events(day, events)
+            for day, _, messages, last in taken:
+                self._write_messages(day, messages)
                 day.durable_last = last
-                self._durable_bytes += sum(map(len, events)) + sum(map(len, messages))
         except DiskError as error:
             self._failed = error
             raise
@@ -199,31 +202,38 @@ class Journal:
             for day in self._days.values():
                 day.close()
 
-    def _write(self, day: "_Day", events: list[bytes], messages: list[bytes]) -> None:
-        if not (events or messages):
+    def _write_events(self, day: "_Day", events: list[bytes]) -> None:
+        if not events:
             return
-        folder, begin = self._folder / day.state.day, self._begin(day)
+        day.event_file = day.event_file or self._file(day, EVENTS)
+        self._append_to(day.event_file, events)
+        if len(self._days) > _MANY_DAYS:
+            day.event_file.close()
+            day.event_file = None
+
+    def _write_messages(self, day: "_Day", messages: list[bytes]) -> None:
+        if not messages:
+            return
+        if day.message_file is None:
+            day.state.files += 1
+            day.message_file = self._file(day, f"{day.state.files:06d}.journal")
+        self._append_to(day.message_file, messages)
+        if day.message_file.size >= self._roll_bytes:
+            day.message_file.close()
+            day.message_file = None
+
+    def _append_to(self, file: "_File", records: list[bytes]) -> None:
+        data = b"".join(records)
+        file.append(data)
+        self._durable_bytes += len(data)
+
+    def _file(self, day: "_Day", name: str) -> "_File":
+        """Open a file of a day, behind what is in it, with a BEGIN."""
+        folder = self._folder / day.state.day
         if not (day.event_file or day.message_file):
             disk.make_folder(folder, self._root)
-        # Gaps and connections before messages: what is missing is known before what follows it.
-        if events:
-            day.event_file = day.event_file or _File(folder / EVENTS, begin)
-            day.event_file.append(b"".join(events))
-            if len(self._days) > _MANY_DAYS:
-                day.event_file.close()
-                day.event_file = None
-        if messages:
-            if day.message_file is None:
-                day.state.files += 1
-                day.message_file = _File(folder / f"{day.state.files:06d}.journal", begin)
-            day.message_file.append(b"".join(messages))
-            if day.message_file.size >= self._roll_bytes:
-                day.message_file.close()
-                day.message_file = None
-
-    def _begin(self, day: "_Day") -> bytes:
         begin = Begin(VERSION, self._feed, day.state.day, list(self.streams), day.durable_last)
-        return pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
+        return _File(folder / name, pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin)))
 
     def _day_of(self, payload: bytes, received_ns: int) -> "_Day":
         at, usual = payload.rfind(_LOCAL), self._usual
@@ -250,13 +260,24 @@ class Journal:
         note = Note(self.streams[stream].exchange)
         self._append(day, Kind.CONNECT, stream, day.state.connections, at_ns, note)
 
-    def _append(
-        self, day: "_Day", kind: Kind, stream: int, number: int, at_ns: int, note: GapNote | Note
-    ) -> None:
+    def _append(self, day: "_Day", kind: Kind, stream: int, number: int, at_ns: int, note: Note) -> None:
         record = pack(kind, stream, number, at_ns, msgspec.json.encode(note))
         with self._lock:
-            day.events.append(record)
-            self._appended_bytes += len(record)
+            self._note(day, record)
+
+    def _note(self, day: "_Day", event: bytes) -> None:
+        """Append an event, in the lock."""
+        day.events.append(event)
+        self._appended_bytes += len(event)
+
+
+def _days_of(from_ns: int, to_ns: int) -> list[str]:
+    """Return the days of a time; of more than MOST_DAYS the latest."""
+    if from_ns >= to_ns:
+        return []
+    last_ns = day_start(day_of(to_ns - 1))
+    first_ns = max(day_start(day_of(from_ns)), last_ns - (MOST_DAYS - 1) * NS_PER_DAY)
+    return [day_of(start_ns) for start_ns in range(first_ns, to_ns, NS_PER_DAY)]
 
 
 class _Day:

@@ -15,15 +15,16 @@ from tickreel.ingest.files import recorded
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
 from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
+from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.edge import edge_before, edge_file
-from tickreel.ingest.record.journal import DAMAGED
+from tickreel.ingest.record.journal import DAMAGED, Part
 from tickreel.ingest.record.seal_rows import EDGE, DayText, write_day
+from tickreel.ingest.record.sealed import known_by, note_sealed, sealed_days
 from tickreel.store import disk
 from tickreel.store.catalog import Store, WritingStore
 from tickreel.units import human_bytes
 
 SEAL = "seal"
-SEALED = "sealed"
 _KEEP = "keep"
 """Lies in a day's folder whose journal is not to be removed."""
 _RESULT = "result.msgpack"
@@ -62,6 +63,7 @@ class Made(msgspec.Struct):
 
     text: DayText
     results: list[tuple[str, FileResult]] = []
+    known: list[tuple[Part, int | None]] = []
 
 
 def seal_day(
@@ -104,27 +106,11 @@ def seal_day(
         disk.publish([(folder / SEAL / EDGE, edge_file(folder))])
         if made.text.troubles:
             disk.write_file(folder / _KEEP, b"", folder)
-        note_sealed(folder.parent, folder.name)
+        note_sealed(folder.parent, folder.name, made.known)
         report.troubles += end_day(folder)
     else:
         shutil.rmtree(folder / SEAL, ignore_errors=True)
     return report
-
-
-def sealed_days(folder: Path) -> set[str]:
-    """Return the days of a feed that were sealed for good."""
-    try:
-        return set((folder / SEALED).read_text("ascii").split())
-    except FileNotFoundError:
-        return set()
-    except OSError as error:
-        raise disk_error(error, f"reading {folder / SEALED}") from error
-
-
-def note_sealed(folder: Path, day: str) -> None:
-    """Write down, durably, that a day is sealed for good: nothing of it is journalled any more."""
-    days = sorted(sealed_days(folder) | {day})
-    disk.write_file(folder / SEALED, "".join(f"{day}\n" for day in days).encode(), folder)
 
 
 def end_day(folder: Path) -> list[str]:
@@ -178,7 +164,7 @@ def make_day(arguments: dict[str, Any], progress: Callable[..., None]) -> None:
     except OSError as error:
         raise disk_error(error, f"creating {seal}") from error
     text = write_day(folder, seal, progress, final=arguments["final"])
-    made = Made(text)
+    made = Made(text, known=known_by(read_state(folder)) if arguments["final"] else [])
     for number, ((type, exchange), path) in enumerate(text.files.items()):
         task = FileTask(
             path=path, feed=feed, type=type, group="", expected=None, known=[], strict=False,

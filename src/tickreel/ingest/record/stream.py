@@ -13,7 +13,6 @@ from tickreel.units import NS_PER_MS, NS_PER_S, day_of
 
 NOT_RUNNING = "the recorder was not running"
 BEGAN = "recording began"
-GONE = "not recorded any more"
 _LAG_EVERY_NS = 10 * NS_PER_MS
 _JITTER_NS = NS_PER_S
 """Two clocks that are read one after the other differ by less, on any machine that records."""
