@@ -1,6 +1,7 @@
 """Events near midnight that history has in another day than they came live."""
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tickreel.ingest.record.edge import events_beside
 from tickreel.ingest.record.journal import StreamInfo
 from tickreel.units import NS_PER_DAY, NS_PER_S
 
-MIDNIGHT, NEXT = START + NS_PER_DAY, "2024-03-02"
+MIDNIGHT, NEXT, AFTER = START + NS_PER_DAY, "2024-03-02", "2024-03-03"
 
 
 @pytest.mark.parametrize("final", [True, False])
@@ -39,6 +40,46 @@ def test_an_event_that_history_has_in_another_day_is_there_once(
     assert sorted(found) == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(("live_ns", "history_ns"), [(-1, 2), (1, -2)])
+@pytest.mark.parametrize("order", list(permutations((DAY, NEXT, AFTER))))
+def test_so_it_is_in_whatever_order_days_are_sealed(
+    place: Path, order: tuple[str, ...], live_ns: int, history_ns: int
+) -> None:
+    """One that could not be sealed is sealed later; then no edge is left but the latest day's."""
+    asked = StreamInfo("binance", ["BTCUSDT"], ["trades"])
+    journal = new_journal(place, (asked,))
+    later = MIDNIGHT + NS_PER_DAY
+    times_ns = {1: at(1), 2: MIDNIGHT + live_ns * 1_000_000, 3: later - NS_PER_S, 4: later + NS_PER_S}
+    for number, local_ns in times_ns.items():
+        journal.message(0, local_ns, trade(number, local_ns))
+    journal.gap(asked, MIDNIGHT - 10_000_000, MIDNIGHT + 10_000_000, "lost", at_ns=later)
+    journal.close()
+    for day in (DAY, NEXT):
+        fill(place, 1, trade(2, MIDNIGHT + history_ns * 1_000_000), day=day)
+    for day in order:
+        assert seal(place, final=True, day=day).troubles == []
+    found = [number for day in sorted(order) for number in ids(place, replace(TRADES, day=day))]
+    assert sorted(found) == [1, 2, 3, 4]
+    assert [path.name for path in folder(place).parent.glob("*.edge")] == [f"{AFTER}.edge"]
+
+
+def test_a_damaged_edge_is_told_and_costs_no_day(place: Path) -> None:
+    asked = StreamInfo("binance", ["BTCUSDT"], ["trades"])
+    journal = new_journal(place, (asked,))
+    for number, local_ns in enumerate((MIDNIGHT - NS_PER_S, MIDNIGHT + NS_PER_S)):
+        journal.message(0, local_ns, trade(number, local_ns))
+    journal.gap(asked, MIDNIGHT, MIDNIGHT + NS_PER_S, "lost", at_ns=MIDNIGHT + NS_PER_S)
+    journal.close()
+    fill(place, 1, trade(5, MIDNIGHT + 5), day=NEXT)
+    seal(place, final=True)
+    edge = folder(place).with_name(f"{DAY}.edge")
+    edge.write_bytes(b"\xc1")
+    (trouble,) = seal(place, final=True, day=NEXT).troubles
+    assert f"{edge}: damaged" in trouble
+    assert ids(place, replace(TRADES, day=NEXT)) == [5, 1]
+    assert [path.name for path in edge.parent.glob("*.damaged")] == []
+
+
 def test_what_is_known_of_the_edge_of_a_day_is_kept_until_the_next_is_sealed(place: Path) -> None:
     journal = new_journal(place)
     for number, local_ns in enumerate((at(1), MIDNIGHT - NS_PER_S, MIDNIGHT + NS_PER_S)):
@@ -49,6 +90,6 @@ def test_what_is_known_of_the_edge_of_a_day_is_kept_until_the_next_is_sealed(pla
     assert list(feed.glob("*.edge")) == []
     seal(place, final=True)
     assert [path.name for path in feed.glob("*.edge")] == [f"{DAY}.edge"]
-    assert events_beside(folder(place, NEXT)).total() == 1
+    assert events_beside(folder(place, NEXT), lambda told: None).total() == 1
     seal(place, final=True, day=NEXT)
     assert [path.name for path in feed.glob("*.edge")] == [f"{NEXT}.edge"]

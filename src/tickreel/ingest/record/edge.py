@@ -5,7 +5,7 @@ fills the gap that follows: it would be in both days.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
@@ -25,27 +25,41 @@ EDGE_NS = 15 * NS_PER_S
 _ENDING = ".edge"
 
 
+class Edges(msgspec.Struct):
+    """The events of a day that came near its start and its end, as digests of their identity."""
+
+    start: list[bytes] = []
+    end: list[bytes] = []
+
+
 def edge_file(folder: Path) -> Path:
-    """Return the file of the last events of a day that is sealed; it is there until the next is."""
+    """Return the file of the first and last events of a day that is sealed; it is there until both days beside it are."""
     return folder.with_name(folder.name + _ENDING)
 
 
-def edge_before(folder: Path) -> Path:
-    """Return that file of the day before."""
-    return edge_file(_beside(folder, -NS_PER_DAY))
+def remove_edges(folder: Path, sealed: Collection[str]) -> None:
+    """Remove those files of a feed that no day needs any more. A day beside may be sealed late, or have no journal."""
+    for path in folder.glob(f"*{_ENDING}"):
+        day = path.with_suffix("")
+        is_needed = any(_beside(day, distance_ns).exists() for distance_ns in (-NS_PER_DAY, NS_PER_DAY))
+        if not is_needed and day.name < max(sealed, default=""):
+            path.unlink()
 
 
-def write_edge(path: Path, events: Iterable[bytes]) -> None:
-    """Write down, durably, the events of a day that are near its end, as digests of their identity."""
-    disk.write_file(path, msgspec.msgpack.encode(sorted(events)), path.parent)
+def write_edges(path: Path, edges: Edges) -> None:
+    """Write down, durably, the events of a day that are near its ends."""
+    disk.write_file(path, msgspec.msgpack.encode(edges), path.parent)
 
 
-def events_beside(folder: Path) -> Counter[bytes]:
-    """Return how often each event came, of those of the days before and after that are near a day's ends."""
+def events_beside(folder: Path, tell: Callable[[str], None]) -> Counter[bytes]:
+    """Return how often each event came, of those of the days before and after that are near a day's ends.
+
+    tell  called with a sentence on a file that is damaged
+    """
     start_ns = day_start(folder.name)
     before, after = _beside(folder, -NS_PER_DAY), _beside(folder, NS_PER_DAY)
-    found = Counter(_near(after, start_ns + NS_PER_DAY))
-    found.update(_near(before, start_ns) if before.exists() else _written(edge_file(before)))
+    found = Counter(_near(before, start_ns) if before.exists() else _written(before, tell).end)
+    found.update(_near(after, start_ns + NS_PER_DAY) if after.exists() else _written(after, tell).start)
     return found
 
 
@@ -53,18 +67,24 @@ def _beside(folder: Path, distance_ns: int) -> Path:
     return folder.with_name(day_of(day_start(folder.name) + distance_ns))
 
 
-def _written(path: Path) -> list[bytes]:
+def _written(folder: Path, tell: Callable[[str], None]) -> Edges:
+    path = edge_file(folder)
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])
+        return msgspec.msgpack.decode(path.read_bytes(), type=Edges)
     except FileNotFoundError:
-        return []
+        pass
     except OSError as error:
         raise disk_error(error, f"reading {path}") from error
+    except msgspec.DecodeError as error:
+        tell(
+            f"{path}: damaged ({error}): an event near midnight that history has in the other day may be there twice"
+        )
+    return Edges()
 
 
 def _near(folder: Path, midnight_ns: int) -> Iterator[bytes]:
     """Yield the events of a day's journal that came near one of its ends."""
-    files = message_files(folder) if folder.exists() else []
+    files = message_files(folder)
     for path, following in zip_longest(files, map(read_begin, files[1:])):
         if following and max(following.last.values(), default=midnight_ns) < midnight_ns - EDGE_NS:
             continue

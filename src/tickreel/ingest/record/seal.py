@@ -16,7 +16,7 @@ from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
 from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
 from tickreel.ingest.record.day_state import read_state
-from tickreel.ingest.record.edge import edge_before, edge_file
+from tickreel.ingest.record.edge import edge_file, remove_edges
 from tickreel.ingest.record.journal import DAMAGED, Part
 from tickreel.ingest.record.seal_rows import EDGE, DayText, write_day
 from tickreel.ingest.record.sealed import known_by, note_sealed, sealed_days
@@ -116,7 +116,6 @@ def seal_day(
 def end_day(folder: Path) -> list[str]:
     """Remove the journal of a day that is sealed for good; one that was damaged is kept, which is told."""
     try:
-        edge_before(folder).unlink(missing_ok=True)
         if not (folder / _KEEP).exists():
             shutil.rmtree(folder)
             told = []
@@ -128,6 +127,7 @@ def end_day(folder: Path) -> list[str]:
             told = [
                 f"{kept}: some of this journal is damaged, so it is kept ({size}); delete it when it is of no use"
             ]
+        remove_edges(folder.parent, sealed_days(folder.parent))
     except OSError as error:
         raise disk_error(error, f"removing {folder}") from error
     disk.sync_folder(folder.parent)
@@ -193,5 +193,5 @@ def _report(made: Made, feed: str, day: str, *, final: bool) -> SealReport:
         set_aside=sum(finding.count for _, result in made.results for finding in result.set_aside.values()),
         overlaps=sum(text.overlaps.values()), unreadable=text.unreadable, late=text.late, unknown=text.unknown,
         gaps=sum(map(len, text.gaps.values())), filled=sum(map(len, text.filled.values())),
-        troubles=text.troubles,
+        troubles=[*text.troubles, *text.beside],
     )  # fmt: skip

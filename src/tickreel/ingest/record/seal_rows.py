@@ -15,7 +15,7 @@ import msgspec
 
 from tickreel.errors import disk_error
 from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
-from tickreel.ingest.record.edge import EDGE_NS, event, events_beside, write_edge
+from tickreel.ingest.record.edge import EDGE_NS, Edges, event, events_beside, write_edges
 from tickreel.ingest.record.journal import (
     GapNote,
     StreamInfo,
@@ -56,6 +56,7 @@ class DayText(msgspec.Struct):
     files    (type, exchange) -> path of the CSV text
     gaps     exchange -> number -> note; filled: numbers of those that history filled, by exchange
     unknown  messages of types that are not kept, by type
+    troubles, beside  what is wrong with the day's files, and with those of the days beside
     """
 
     files: dict[tuple[str, str], str] = {}
@@ -69,6 +70,7 @@ class DayText(msgspec.Struct):
     late: int = 0
     unknown: dict[str, int] = {}
     troubles: list[str] = []
+    beside: list[str] = []
 
     def gaps_of(self, type: str, exchange: str) -> list[Missed]:
         """Return what is missing of a type, ascending, by symbol; of others than were asked for, all is."""
@@ -115,8 +117,9 @@ class _Day:
         self._first_us = day_start(folder.name) // 1_000
         self._end_us = self._first_us + _DAY_US
         self._before_ns = day_start(folder.name)
-        self._edge_ns = self._before_ns + NS_PER_DAY - EDGE_NS
-        self._edge: list[bytes] = []
+        self._start_ns = self._before_ns + EDGE_NS
+        self._end_ns = self._before_ns + NS_PER_DAY - EDGE_NS
+        self._edges = Edges()
         self._beside: Counter[bytes] | None = None
         self._brought: Counter[tuple[int, bytes]] = Counter()
         """How often each answer of history had an event near midnight: of one that has it as often, none is new."""
@@ -137,14 +140,16 @@ class _Day:
                     self._insert(stream, before_ns=record.received_ns)
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
-                    if record.received_ns >= self._edge_ns:
-                        self._edge += event(read, self._first_us * 1_000)
+                    if record.received_ns <= self._start_ns:
+                        self._edges.start += event(read, self._first_us * 1_000)
+                    elif record.received_ns >= self._end_ns:
+                        self._edges.end += event(read, self._first_us * 1_000)
                     self._count()
             if self._is_torn:
                 self._lose([], self._end_us * 1_000)
             for stream in self._streams.values():
                 self._insert(stream, before_ns=None)
-        write_edge(self._into / EDGE, self._edge)
+        write_edges(self._into / EDGE, self._edges)
         return self._finished()
 
     def _records(self, path: Path, size: int) -> Iterator[tuple[StreamInfo, Record]]:
@@ -253,10 +258,10 @@ class _Day:
     def _is_beside(self, stream: "_Stream", source: int, read: Rows) -> bool:
         """Return whether history's event near midnight came live, in the day before or after; count it then."""
         at_ns = read.local_us * 1_000
-        if read.type not in REPLAYED or self._first_us * 1_000 + EDGE_NS < at_ns < self._edge_ns:
+        if read.type not in REPLAYED or self._start_ns < at_ns < self._end_ns:
             return False
         if self._beside is None:
-            self._beside = events_beside(self._folder)
+            self._beside = events_beside(self._folder, self._text.beside.append)
         (key,) = event(read, self._first_us * 1_000)
         self._brought[source, key] += 1
         if self._brought[source, key] > self._beside[key]:
