@@ -142,16 +142,20 @@ def test_what_was_dropped_is_new_once_its_day_is_sealed(recorder: Any, place: Pa
     assert told(place, "deribit")[NEXT] == [(MIDNIGHT, LATE + 3_601 * NS_PER_S, BEGAN[2], False)]
 
 
+@pytest.mark.parametrize("found", [b"[[", b"", None])
 def test_where_what_was_known_is_damaged_all_is_missing_since_the_latest_sealed_day(
-    recorder: Any, place: Path
+    recorder: Any, place: Path, found: bytes | None
 ) -> None:
     run = heard_until_midnight(recorder, cut=False)
     run.feed.journal.close()
-    (run.folder / KNOWN).write_bytes(b"[[")
+    if found is None:
+        (run.folder / KNOWN).unlink()
+    else:
+        (run.folder / KNOWN).write_bytes(found)
     later = LATE + 3_600 * NS_PER_S
     run = recorder(later, symbols=TWO)
     assert (
-        "known: damaged: what was recorded until when cannot be told; a gap from 2024-03-02"
+        "known: damaged or missing: what was recorded until when cannot be told; a gap from 2024-03-02"
         in run.feed.troubles[0]
     )
     hear(run, "deribit", later + NS_PER_S)

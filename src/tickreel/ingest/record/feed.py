@@ -168,7 +168,7 @@ class FeedRecorder:
         if known is None:
             until_ns = day_start(max(sealed)) + NS_PER_DAY if sealed else day_start(day_of(self._now_ns()))
             self._tell([
-                f"{self._folder / KNOWN}: damaged: what was recorded until when cannot be told; a gap from"
+                f"{self._folder / KNOWN}: damaged or missing: what was recorded until when cannot be told; a gap from"
                 f" {format_time(until_ns)} on is noted of all that is asked for"
             ])  # fmt: skip
             known = {part: until_ns for stream in self.streams for part in parts(stream.asked)}

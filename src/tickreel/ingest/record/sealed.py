@@ -26,13 +26,15 @@ def sealed_days(folder: Path) -> set[str]:
 def read_known(folder: Path) -> dict[Part, int] | None:
     """Return until when it is known of each part what came and what is missing, by the days that are sealed, ns.
 
-    None if the file is damaged.
+    None if the file is damaged, or days are sealed and it is not there.
     """
+    data = _read(folder / KNOWN)
+    if not data and not sealed_days(folder):
+        return {}
     try:
-        rows = msgspec.json.decode(_read(folder / KNOWN) or b"[]", type=list[tuple[Part, int]])
+        return dict(msgspec.json.decode(data, type=list[tuple[Part, int]]))
     except msgspec.DecodeError:
         return None
-    return dict(rows)
 
 
 def known_by(state: DayState) -> list[tuple[Part, int | None]]:
