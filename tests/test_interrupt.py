@@ -161,6 +161,7 @@ def interrupt(server: Hanging, command: str, hang: str, tmp_path: Path) -> None:
         # What this machine is busy with delays a Python that does nothing, too.
         with started(IDLE, folder=tmp_path) as idle:
             says_hangs(idle)
+            time.sleep(0.1)  # not amid its printing
             allowed_s = WITHIN_S + 4 * interrupted_s(idle)
         assert interrupted_s(process) < allowed_s
         said = process.communicate()[1]
