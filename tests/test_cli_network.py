@@ -32,8 +32,7 @@ def running(market_files: Path) -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def server(running: ProviderServer, tmp_path: Path, monkeypatch) -> ProviderServer:
-    running.heal()
-    running.seen.clear()
+    running.renew()
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if re.fullmatch(r"(TARDIS|HOLYSHEEP).*", name)]:
         monkeypatch.delenv(name)

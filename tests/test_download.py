@@ -68,8 +68,7 @@ def running(files: Path) -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def server(running: ProviderServer) -> ProviderServer:
-    running.heal()
-    running.seen.clear()
+    running.renew()
     running.latency_s, running.most_at_once = 0.0, 0
     return running
 

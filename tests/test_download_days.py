@@ -43,9 +43,7 @@ def running(files: Path) -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def server(running: ProviderServer) -> ProviderServer:
-    running.heal()
-    running.seen.clear()
-    return running
+    return running.renew()
 
 
 def environment_of(server: ProviderServer, folder: Path) -> dict[str, str]:

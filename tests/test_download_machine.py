@@ -61,8 +61,7 @@ def running(files: Path) -> Iterator[ProviderServer]:
 
 @pytest.fixture
 def server(running: ProviderServer) -> ProviderServer:
-    running.heal()
-    running.seen.clear()
+    running.renew()
     running.machine.history_fails = None
     running.machine.inserted = {}
     running.latency_s, running.most_at_once = 0.0, 0

@@ -40,9 +40,7 @@ def running():
 
 @pytest.fixture
 def server(running: ProviderServer) -> ProviderServer:
-    running.heal()
-    running.seen.clear()
-    return running
+    return running.renew()
 
 
 def get(

@@ -102,6 +102,12 @@ class ProviderServer:
         """Give the next requests whose path matches a pattern these faults, one each."""
         self._faults.append((re.compile(path), deque(faults * times)))
 
+    def renew(self) -> "ProviderServer":
+        """Heal, and forget what was asked; return itself, for the next test."""
+        self.heal()
+        self.seen.clear()
+        return self
+
     def heal(self) -> None:
         self._faults.clear()
 
