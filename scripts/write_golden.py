@@ -26,10 +26,11 @@ from tickreel.store.reader import Segment  # noqa: E402
 ROWS, BLOCK_ROWS = 50, 20
 SHIFT_NS = 3_600 * 10**9
 IDS = {
-    "number-ids": [b"%d" % (7_294_395_046 + number) for number in range(ROWS)],
+    "number-ids": [b"%d" % (7_294_395_046 + 3 * number) for number in range(ROWS)],
     "uuid-ids": [str(uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC060)).encode() for number in range(ROWS)],
     "text-ids": [b"ETH-%d" % (10**number) for number in range(ROWS)],
     "mixed-ids": [(b"", b"007", "ü".encode(), b"9" * 19, b"x" * 255)[number % 5] for number in range(ROWS)],
+    "counted-ids": [b"%d" % (7_294_395_046 + number) for number in range(ROWS)],
 }
 
 

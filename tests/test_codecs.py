@@ -12,7 +12,17 @@ from hypothesis.extra import numpy as npst
 from pcodec import ChunkConfig, DeltaSpec, standalone
 
 import twin_reader as twin
-from tickreel.codecs import CODECS, READABLE, number_text, patched, pco, plain_text, planes, uuid_text
+from tickreel.codecs import (
+    CODECS,
+    READABLE,
+    counted_text,
+    number_text,
+    patched,
+    pco,
+    plain_text,
+    planes,
+    uuid_text,
+)
 from tickreel.codecs.choice import PURPOSES, Choice, Purpose, check_purpose
 from tickreel.codecs.decimals import MAX_SCALE, Decimals, from_floats, from_integers, parse_decimal
 from tickreel.errors import CorruptionError, InputError, UsageError
@@ -75,6 +85,9 @@ def texts() -> dict[str, np.ndarray]:
         "extremes": np.array([b"", b"x" * 255, b"0"]),
         "random": np.array([b"%d" % n for n in RNG.integers(0, 10**18, 500)]),
         "sorted": np.array([b"%d" % n for n in range(9_990, 10_020)]),
+        "counted": np.array(
+            [b"%d" % (n + 5 * (n > 12_000) - 9 * (n > 13_900)) for n in range(9_990, 14_000)]
+        ),
         "uuids": np.array(ids),
         "one uuid": np.array(ids[:1]),
         "upper-case uuid": np.array(upper),
@@ -224,6 +237,9 @@ def test_random_arrays_come_back_from_every_codec_that_takes_them(values: np.nda
 def test_each_text_codec_takes_only_what_it_can_give_back() -> None:
     for name in ("leading zero", "19 digits", "sign", "zero within", "no text", "uuids", "adversarial"):
         assert f"number_text-texts: {name}" in REFUSED
+        assert f"counted_text-texts: {name}" in REFUSED
+    for name in ("random", "empty", "constant"):
+        assert f"counted_text-texts: {name}" in REFUSED
     for name in ("upper-case uuid", "random", "empty", "constant", "adversarial"):
         assert f"uuid_text-texts: {name}" in REFUSED
     assert not any(name.startswith(("raw", "pco", "planes", "plain_text")) for name in REFUSED)
@@ -295,6 +311,26 @@ def test_texts_and_words_take_the_first_codec_that_holds_them() -> None:
         number_text.ID,
         uuid_text.ID,
     ]
+    assert chosen(Kind.TEXT, np.array([b"7", b"7"]), np.array([b"7", b"8"]), np.array([b"7", b"7", b"8"])) == [
+        1, counted_text.ID, number_text.ID,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sorted", "counted", "one", "random", "constant"])
+def test_texts_that_are_handed_over_as_numbers_give_the_same_bytes(name: str) -> None:
+    values = texts()[name] if name != "constant" else np.array([b"12"] * 9)
+    numbers = number_text.to_numbers(values)
+    assert numbers is not None
+    assert Choice(Kind.TEXT, "balanced", often=False).encode(numbers) == Choice(
+        Kind.TEXT, "balanced", often=False
+    ).encode(values)
+    assert number_text.to_texts(numbers).tolist() == values.tolist()
+    assert number_text.width(numbers) == number_text.width(values) == max(map(len, values.tolist()))
+    for parts in ([numbers, values], [values, numbers], [numbers, numbers], [values[:0], numbers]):
+        found = number_text.joined(parts)
+        assert (found.tolist() if found.dtype.kind == "S" else number_text.to_texts(found).tolist()) == [
+            text for part in parts for text in (values.tolist() if len(part) else [])
+        ]
 
 
 def test_numbers_are_kept_as_the_purpose_says() -> None:
@@ -337,6 +373,7 @@ def test_planes_are_laid_out_as_the_twin_reads_them(name: str) -> None:
 def test_text_at_a_forged_width_is_refused() -> None:
     for codec, values in (
         (number_text, [b"12345", b"7"]),
+        (counted_text, [b"12345", b"12346"]),
         (plain_text, [b"ETH-1", b"x"]),
         (uuid_text, [b"0" * 36]),
     ):
@@ -364,6 +401,23 @@ def test_a_dictionary_of_planes_ascends(data: bytes) -> None:
 def test_a_negative_or_a_long_number_is_no_text(number: int) -> None:
     with pytest.raises(CorruptionError, match="negative or longer than 18"):
         decoded(number_text, pco.encode(np.array([5, number])), np.zeros(2, "S20"))
+    with pytest.raises(CorruptionError, match="negative or longer than 18"):
+        decoded(counted_text, np.array([number, 2, 0]).tobytes(), np.zeros(2, "S20"))
+
+
+@pytest.mark.parametrize(
+    "longs", [[], [1, 2], [1, 3, 0], [1, 2, 1], [1, 2, -1], [1, 2, 0, 1, 1], [1, 2, 2**62]]
+)
+def test_what_is_no_count_is_refused(longs: list[int]) -> None:
+    with pytest.raises(CorruptionError, match="are no 2 numbers"):
+        decoded(counted_text, np.array(longs, np.int64).tobytes(), np.zeros(2, "S9"))
+
+
+@pytest.mark.parametrize("rows", [[0, 1], [1, 4], [2, 2], [2, 1], [-1, 2]])
+def test_steps_lead_to_rows_of_the_block(rows: list[int]) -> None:
+    data = np.array([1, 4, 2, *rows, 5, 5]).tobytes()
+    with pytest.raises(CorruptionError, match="do not ascend"):
+        decoded(counted_text, data, np.zeros(4, "S9"))
 
 
 # Decimals

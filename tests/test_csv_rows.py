@@ -13,9 +13,10 @@ from counts import SOAK
 from tickreel.codecs.decimals import FLOAT_BITS, MAX_MANTISSA, MAX_SCALE, NULL_MANTISSA, Decimals, from_floats
 from tickreel.errors import InputError
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Column, Kind, RecordType
+from tickreel.sources import csv_batch
 from tickreel.sources import csv_kernel as k
-from tickreel.sources import csv_rows
-from tickreel.sources.csv_rows import CsvParser, RowBatch, SetAside
+from tickreel.sources.csv_batch import RowBatch, SetAside
+from tickreel.sources.csv_rows import CsvParser
 from twin_csv import Reading, bits, read_csv
 
 TYPES = (
@@ -165,6 +166,8 @@ def column_values(kind: Kind, parts: list) -> list:
     if kind is Kind.DECIMAL:
         return [n for part in parts for n in part.to_floats().view(np.int64).tolist()]
     values = [value for part in parts for value in part.tolist()]
+    if kind is Kind.TEXT:
+        return [value if isinstance(value, bytes) else b"%d" % value for value in values]
     return [None if kind is Kind.TIME and value == NULL_TIME else value for value in values]
 
 
@@ -311,7 +314,7 @@ def test_a_line_with_too_few_fields_says_so_though_a_cell_is_wrong_too() -> None
 
 
 def test_more_lines_than_a_batch_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_rows, "MAX_BATCH_ROWS", 100)
+    monkeypatch.setattr(csv_batch, "MAX_BATCH_ROWS", 100)
     sides = ("BUY", "sell", "buy")
     rows = [
         trade(id=number, local_timestamp=NOW_US + number, side=sides[number % 3]) for number in range(210)
@@ -321,6 +324,29 @@ def test_more_lines_than_a_batch_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     parser, batches = parse(RECORD_TYPES["trades"], [data])
     assert [len(batch) for batch in batches] == [99, 99, 10]
     check_equal(RECORD_TYPES["trades"], parser, batches, read_csv(RECORD_TYPES["trades"], data))
+
+
+def test_texts_are_numbers_until_one_is_none() -> None:
+    """Also where the text has gone with its piece, and a line between them was set aside."""
+    ids = [1, 10**17, 0, "", 7, "a-7", 8, 10**18, "007", 5]
+    rows = [trade(id=id) for id in ids]
+    rows[4:4] = [trade(price="x", id=9), b"\n"]
+    for count, words in ((3, False), (len(rows), True)):
+        parts = [HEADER, *rows[:count]]
+        parser, (batch,) = parse(RECORD_TYPES["trades"], parts)
+        check_equal(
+            RECORD_TYPES["trades"], parser, [batch], read_csv(RECORD_TYPES["trades"], b"".join(parts))
+        )
+        assert batch.array("id").dtype.kind == ("S" if words else "i")
+
+
+def test_batches_do_not_share_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may keep one while the next is filled."""
+    monkeypatch.setattr(csv_batch, "MAX_BATCH_ROWS", 4)
+    data = HEADER + b"".join(trade(id=number, price=number + 1) for number in range(12))
+    _, batches = parse(RECORD_TYPES["trades"], [data])
+    assert [batch.array("id").tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert [n for batch in batches for n in batch.columns["price"].mantissa.tolist()] == list(range(1, 13))
 
 
 def test_a_name_of_megabytes_is_set_aside_and_the_rest_is_read() -> None:
@@ -439,7 +465,7 @@ def test_a_long_first_line_is_refused_before_it_ends() -> None:
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory() -> None:
     parser, piece = CsvParser(RECORD_TYPES["trades"], "x.csv"), bytes(1 << 24)
-    assert [len(batch) for batch in parser.feed(HEADER + trade())] == [1]
+    assert list(parser.feed(HEADER + trade())) == []
     with pytest.raises(InputError, match="line 3 is longer than 67108864 bytes"):
         for _ in range(5):
             assert list(parser.feed(piece)) == []

@@ -51,6 +51,16 @@ def test_times(cell: bytes, end: bytes) -> None:
 
 
 @settings(deadline=None)
+@given(st.one_of(cells, st.from_regex(rb"[0-9]{0,18}", fullmatch=True)), st.sampled_from([b",", b"\n", b"\r\n"]), st.binary(max_size=8))  # fmt: skip
+def test_whole_numbers(cell: bytes, end: bytes, after: bytes) -> None:
+    place, value = words.word_integer(np.frombuffer(padded(cell, end, after), np.uint8), 1)
+    cell = re.split(b"[,\n]", cell + end)[0]
+    usual = re.fullmatch(rb"0|[1-9][0-9]{0,15}", cell)
+    assert place == (1 + len(cell) if usual else words.LEFT)
+    assert not usual or value == int(cell)
+
+
+@settings(deadline=None)
 @given(cells, st.sampled_from([b",", b"\n"]))
 def test_choices(cell: bytes, end: bytes) -> None:
     spelled = np.array([int.from_bytes(word + b",", "little") for word in SPELLED], np.uint64)

@@ -39,7 +39,7 @@ from tickreel.schema import MARKET_TYPES, RECORD_TYPES
 from tickreel.simulate.context import Context
 from tickreel.simulate.records import Fill, Trade
 from tickreel.simulate.strategy import CALLBACKS
-from tickreel.sources.csv_rows import REASONS
+from tickreel.sources.csv_batch import REASONS
 from tickreel.strategies import BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent

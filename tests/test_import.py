@@ -36,7 +36,7 @@ from tickreel.errors import InputError
 from tickreel.ingest.files import run, spill, stage
 from tickreel.ingest.files import text_file as files
 from tickreel.schema import RecordType
-from tickreel.sources import csv_rows
+from tickreel.sources import csv_batch
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.format import Finding
 from tickreel.store.maintain import verify
@@ -200,7 +200,7 @@ def test_any_order_of_rows_is_stored_as_the_twin_orders_it(
     twin = read_csv(shape, data)
     with (
         fast_folder() as folder,
-        patch.object(csv_rows, "MAX_BATCH_ROWS", sizes["batch"]),
+        patch.object(csv_batch, "MAX_BATCH_ROWS", sizes["batch"]),
         patch.object(spill, "RUN_BYTES", sizes["run"]),
         patch.object(run, "CHUNK_BYTES", sizes["chunk"]),
         patch.object(spill, "FAN", sizes["fan"]),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tickreel.errors import UsageError
 from tickreel.schema import MARKET_TYPES, RECORD_TYPES
 from tickreel.sources import machine, machine_routes
-from tickreel.sources.csv_rows import CsvParser, RowBatch
+from tickreel.sources.csv_batch import RowBatch
+from tickreel.sources.csv_rows import CsvParser
 from tickreel.sources.machine import Disconnect, Rows, Trouble, Unknown, Unreadable, read_message, time_us
 from tickreel.units import parse_time
 from twin_csv import bits

@@ -1,5 +1,6 @@
 """The codec patched: against a decoder in plain Python, over every mode and number of layers, in any range."""
 
+import math
 import os
 import random
 import struct
@@ -67,6 +68,35 @@ def test_the_samples_are_of_every_mode_and_number_of_layers() -> None:
     assert {int(head[k.STEP]) for head in heads} >= {1, 1_000, 5}
     seldom = [head for head in heads if head[k.MODE] == k.ZIGZAG and head[k.WIDTH] == 0]
     assert {int(head[k.LAYERS]) for head in seldom} >= {2, 3}
+
+
+@given(
+    st.lists(st.integers(0, 2**41), min_size=1, max_size=300),
+    st.sampled_from([1, 2, 7, 1_000, 10**6, 2**9]),
+    st.integers(-(10**15), 10**15),
+    st.lists(st.integers(1, 2**61), max_size=2),
+)
+def test_steps_are_the_greatest_that_all_values_take(
+    counts: list[int], unit: int, base: int, odd: list[int]
+) -> None:
+    """Also where a value behind the first ones, or one beyond 53 bits, is none of theirs."""
+    values = [base, *(base + unit * count for count in counts), *(base + one for one in odd)]
+    array, out = np.array(values), np.empty(len(values), np.int64)
+    step = e.steps_from(array, base, out)
+    assert step == max(1, math.gcd(*(value - base for value in values)))
+    assert out.tolist() == [(value - base) // step for value in values]
+
+
+def test_the_mode_of_a_sample_is_nearly_that_of_all() -> None:
+    """An eighth of each piece tells the mode; widths are those of all values."""
+    for name, data in ENCODED.items():
+        if data and len(SAMPLES[name]) >= 4 * k.PIECE:
+            found, least = len(data), []
+            with pytest.MonkeyPatch.context() as patch:
+                for mode in (k.DELTA, k.ZIGZAG, k.VALUE):
+                    patch.setattr(patched, "_mode", lambda steps, leasts, mode=mode: mode)
+                    least.append(len(patched.encode(SAMPLES[name]) or b""))
+            assert found <= 1.01 * min(least), name
 
 
 def test_a_unit_of_time_costs_no_bits() -> None:

@@ -32,6 +32,7 @@ FILES = {
         ),
         *(
             "trades-number-ids",
+            "trades-counted-ids",
             "trades-uuid-ids",
             "trades-text-ids",
             "trades-mixed-ids",

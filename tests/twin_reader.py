@@ -267,13 +267,21 @@ def _read_planes(chunk: bytes, rows: int) -> list[int]:
 
 
 def _read_texts(codec: int, chunk: bytes, rows: int, width: int) -> list[bytes]:
-    must(codec in (1, 4, 5, 6), "codec")
+    must(codec in (1, 4, 5, 6, 8), "codec")
     if codec == 1:
         must(len(chunk) == width, "constant")
         return [chunk.rstrip(b"\0")] * rows
     if codec == 4:
         texts = [b"%d" % number for number in _read_numbers(2, chunk, rows, "q")]
         must(all(text.isdigit() and len(text) <= 18 for text in texts), "number_text")
+    elif codec == 8:
+        first, count, jumps, *places = struct.unpack(f"<{len(chunk) // 8}q", chunk)
+        must(count == rows and len(places) == 2 * jumps, "counted_text")
+        steps = dict(zip(places[:jumps], places[jumps:], strict=True))
+        numbers = [first]
+        for row in range(1, rows):
+            numbers.append(numbers[-1] + steps.get(row, 1))
+        texts = [b"%d" % number for number in numbers]
     elif codec == 5:
         must(width == 36 and len(chunk) == 16 * rows, "uuid_text")
         texts = [_uuid(chunk[16 * row : 16 * row + 16].hex()) for row in range(rows)]

@@ -19,11 +19,22 @@ CODECS is the table of all of them, READABLE says which of them a column of each
 
 from types import ModuleType
 
-from tickreel.codecs import constant, number_text, patched, pco, plain_text, planes, raw, uuid_text
+from tickreel.codecs import (
+    constant,
+    counted_text,
+    number_text,
+    patched,
+    pco,
+    plain_text,
+    planes,
+    raw,
+    uuid_text,
+)
 from tickreel.schema import Kind
 
 CODECS: dict[int, ModuleType] = {
-    codec.ID: codec for codec in (raw, constant, pco, planes, number_text, uuid_text, plain_text, patched)
+    codec.ID: codec
+    for codec in (raw, constant, pco, planes, number_text, uuid_text, plain_text, patched, counted_text)
 }
 
 _NUMBERS = frozenset({raw.ID, constant.ID, pco.ID, patched.ID})
@@ -34,5 +45,5 @@ READABLE: dict[Kind, frozenset[int]] = {
     Kind.DECIMAL: _NUMBERS,
     Kind.FLOAT: _NUMBERS - {patched.ID},
     Kind.ENUM: frozenset({raw.ID, constant.ID, pco.ID, planes.ID}),
-    Kind.TEXT: frozenset({constant.ID, number_text.ID, uuid_text.ID, plain_text.ID}),
+    Kind.TEXT: frozenset({constant.ID, counted_text.ID, number_text.ID, uuid_text.ID, plain_text.ID}),
 }

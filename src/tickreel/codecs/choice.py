@@ -5,7 +5,17 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from tickreel.codecs import constant, number_text, patched, pco, plain_text, planes, raw, uuid_text
+from tickreel.codecs import (
+    constant,
+    counted_text,
+    number_text,
+    patched,
+    pco,
+    plain_text,
+    planes,
+    raw,
+    uuid_text,
+)
 from tickreel.errors import InputError, UsageError
 from tickreel.schema import Kind
 
@@ -24,7 +34,7 @@ _WORTH_OF_WORDS = 2.0
 """The same of columns of words, which take an eighth of a byte or less: long runs of one word go to pcodec."""
 _FEW = 1 << 15
 """Rows of a block. One of fewer is most often its whole segment, which takes longer to open than to decode."""
-_TEXTS = (number_text, uuid_text, plain_text)
+_TEXTS = (counted_text, number_text, uuid_text, plain_text)
 
 
 def check_purpose(text: str, option: str) -> Purpose:
@@ -48,8 +58,15 @@ class Choice:
         self._found: ModuleType | None = None
 
     def encode(self, values: np.ndarray) -> tuple[int, bytes]:
-        """Return (codec id, bytes). Raises InputError for texts longer than plain_text.MAX_LENGTH."""
+        """Return (codec id, bytes). Raises InputError for texts longer than plain_text.MAX_LENGTH.
+
+        Texts may be int64[n], as of number_text.
+        """
         if self._kind is Kind.TEXT:
+            numbers = number_text.to_numbers(values)
+            if numbers is not None and numbers[0] != numbers[-1]:
+                return _first((counted_text, number_text), numbers)
+            values = values if values.dtype.kind == "S" else number_text.to_texts(values)
             return _first((constant, *_TEXTS), values)
         if self._purpose == "plain":
             return raw.ID, raw.encode(values)

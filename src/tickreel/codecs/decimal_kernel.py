@@ -6,8 +6,20 @@ from tickreel.codecs.machine_kernel import multiply_add
 from tickreel.jit import kernel
 
 _NULL = np.iinfo(np.int64).min
-_LIMIT = 2**53
+_POWERS = np.array([10**places if places < 19 else 0 for places in range(23)])
+_MOST = (2**53 - 1) // np.array([10**places if places < 19 else 2**53 for places in range(23)])
+"""What leaves no 53 bits if it is not greater, times each power."""
 _SURE_POWER = 2.0**50
+
+
+@kernel
+def extremes(values):
+    """Return the least and the greatest of int64[n], n > 0."""
+    least = most = values[0]
+    for row in range(values.shape[0]):
+        least = min(least, values[row])
+        most = max(most, values[row])
+    return least, most
 
 
 @kernel
@@ -16,15 +28,15 @@ def align(mantissa, scale, target, integers):
 
     mantissa  int64[n], scale int8[n] <= target, integers int64[n]; nulls pass unchanged
     """
+    fits = True
     for row in range(mantissa.shape[0]):
-        value = mantissa[row]
-        if value != _NULL:
-            for _ in range(target - scale[row]):
-                value *= 10
-                if value >= _LIMIT or value <= -_LIMIT:
-                    return False
-        integers[row] = value
-    return True
+        value, places = mantissa[row], target - scale[row]
+        most = _MOST[places]
+        kept = min(max(value, -most), most)
+        passes = (value == _NULL) | (places == 0)
+        integers[row] = value if passes else kept * _POWERS[places]
+        fits &= passes | (kept == value)
+    return fits
 
 
 @kernel

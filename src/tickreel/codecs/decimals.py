@@ -51,7 +51,10 @@ class Decimals:
         Up to 15 digits a float64 tells which they were; of 16 it may not, and a block that falls back
         to floats would give others when its rows are written again.
         """
-        if self.mantissa.min(initial=0) > -SURE_MANTISSA and self.mantissa.max(initial=0) < SURE_MANTISSA:
+        from tickreel.codecs.decimal_kernel import extremes
+
+        least, most = extremes(self.mantissa) if len(self) else (0, 0)
+        if least > -SURE_MANTISSA and most < SURE_MANTISSA:
             return self
         unsure = (np.abs(self.mantissa) >= SURE_MANTISSA) & (self.scale != FLOAT_BITS)
         if not unsure.any():
@@ -73,6 +76,8 @@ class Decimals:
 
     @staticmethod
     def concatenate(parts: "list[Decimals]") -> "Decimals":
+        if len(parts) == 1:
+            return parts[0]
         return Decimals(np.concatenate([p.mantissa for p in parts]), np.concatenate([p.scale for p in parts]))
 
 

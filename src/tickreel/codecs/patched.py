@@ -29,9 +29,8 @@ def encode(values: np.ndarray) -> bytes | None:
     if int(values.max()) - base >= _RANGE:
         return None
     head, steps = np.zeros(k.HEAD, np.int64), np.empty(len(values), np.int64)
-    head[k.BASE], head[k.STEP] = base, e.common_step(values, base)
-    e.steps_from(values, base, head[k.STEP], steps)
-    packed = _best_mode(steps, head)
+    head[k.BASE], head[k.STEP] = base, e.steps_from(values, base, steps)
+    packed = _packed(steps, head)
     firsts = steps[:: k.PIECE] if head[k.MODE] != k.VALUE else steps[:0]
     tables = _layers(packed, head)
     return head.tobytes() + b"".join(_padded(table.tobytes()) for table in (firsts, *tables))
@@ -81,24 +80,33 @@ def decode_floats(
     raise CorruptionError(f"patched: {len(data)} bytes are no block of {rows} values")
 
 
-def _best_mode(steps: np.ndarray, head: np.ndarray) -> np.ndarray:
+def _packed(steps: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Return what the mode packs that needs the fewest bits; mode, layers and widths go to the head."""
     from tickreel.codecs import patched_encode_kernel as e
     from tickreel.codecs import patched_kernel as k
 
-    best: int | None = None
-    for mode in (k.DELTA, k.ZIGZAG, k.VALUE):
-        least = e.least_delta(steps) if mode == k.DELTA else 0
-        packed = np.empty(len(steps), np.uint64)
-        e.residuals(steps, mode, least, packed)
-        counts, widths = np.zeros((4, 65), np.int64), np.zeros(3, np.int64)
-        e.count_lengths(packed, counts)
-        layers, bits = e.best_widths(counts.sum(axis=0), widths)
-        if best is None or bits < best:
-            best, chosen = bits, packed
-            head[[k.MODE, k.LAYERS, k.LEAST]] = mode, layers, least
-            head[k.WIDTH : k.WIDTH + 3] = widths
-    return chosen
+    leasts = {k.DELTA: e.least_delta(steps), k.ZIGZAG: 0, k.VALUE: 0}
+    mode = _mode(steps, leasts)
+    packed = np.empty(len(steps), np.uint64)
+    e.residuals(steps, mode, leasts[mode], packed)
+    counts, widths = np.zeros((4, 65), np.int64), np.zeros(3, np.int64)
+    e.count_lengths(packed, counts)
+    layers, _ = e.best_widths(counts.sum(axis=0), widths)
+    head[[k.MODE, k.LAYERS, k.LEAST]] = mode, layers, leasts[mode]
+    head[k.WIDTH : k.WIDTH + 3] = widths
+    return packed
+
+
+def _mode(steps: np.ndarray, leasts: dict[int, int]) -> int:
+    """Return the mode that needs the fewest bits, as far as a sample tells."""
+    from tickreel.codecs import patched_encode_kernel as e
+
+    bits, widths = {}, np.zeros(3, np.int64)
+    for mode, least in leasts.items():
+        counts = np.zeros(65, np.int64)
+        e.sample_lengths(steps, mode, least, counts)
+        _, bits[mode] = e.best_widths(counts, widths)
+    return min(bits, key=bits.__getitem__)
 
 
 def _layers(packed: np.ndarray, head: np.ndarray) -> list[np.ndarray]:

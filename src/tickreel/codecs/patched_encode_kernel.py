@@ -4,13 +4,14 @@ import numpy as np
 
 from tickreel.codecs.machine_kernel import bit_length, count_ones
 from tickreel.codecs.patched_kernel import DELTA, LANES, PIECE, VALUE, WIDEST, below
-from tickreel.jit import kernel
+from tickreel.jit import inlined, kernel
+
+_FIRST = 256
 
 
-@kernel
-def common_step(values, base):
-    """Return the greatest number that all values are a multiple of from `base` on; 1 if they are equal."""
-    step = np.int64(0)
+@inlined
+def _common_step(values, base, step):
+    """Return the greatest number that all values are a multiple of from `base` on, and `step`, too; 0 if all are `base`."""
     for row in range(values.shape[0]):
         rest = values[row] - base
         if step:
@@ -19,18 +20,41 @@ def common_step(values, base):
             step, rest = rest, step % rest
         if step == 1:
             break
-    return max(step, 1)
+    return step
+
+
+@inlined
+def _divides(values, base, step, out):
+    """Write (value - base) / step; return whether nothing remained anywhere.
+
+    In float64, which is many times as fast: a quotient without a remainder is exact there up to 2^53.
+    """
+    divisor, whole = np.float64(step), True
+    for row in range(values.shape[0]):
+        rest = values[row] - base
+        quotient = np.int64(np.float64(rest) / divisor)
+        out[row] = quotient
+        whole &= quotient * step == rest
+    return whole
 
 
 @kernel
-def steps_from(values, base, step, out):
-    """Write (value - base) / step, which has no remainder; 0 <= value - base < 2^62."""
+def steps_from(values, base, out):
+    """Write (value - base) / step, and return step: the greatest number that leaves no remainder; 1 if all are `base`.
+
+    0 <= value - base < 2^62
+    """
+    # Most often the first values tell it.
+    step = max(_common_step(values[:_FIRST], base, np.int64(0)), 1)
+    if step > 1 and not _divides(values, base, step, out):
+        step = _common_step(values, base, step)
+        if step > 1:
+            for row in range(values.shape[0]):
+                out[row] = (values[row] - base) // step
     if step == 1:
         for row in range(values.shape[0]):
             out[row] = values[row] - base
-        return
-    for row in range(values.shape[0]):
-        out[row] = (values[row] - base) // step
+    return step
 
 
 @kernel
@@ -44,23 +68,23 @@ def least_delta(steps):
     return least if steps.shape[0] > 1 else np.int64(0)
 
 
+@inlined
+def _residual(value, before, mode, least):
+    """Return what a mode packs of a value."""
+    if mode == VALUE:
+        return np.uint64(value)
+    delta = value - before
+    return np.uint64(delta - least) if mode == DELTA else np.uint64((delta << 1) ^ (delta >> 63))
+
+
 @kernel
 def residuals(steps, mode, least, out):
     """Write what a mode packs, uint64[n]; the first value of a piece is 0 but in mode VALUE."""
     for begin in range(0, steps.shape[0], PIECE):
         piece, packed = steps[begin : begin + PIECE], out[begin : begin + PIECE]
-        if mode == VALUE:
-            for row in range(piece.shape[0]):
-                packed[row] = np.uint64(piece[row])
-            continue
-        packed[0] = np.uint64(0)
-        if mode == DELTA:
-            for row in range(1, piece.shape[0]):
-                packed[row] = np.uint64(piece[row] - piece[row - 1] - least)
-        else:
-            for row in range(1, piece.shape[0]):
-                delta = piece[row] - piece[row - 1]
-                packed[row] = np.uint64((delta << 1) ^ (delta >> 63))
+        packed[0] = _residual(piece[0], piece[0], mode, np.int64(0))
+        for row in range(1, piece.shape[0]):
+            packed[row] = _residual(piece[row], piece[row - 1], mode, least)
 
 
 @kernel
@@ -77,6 +101,19 @@ def count_lengths(packed, counts):
         counts[3, bit_length(four[3])] += 1
     for row in range(packed.shape[0] & ~3, packed.shape[0]):
         counts[0, bit_length(packed[row])] += 1
+
+
+@kernel
+def sample_lengths(steps, mode, least, counts):
+    """Add the same of some values, of what a mode packs of them: int64[65].
+
+    An eighth of each piece, for any three modes differ by more than it does; all of few pieces.
+    """
+    some = PIECE if steps.shape[0] < 4 * PIECE else PIECE >> 3
+    for begin in range(0, steps.shape[0], PIECE):
+        run = steps[begin : begin + some]
+        for row in range(1, run.shape[0]):
+            counts[bit_length(_residual(run[row], run[row - 1], mode, least))] += 1
 
 
 @kernel

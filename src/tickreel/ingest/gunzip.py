@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-_TEXT_BYTES = 1 << 20
+_TEXT_BYTES = 1 << 18
 _MAGIC = b"\x1f\x8b"
 
 

@@ -10,19 +10,20 @@ from tickreel.sources.csv_words_kernel import (
     copy_word,
     same_words,
     word_choice,
+    word_integer,
     word_number,
     word_text,
     word_time,
 )
 
-# What a field is (its place in csv_rows.FIELD_KINDS).
+# What a field is (its place in csv_layout.FIELD_KINDS).
 F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT = 0, 1, 2, 3, 4
 
-# Why a line is set aside (the place in csv_rows.REASONS); 0 is a good line.
+# Why a line is set aside (the place in csv_batch.REASONS); 0 is a good line.
 OK, FIELDS, NO_TIME, SECONDS, MILLIS, NANOS, FAR_TIME, NO_NUMBER, NEGATIVE, ZERO, HUGE = range(11)
 LONG_TEXT, CONTROL, EMPTY_LINE, NO_NEWLINE, BAD_NAME, EMPTY_CELL, BAD_CHOICE, NO_UTF8 = range(11, 19)
 
-# How a DECIMAL is restricted (the place in csv_rows.ALLOWED).
+# How a DECIMAL is restricted (the place in csv_layout.ALLOWED).
 ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
 
 HARD = -1
@@ -187,6 +188,20 @@ def _text(data, start, stop):
 
 
 @inlined
+def _integer(data, start, stop):
+    """Return the whole number that a cell is in its shortest spelling, up to 18 digits, else -1."""
+    if stop == start or stop - start > 18 or (data[start] == _ZERO and stop - start > 1):
+        return np.int64(-1)
+    value = np.int64(0)
+    for place in range(start, stop):
+        digit = np.int64(data[place]) - _ZERO
+        if digit < 0 or digit > 9:
+            return np.int64(-1)
+        value = value * 10 + digit
+    return value
+
+
+@inlined
 def _intern(data, start, stop, names):
     """Return the number of the name data[start:stop], adding it if new; -1 if the table is full."""
     hashed = 2_166_136_261
@@ -235,7 +250,10 @@ def _usual_cell(data, cell, field, count, layout, rows):
         rows.enum[slot, count] = choice & 0xFF
         return OK, end
     if kind == F_TEXT:
-        end = word_text(data, cell, _MAX_TEXT)
+        end, rows.number[slot, count] = word_integer(data, cell)
+        if end == LEFT:
+            end = word_text(data, cell, _MAX_TEXT)
+            rows.worded[slot] |= end != LEFT
         rows.text_start[slot, count] = cell
         rows.text_stop[slot, count] = end
         return OK, end
@@ -267,24 +285,27 @@ def _any_cell(data, cell, end, field, count, layout, rows):
         rows.enum[slot, count] = _choice(data, cell, end, layout.choices[slot], layout.choice_length[slot])
     elif kind == F_TEXT:
         reason = _text(data, cell, end)
+        rows.number[slot, count] = _integer(data, cell, end)
+        rows.worded[slot] |= rows.number[slot, count] < 0
         rows.text_start[slot, count] = cell
         rows.text_stop[slot, count] = end
     return reason
 
 
 @kernel
-def parse(data, start, stop, layout: Layout, rows: RowArrays, names: NameTable):
+def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: NameTable):
     """Parse whole lines of data[start:stop] until they or the room in `rows` end.
 
     data    uint8[...]; every line before `stop` ends in LF
+    count   how many lines `rows` has
     layout  csv_records.Layout: what each field is
     rows    csv_records.RowArrays: a row for every line, good or not (reason != 0)
     names   csv_records.NameTable: the distinct "exchange,symbol" texts of the file
-    Returns (rows written, place after them, whether all are good and whole: no reason, no number left to
-    exact code, no word that is not known); fewer rows than asked for if the name table is full.
+    Returns (lines that `rows` has, place after them, whether all new ones are good and whole: no reason, no
+    number left to exact code, no word that is not known); none of more names than the table has room for.
     """
     usual = True
-    count, fields, within = 0, layout.kind.shape[0], data.shape[0] - REACH
+    fields, within = layout.kind.shape[0], data.shape[0] - REACH
     known, known_start, known_length = -1, 0, -1
     while start < stop and count < rows.reason.shape[0]:
         reason, field, cell, key_end = OK, 0, start, start
@@ -309,7 +330,8 @@ def parse(data, start, stop, layout: Layout, rows: RowArrays, names: NameTable):
                     end -= 1
                 if field < fields and reason == OK:
                     reason = _any_cell(data, cell, end, field, count, layout, rows)
-                    usual = usual and layout.kind[field] != F_ENUM
+                    if field < fields and layout.kind[field] == F_ENUM:
+                        usual = usual and rows.enum[layout.slot[field], count] != UNRECOGNISED
                 if field == 1:
                     key_end = end
             else:

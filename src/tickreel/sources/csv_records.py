@@ -31,7 +31,11 @@ class NameTable(NamedTuple):
 
 
 class RowArrays(NamedTuple):
-    """What the kernel writes for every line; first axis of 2-D arrays: the field's slot in its kind."""
+    """What the kernel writes for every line; first axis of 2-D arrays: the field's slot in its kind.
+
+    number  int64, what a text is as a canonical whole number
+    worded  bool[texts], set where a text of a line is none
+    """
 
     reason: np.ndarray
     bad_field: np.ndarray
@@ -45,3 +49,5 @@ class RowArrays(NamedTuple):
     enum: np.ndarray
     text_start: np.ndarray
     text_stop: np.ndarray
+    number: np.ndarray
+    worded: np.ndarray

@@ -94,6 +94,25 @@ def word_number(data, cell):
 
 
 @always_inlined
+def word_integer(data, cell):
+    """Return (place after the cell, number) of a whole number of up to 16 digits in its shortest spelling."""
+    values = load_word(data, cell) ^ _ZEROS
+    marks = _no_digits(values)
+    count = trailing_zeros(marks) >> 3
+    if count == 0 or (count > 1 and data[cell] == 48):
+        return LEFT, np.int64(0)
+    number, after = _number_of(values << np.uint64(64 - 8 * count)), cell + count
+    if count == 8 and not _ends(data[after]):
+        values = load_word(data, after) ^ _ZEROS
+        count = trailing_zeros(_no_digits(values)) >> 3
+        if count == 0:
+            return LEFT, np.int64(0)
+        number = number * _POWERS[count] + _number_of(values << np.uint64(64 - 8 * count))
+        after += count
+    return (after if _ends(data[after]) else LEFT), number
+
+
+@always_inlined
 def word_choice(data, cell, spelled, masks, lengths):
     """Return (place after the cell, index) of a cell that a choice and a comma are.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tickreel.codecs import CODECS, number_text, patched
+from tickreel.codecs import CODECS, counted_text, number_text, patched
 from tickreel.codecs.decimals import FLOAT_BITS, INVERSES, POWERS
 from tickreel.errors import CorruptionError, disk_error
 from tickreel.schema import NULL_TIME, RECORD_TYPES, Kind, RecordType
@@ -204,11 +204,12 @@ class Segment:
         """
         place, total = self._places[column], self.rows_of(block)
         chunk = self._chunk(place, block)
-        if chunk[_CODEC] != number_text.ID:
+        codec = CODECS[chunk[_CODEC]]
+        if codec not in (counted_text, number_text):
             return None
         start, count = (0, total) if rows is None else _span(rows, total)
         try:
-            number_text.decode_numbers(self._bytes(place, block, chunk), out[:total])
+            codec.decode_numbers(self._bytes(place, block, chunk), out[:total])
         except CorruptionError as error:
             raise CorruptionError(f"{self._where(place, block)}: {error}; {fmt.AGAIN}") from None
         return out[start : start + count]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tickreel.codecs import number_text
 from tickreel.codecs.choice import Choice, Purpose
 from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, Decimals
 from tickreel.errors import DiskError, InputError, UsageError, disk_error
@@ -138,8 +139,8 @@ class SegmentWriter:
                 f" {self._rows} and after; at most {fmt.MAX_TEXT} fit: shorten it"
             )
         codec, data = self._choices[column.name].encode(values)
-        low, high = fmt.bounds(values)
-        width = values.dtype.itemsize
+        low, high = (0, 0) if column.kind is Kind.TEXT else fmt.bounds(values)
+        width = number_text.width(values) if column.kind is Kind.TEXT else values.dtype.itemsize
         self._chunks.append(
             (self._end, len(data), fmt.checksum(data), low, high, codec, scale, nulls, width, b"")
         )
@@ -157,10 +158,8 @@ def _is_read_often(column: Column, record: RecordType) -> bool:
 def _joined(parts: "list[np.ndarray | Decimals]") -> "np.ndarray | Decimals":
     if isinstance(parts[0], Decimals):
         return Decimals.concatenate(parts)  # type: ignore[arg-type]
-    joined: np.ndarray = np.concatenate(parts)  # type: ignore[arg-type]
+    joined = number_text.joined(parts)  # type: ignore[arg-type]
     if joined.dtype.kind == "S":
         # The width is that of the block's longest text, whatever the batches' were.
-        if joined.view(np.uint8).reshape(len(joined), -1)[:, -1].any():
-            return joined
-        return joined.astype(f"S{max(1, int(np.strings.str_len(joined).max(initial=0)))}")
+        return joined.astype(f"S{number_text.width(joined)}", copy=False)
     return joined

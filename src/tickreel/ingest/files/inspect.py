@@ -4,7 +4,7 @@ import numpy as np
 
 from tickreel.ingest.files import inspect_kernel as k
 from tickreel.schema import RecordType
-from tickreel.sources.csv_rows import RowBatch
+from tickreel.sources.csv_batch import RowBatch
 from tickreel.store.format import Finding
 from tickreel.units import format_time
 
@@ -71,14 +71,18 @@ class Inspector:
         examples = np.zeros((k.KINDS, k.EXAMPLES), np.int64)
         columns = rows.columns
         ids, sides = columns.get("id"), columns.get("side")
-        letters = np.empty((0, 0), np.uint8)
+        letters, numbers = np.empty((0, 0), np.uint8), np.empty(0, np.int64)
         if self._has_id and isinstance(ids, np.ndarray):
-            letters = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), ids.dtype.itemsize)
+            if ids.dtype == np.int64:
+                numbers = ids
+            else:
+                letters = np.ascontiguousarray(ids).view(np.uint8).reshape(len(ids), ids.dtype.itemsize)
         k.inspect(
             rows.array("exchange_ns"),
             # Rows without a local clock are compared with themselves: none is before its exchange time.
             rows.times,
             letters,
+            numbers,
             sides if self._has_side else np.empty(0, np.uint8),
             self._state,
             self._ring,
@@ -98,5 +102,6 @@ def _example(rows: RowBatch, row: int, kind: int) -> tuple[int, str]:
         exchange, local = int(rows.array("exchange_ns")[row]), int(rows.times[row])
         text = f"exchange {format_time(exchange)} local {format_time(local)}"
     elif kind in (k.ID_TWICE, k.ID_BACKWARDS):
-        text = f"id {rows.array('id')[row].decode('utf-8', 'replace')}"
+        found = rows.array("id")[row]
+        text = f"id {found.decode('utf-8', 'replace') if isinstance(found, bytes) else found}"
     return int(rows.line[row]), text

@@ -82,11 +82,13 @@ def _seen_before(key, state, ring, table_key, table_row):
 
 
 @kernel
-def inspect(exchange_ns, local_ns, letters, side, state, ring, table_key, table_row, counts, examples):
+def inspect(
+    exchange_ns, local_ns, letters, numbers, side, state, ring, table_key, table_row, counts, examples
+):
     """Add what is odd in some rows of one symbol, in storage order, to `counts`.
 
     exchange_ns, local_ns  int64[n]
-    letters  uint8[n, width] of the ids, or [0, 0] if the type has none
+    letters  uint8[n, width] of the ids, or [0, 0] if `numbers`, int64[n], has them, or the type has none
     side     uint8[n] with 0 for unknown, or [0] if the type has none
     state    int64[STATE], zero before the symbol's first row; ring int64[WINDOW],
              table_key, table_row int64[TABLE]: carried from call to call
@@ -102,12 +104,15 @@ def inspect(exchange_ns, local_ns, letters, side, state, ring, table_key, table_
         state[_SEEN] = 1
         if side.shape[0] and side[row] == 0:
             _note(SIDE_UNKNOWN, row, counts, examples)
-        if letters.shape[0] == 0:
+        if numbers.shape[0]:
+            key, numeric = numbers[row], True
+        elif letters.shape[0] == 0:
             continue
-        if letters[row, 0] == 0:
+        elif letters[row, 0] == 0:
             _note(ID_MISSING, row, counts, examples)
             continue
-        key, numeric = _key(letters, row)
+        else:
+            key, numeric = _key(letters, row)
         first = state[_IDS] == 0
         rising = first or (numeric and state[_LAST_NUMERIC] == 1 and key > state[_LAST_ID])
         if not rising and numeric and state[_LAST_NUMERIC] == 1 and key < state[_LAST_ID]:

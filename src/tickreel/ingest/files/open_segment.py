@@ -3,7 +3,7 @@
 import msgspec
 
 from tickreel.ingest.files.inspect import Inspector, Tally
-from tickreel.sources.csv_rows import RowBatch
+from tickreel.sources.csv_batch import RowBatch
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.format import Meta, Part
 from tickreel.store.writer import SegmentWriter

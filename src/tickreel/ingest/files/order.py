@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from tickreel.sources.csv_rows import RowBatch
+from tickreel.sources.csv_batch import RowBatch
 from tickreel.units import NS_PER_DAY
 
 

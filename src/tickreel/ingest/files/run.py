@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import zstandard
 
+from tickreel.codecs import number_text
 from tickreel.codecs.decimals import Decimals
 from tickreel.errors import DiskError, disk_error
 from tickreel.ingest.files.order import take
-from tickreel.sources.csv_rows import RowBatch
+from tickreel.sources.csv_batch import RowBatch
 from tickreel.store.disk import write_all
 
 CHUNK_BYTES = 1 << 18
@@ -118,7 +119,7 @@ def joined(parts: list[RowBatch]) -> RowBatch:
     columns: dict[str, np.ndarray | Decimals] = {}
     for name, first in parts[0].columns.items():
         found = [part.columns[name] for part in parts]
-        same = Decimals.concatenate if isinstance(first, Decimals) else np.concatenate
+        same = Decimals.concatenate if isinstance(first, Decimals) else number_text.joined
         columns[name] = same(found)  # type: ignore[arg-type]
     line = np.concatenate([part.line for part in parts])
     return RowBatch(line, np.concatenate([part.name for part in parts]), columns, [], [])

@@ -17,7 +17,7 @@ import numpy as np
 from tickreel.errors import disk_error
 from tickreel.ingest.files.order import take
 from tickreel.ingest.files.run import CHUNK, Key, Run, bytes_of, joined, place_of
-from tickreel.sources.csv_rows import RowBatch
+from tickreel.sources.csv_batch import RowBatch
 from tickreel.units import NS_PER_DAY
 
 RUN_BYTES = 1 << 26

@@ -25,7 +25,8 @@ from tickreel.ingest.files.spill import Spill
 from tickreel.ingest.files.text_file import TextFile, file_sha256
 from tickreel.instruments import dataset_symbol
 from tickreel.schema import RECORD_TYPES
-from tickreel.sources.csv_rows import MAX_NAMES, CsvParser, RowBatch
+from tickreel.sources.csv_batch import RowBatch
+from tickreel.sources.csv_rows import MAX_NAMES, CsvParser
 from tickreel.store import names
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
