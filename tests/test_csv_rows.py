@@ -340,6 +340,15 @@ def test_texts_are_numbers_until_one_is_none() -> None:
         assert batch.array("id").dtype.kind == ("S" if words else "i")
 
 
+def test_a_batch_is_passed_on_before_what_is_set_aside_fills_the_memory() -> None:
+    rows = [trade(), trade(price="x" * 400_000), trade(side="y" * 300_000)] * 4
+    parser, batches = parse(RECORD_TYPES["trades"], [HEADER, *rows])
+    assert len(batches) == 3
+    check_equal(
+        RECORD_TYPES["trades"], parser, batches, read_csv(RECORD_TYPES["trades"], HEADER + b"".join(rows))
+    )
+
+
 def test_batches_do_not_share_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader may keep one while the next is filled."""
     monkeypatch.setattr(csv_batch, "MAX_BATCH_ROWS", 4)

@@ -38,6 +38,8 @@ REASONS = (
 MAX_BATCH_ROWS = 1 << 16
 """A block of a segment, which then needs no copy."""
 _BATCH_BYTES, _LEAST_ROWS = 1 << 24, 1 << 10
+_KEPT_BYTES = 1 << 20
+"""Of lines that are set aside, and of words that are not known: with so many a batch is passed on."""
 
 
 class SetAside(NamedTuple):
@@ -97,7 +99,7 @@ class Collector:
 
     @property
     def is_full(self) -> bool:
-        return self.count == self._room
+        return self.count == self._room or self._kept_bytes >= _KEPT_BYTES
 
     @property
     def is_empty(self) -> bool:
@@ -109,6 +111,7 @@ class Collector:
         self.count = 0
         self._first_line = first_line
         self._all_good = True
+        self._kept_bytes = 0
         self._aside: list[SetAside] = []
         self._odd: list[tuple[str, int, str]] = []
         self._words: list[list[tuple[int, np.ndarray]]] = [[] for _ in self.rows.worded]
@@ -175,6 +178,7 @@ class Collector:
 
     def _set_aside(self, row: int, reason: str, text: bytes, detail: str) -> None:
         line = self._first_line + row
+        self._kept_bytes += len(text)
         self._aside.append(SetAside(line, reason, text.decode("utf-8", "replace"), detail))
 
     def _note_unknown(self, data: bytes, new: slice) -> None:
@@ -184,6 +188,7 @@ class Collector:
             for row in np.flatnonzero((rows.enum[slot, new] == k.UNRECOGNISED) & good).tolist():
                 at = new.start + row
                 cell = self._cell(data, at, column).decode("utf-8", "replace")
+                self._kept_bytes += len(cell)
                 self._odd.append((f"{column.name}_unrecognised", self._first_line + at, cell))
                 rows.enum[slot, at] = 0
 
