@@ -12,8 +12,11 @@ from typing import Any
 from import_sample import segment_rows
 from journal_sample import iso
 from provider_server import ProviderServer
+from tickreel.ingest.record import recorder
+from tickreel.ingest.record import sealing as record_sealing
 from tickreel.ingest.record.plan import plan_feeds
 from tickreel.ingest.record.recorder import RecordSummary, record
+from tickreel.ingest.record.seal import seal_day
 from tickreel.ingest.record.settings import RecordSettings
 from tickreel.ingest.record.status import FeedNumbers
 from tickreel.ingest.record.stream import BEGAN
@@ -30,12 +33,14 @@ QUICK = {
 }  # fmt: skip
 
 
-def provide(folder: Path, server: ProviderServer, monkeypatch: Any, **stream: Any) -> None:
-    """Make the test server the machine of the user's profile."""
+def provide(folder: Path, server: ProviderServer, monkeypatch: Any, *, more: str = "", **stream: Any) -> None:
+    """Make the test server the machine, and the relay, of the user's profile. more: of the relay."""
     settings = QUICK | stream
     lines = [f'[{FEED}]\nbase_url = "{server.url}"', f"[{FEED}.stream]", f'url = "{stream_url(server)}"']
     lines += [f"{name} = {value}" for name, value in settings.items()]
-    lines += ["[holysheep.stream]", f'url = "{stream_url(server)}/market"', "[second]", f'like = "{FEED}"']
+    lines += ["[second]", f'like = "{FEED}"']
+    lines += ["[holysheep]", f'base_url = "{server.url}"', "[holysheep.limits]", "calls_per_minute = 0"]
+    lines += ["[holysheep.stream]", f'url = "{stream_url(server)}/market"', "backoff_first_s = 0.002", more]
     path = folder / "providers.toml"
     path.write_text("\n".join(lines) + "\n")
     monkeypatch.setenv("TICKREEL_CONFIG", str(path))
@@ -111,6 +116,19 @@ def recording(store: Path, **settings: Any) -> Iterator[Recording]:
     finally:
         running.stop.set()
         running._thread.join(120)
+
+
+def hurry(monkeypatch: Any) -> None:
+    """Let a recorder look often and seal in its own process: a second, and a process for each day, would take most of the time."""
+    monkeypatch.setattr(
+        record_sealing, "seal_day", lambda *words, **named: seal_day(*words, **{**named, "isolate": False})
+    )
+    monkeypatch.setattr(recorder, "_LOOK_S", 0.05)
+
+
+def heard(running: Recording) -> int:
+    """Return how many messages came of the first stream."""
+    return running.numbers[0].streams[0].messages if running.numbers else 0
 
 
 EXCHANGES = ("binance", "deribit")

@@ -26,6 +26,7 @@ from record_sample import FEED, provide
 from tickreel import errors
 from tickreel.cli.app import app, run
 from tickreel.codecs import CODECS
+from tickreel.ingest.files.gaps_beside import keep_gaps
 from tickreel.ingest.files.inspect import ODD_KINDS
 from tickreel.ingest.record.status import METRICS
 from tickreel.instruments import FACTS
@@ -40,6 +41,7 @@ from tickreel.simulate.context import Context
 from tickreel.simulate.records import Fill, Trade
 from tickreel.simulate.strategy import CALLBACKS
 from tickreel.sources.csv_batch import REASONS
+from tickreel.store.format import Gap
 from tickreel.strategies import BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -452,8 +454,10 @@ def documents(command: str, files: Path, folder: Path) -> list[Any]:
         pass
     fees = folder / "binance_trades_2024-01-05_FUSDT.csv"
     fees.write_text(FEES)
+    keep_gaps(fees, [Gap(1_704_412_800_000_000_000, 1_704_412_801_000_000_000, "lost", True, 50_000_000)])
     with quiet_call("import", fees, "--store", store, "--feed", "relay"):
         pass
+    keep_gaps(fees, [])
     (folder / "flooding.py").write_text(FLOODING)
     odd = folder / "binance_trades_2024-01-05_XUSDT.csv"
     odd.write_text(ODD)

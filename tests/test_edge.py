@@ -90,6 +90,6 @@ def test_what_is_known_of_the_edge_of_a_day_is_kept_until_the_next_is_sealed(pla
     assert list(feed.glob("*.edge")) == []
     seal(place, final=True)
     assert [path.name for path in feed.glob("*.edge")] == [f"{DAY}.edge"]
-    assert events_beside(folder(place, NEXT), lambda told: None).total() == 1
+    assert events_beside(folder(place, NEXT), "binance", {}, lambda told: None).total() == 1
     seal(place, final=True, day=NEXT)
     assert [path.name for path in feed.glob("*.edge")] == [f"{NEXT}.edge"]

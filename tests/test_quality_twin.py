@@ -181,6 +181,9 @@ def test_a_segments_figures_are_the_twins_whatever_its_blocks(record_type: str, 
         "set_aside": 0,
         "missed": 0,
         "missed_ns": 0,
+        "lagged": 0,
+        "lagged_ns": 0,
+        "lag_declared_ns": 0,
         "out_of_order": 0,
     }
     if record_type == "incremental_book_L2":

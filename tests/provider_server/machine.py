@@ -27,6 +27,8 @@ from tickreel.units import parse_time
 DAY_NS = 86_400_000_000_000
 HISTORY_LATER_NS = 2_000_000
 """By how much another recorder, whose history is served, received later."""
+TRADE_BEFORE_NS = 1_000_000
+"""By how much a trade's exchange time is before it happens, as `journal_sample.trade` says."""
 
 
 GARBAGE = {
@@ -176,25 +178,47 @@ class Machine:
 
     async def market(self, request: web.Request) -> web.StreamResponse:
         """The relay's stream: its own name of the exchange, and no local times; what is wanted is said in a message."""
-        socket = web.WebSocketResponse()
+        number, self.connections = self.connections, self.connections + 1
+        plan = self.plan(number)
+        socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         self.asked.append(json.loads((await socket.receive()).data))
-        self.connections += 1
+        listening = asyncio.ensure_future(self._listen(socket, plan))
         if self.refusal:
             told = self.refusal.replace("KEY", request.headers["Authorization"])
             await socket.send_str(told)
             await socket.close(code=4001, message=told.encode())
-        place = len(self.happened)
+        place, sent = max(0, len(self.happened) - plan.overlap), 0
         with contextlib.suppress(ConnectionError):
             while not socket.closed:
                 for found in self.happened[place:]:
+                    if plan.how and sent >= plan.after:
+                        await self._harm(plan.how, socket, request)
+                        listening.cancel()
+                        return socket
                     raw = trade(
                         found.number, found.at_ns, symbol=self.symbol, exchange="okx", localTimestamp=None
                     )
                     await socket.send_str(raw.decode())
-                    place += 1
+                    place, sent = place + 1, sent + 1
                 await asyncio.sleep(0.002)
+        listening.cancel()
         return socket
+
+    def relayed(self, name: str, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
+        """Return what the relay's history has of the same: no ids, milliseconds; `got`: when another recorder had it."""
+        with self._lock:
+            happened = [found for found in self.happened if found.type == "trade"]
+        rows = []
+        for found in happened:
+            ms = (found.at_ns - TRADE_BEFORE_NS) // 1_000_000
+            if start_ms <= ms <= end_ms:
+                told = json.loads(found.raw)
+                rows.append({
+                    "timestamp": ms, "price": told["price"], "volume": told["amount"], "side": told["side"],
+                    "fee": 0.01, "exchange": name, "got": (found.at_ns + HISTORY_LATER_NS) // 1_000_000,
+                })  # fmt: skip
+        return rows
 
     async def _listen(self, socket: web.WebSocketResponse, plan: Plan) -> None:
         """Answer pings, as a good peer does."""

@@ -1,4 +1,4 @@
-"""POST /v1/tardis/trades: the guide's relay, over the rows of the CSV files."""
+"""POST /v1/tardis/trades: the guide's relay, over the rows of the CSV files, and what its stream sent."""
 
 import csv
 import gzip
@@ -32,6 +32,8 @@ def routes(server: Any) -> list[web.RouteDef]:
             if name not in NAMES:
                 raise refusal(400, f"unknown exchange {name}")
             rows += [row for row in rows_of(server, name, symbol, start, end)]
+            if symbol == server.machine.symbol:
+                rows += server.machine.relayed(name, start, end)
         return web.json_response({"trades": rows[: server.relay_page_rows]})
 
     return [web.post("/v1/tardis/trades", trades)]

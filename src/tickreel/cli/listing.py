@@ -6,7 +6,7 @@ from tickreel.errors import TickreelError, UsageError
 from tickreel.ingest.record.journal import journal_days, journal_feeds, journal_folder, kept_journals
 from tickreel.store.catalog import SegmentKey, Store
 from tickreel.store.describe import check_names
-from tickreel.store.gaps import missed
+from tickreel.store.gaps import LaggedSum, missed
 from tickreel.store.reader import Segment
 
 
@@ -26,6 +26,7 @@ def listing(
     """
     check_names(store, feed=feed, type=type, exchange=exchange)
     entries: dict[tuple[str, ...], dict[str, Any]] = {}
+    lagged: dict[tuple[str, ...], LaggedSum] = {}
     missing = dict.fromkeys(symbols)
     for key in store.find(feed=feed, type=type, exchange=exchange):
         if symbols and not (key.grouped or _named(key.exchange, key.symbol) & set(symbols)):
@@ -47,6 +48,7 @@ def listing(
             for start, end in missed(segment.meta.parts) if segment else ():
                 entry["gaps"] += 1
                 entry["gaps_ns"] += end - start
+            lagged.setdefault(place, LaggedSum()).add(segment.meta.parts if segment else ())
             if segment is None:
                 entry["bytes"] += store.path(key).stat().st_size
             else:  # a group's bytes are shared out by rows
@@ -56,7 +58,7 @@ def listing(
         raise UsageError(
             f"{', '.join(missing)}: not in the store; tickreel ls without --symbols lists what is"
         )
-    return [entries[name] for name in sorted(entries)]
+    return [entries[name] | {"lagged": lagged[name].documents()} for name in sorted(entries)]
 
 
 def unsealed(store: Store) -> list[dict[str, Any]]:

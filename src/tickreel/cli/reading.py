@@ -225,6 +225,11 @@ def _flags(row: dict[str, Any]) -> str:
         flags.append("no local times" + (f" on {without:,}" if without < row["days"] else ""))
     if row["gaps"]:
         flags.append(f"{counted(row['gaps'], 'gap')} of {spoken_ns(row['gaps_ns'])}")
+    flags += [
+        f"{counted(late['gaps'], 'gap')} of {spoken_ns(late['gaps_ns'])} filled, local times are exchange time +"
+        f" {spoken_ns(late['lag_ns'])}"
+        for late in row["lagged"]
+    ]
     return ", ".join(flags)
 
 

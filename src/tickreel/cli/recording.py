@@ -51,6 +51,15 @@ def record(
     fill_after: Annotated[
         str, typer.Option("--fill-after", help="How long after a gap history is asked for it.")
     ] = "10m",
+    fill_lag: Annotated[
+        str | None,
+        typer.Option(
+            "--fill-lag",
+            help="How long after their exchange time rows of history arrive that has no local times, e.g. 50ms"
+            " [gaps stay open].",
+            show_default=False,
+        ),
+    ] = None,
     seal_every: Annotated[
         str,
         typer.Option("--seal-every", help="How often the day so far is made readable; none: when it ends."),
@@ -84,6 +93,7 @@ def record(
         raise UsageError(f"--fsync-interval {fsync_interval}: from 1ms to 1s")
     settings = RecordSettings(
         interval_ns, fill_after_ns=parse_duration(fill_after, "--fill-after"), workers=workers,
+        fill_lag_ns=None if fill_lag is None else parse_duration(fill_lag, "--fill-lag"),
         seal_every_ns=None if seal_every == "none" else parse_duration(seal_every, "--seal-every"),
     )  # fmt: skip
     check_exchange(exchange)
@@ -253,6 +263,10 @@ def _report(summary: Any, *, quiet: bool) -> None:
             about += [f"{report.overlaps:,} dropped: they came twice"] if report.overlaps else []
             about += [f"{report.set_aside:,} set aside"] if report.set_aside else []
             about += [f"{counted(report.gaps, 'gap')}, {report.filled:,} filled"] if report.gaps else []
+            if report.lag_ns is not None:
+                about.append(
+                    f"local times of what filled them are exchange time + {format_duration(report.lag_ns)}"
+                )
             note(f"{report.feed} {report.day}: {', '.join(about)}" + ("" if report.final else "; goes on"))
             for type, count in report.unknown.items():
                 note(f"{report.feed} {report.day}: {counted(count, 'message')} of type {type} not kept")

@@ -5,5 +5,6 @@ download   days of a provider to files, and into the store while others are on t
 record     live streams to a journal, its days to segments, what is missing filled from history
 transport  the only client sockets
 replay     a tardis-machine's history, message by message, checked to its end
+pages      a relay's history, page after page
 gunzip     unpacks gzip as its bytes come, from a file and from a socket
 """

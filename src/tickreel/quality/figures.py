@@ -61,6 +61,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure("set_aside", "lines", "lines of those files that import set aside"),
     Figure("missed", "gaps", "times of which a recorder missed rows that history did not give later"),
     Figure("missed_ns", "ns", "their length together"),
+    Figure("lagged", "gaps", "times of which history gave the rows later, without local times: these are exchange time + a declared delay"),
+    Figure("lagged_ns", "ns", "their length together"),
+    Figure("lag_declared_ns", "ns", "that delay, the greatest if there are several; 0 without such gaps", fold=max),
     Figure("out_of_order", "rows", "rows of those files that import put in order"),
     Figure("id_twice", "rows", "ids that import had seen before", _WITH_IDS),
     Figure("ids_empty", "rows", "rows without an id", _WITH_IDS),
@@ -103,7 +106,18 @@ FIGURES: tuple[Figure, ...] = (
 
 PERCENTILES = {"offset_p1_ns": 1, "offset_p50_ns": 50, "offset_p99_ns": 99}
 OF_ONE_SYMBOL = ("first_id", "highest_id")
-PER_SEGMENT = ("parts", "lines", "set_aside", "missed", "missed_ns", "out_of_order", "id_twice")
+PER_SEGMENT = (
+    "parts",
+    "lines",
+    "set_aside",
+    "missed",
+    "missed_ns",
+    "lagged",
+    "lagged_ns",
+    "lag_declared_ns",
+    "out_of_order",
+    "id_twice",
+)
 """Figures of the segment's provenance, known without looking at a row."""
 
 

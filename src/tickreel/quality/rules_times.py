@@ -164,6 +164,16 @@ def _missed(f: Figures) -> Found:
     return severity, f"the recorder missed {spoken_ns(f['missed_ns'])}, {times}"
 
 
+def _lagged(f: Figures) -> Found:
+    if not f.get("lagged"):
+        return None
+    times = "a gap" if f["lagged"] == 1 else f"{f['lagged']:,} gaps"
+    return NOTE, (
+        f"{times} of {spoken_ns(f['lagged_ns'])} filled: local times there are exchange time +"
+        f" {spoken_ns(f['lag_declared_ns'])}, as was declared"
+    )
+
+
 TIME_RULES: tuple[Rule, ...] = (
     Rule("no_local", "rows without local times: note, and clock, one_clock, lag, drift and backwards are not judged", _no_local, "rows"),
     Rule(
@@ -209,6 +219,10 @@ TIME_RULES: tuple[Rule, ...] = (
         "a recorder missed rows that history did not give later: note; a minute: warning; an hour: bad",
         _missed,
         "missed_ns",
+        whole=True,
+    ),
+    Rule(
+        "lagged", "history filled gaps with rows whose local times are exchange time + a declared delay: note", _lagged, "lagged_ns",
         whole=True,
     ),
     Rule("bursts", "half of the trades have the local or the exchange time of the row before: note", _bursts, "same_time"),

@@ -20,7 +20,7 @@ from tickreel.quality.same import SameRows
 from tickreel.quality.verdicts import judge, placed, worst_first
 from tickreel.quality.watch import Watch
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.store.gaps import missed
+from tickreel.store.gaps import lagged, missed
 from tickreel.store.reader import Segment
 from tickreel.units import day_start
 
@@ -196,13 +196,16 @@ def _provenance(segment: Segment) -> Figures:
     def total(kind: str) -> int:
         return sum(part.odd[kind].count for part in parts if kind in part.odd)
 
-    gaps = missed(parts)
+    gaps, late = missed(parts), lagged(parts)
     found = {
         "parts": len(parts),
         "lines": sum(part.lines for part in parts),
         "set_aside": sum(finding.count for part in parts for finding in part.set_aside.values()),
         "missed": len(gaps),
         "missed_ns": sum(end - start for start, end in gaps),
+        "lagged": sum(map(len, late.values())),
+        "lagged_ns": sum(end - start for spans in late.values() for start, end in spans),
+        "lag_declared_ns": max(late, default=0),
         "out_of_order": total("out_of_order"),
     }
     return found | ({"id_twice": total("id_twice")} if "id" in segment.record.names else {})

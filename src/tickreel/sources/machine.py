@@ -234,7 +234,7 @@ def _rows(message: Any, type: str, cells: list[str], received_us: int | None) ->
     text = "".join([f"{head}{local_us},{cell}\n" for cell in cells])
     id = getattr(message, "id", None)
     named = id is not None and id is not UNSET and id != ""
-    identity = f"{type},{symbol},{id}" if named else f"{type},{head}{whole}"
+    identity = f"{type},{symbol.upper()},{id}" if named else f"{type},{head}{whole}"
     return Rows(type, exchange, symbol, exchange_us, local_us, text, identity)
 
 

@@ -30,10 +30,11 @@ _LINE_ENDS = str.maketrans({"\n": "\x01", "\r": "\x01"})
 
 
 class Row(NamedTuple):
-    """One row: its exchange time in us, None if it cannot be read, and its cells as CSV."""
+    """One row: its exchange time in us, None if it cannot be read; its cells as CSV; the unit of that time, in us."""
 
     time_us: int | None
     line: bytes
+    unit_us: int = 1
 
 
 class Page(NamedTuple):
@@ -53,9 +54,14 @@ class Ask:
 
 
 class Relay:
-    """Requests and answers of one record type, exchange and symbol of a relay."""
+    """Requests and answers of one record type, exchange and symbol of a relay.
 
-    def __init__(self, profile: Profile, *, type: str, exchange: str, symbol: str) -> None:
+    recorded  rows are to lie beside recorded ones: under Tardis' own header, whatever columns the relay has
+    """
+
+    def __init__(
+        self, profile: Profile, *, type: str, exchange: str, symbol: str, recorded: bool = False
+    ) -> None:
         self.history = profile.history(type)
         self.name = profile.name
         self._record = RECORD_TYPES[type]
@@ -66,7 +72,7 @@ class Relay:
             for name, known in profile.exchanges.items()
             for said in (known.name, str(known.number) if known.number else known.name)
         }
-        self._columns = columns(type, self.history)
+        self._columns = list(self._record.csv_header[2:]) if recorded else columns(type, self.history)
         self._fields = {**self.history.columns, **self.history.optional}
 
     @property
@@ -122,7 +128,8 @@ class Relay:
             else:
                 text = _text(value)
                 cells.append(_clean(self.history.words.get(text, text) if column in _WORDS else text))
-        return Row(time_us, ",".join(cells).encode() + b"\n")
+        unit_us = _unit_us(row.get(self._fields["timestamp"]), self.history.row_time)
+        return Row(time_us, ",".join(cells).encode() + b"\n", unit_us)
 
     def _named(self, row: Mapping[str, Any]) -> str:
         """Return the exchange of a row: that of the request, unless the row says another."""
@@ -168,8 +175,19 @@ def _microseconds(value: Any, unit: RowTime) -> int | None:
     number = _number(value)
     if number is None or number < 0:
         return None
-    known = _DIGITS.get(len(str(int(number)))) if unit == "magnitude" else unit
+    known = _unit(number, unit)
     return int(number * _UNIT_NS[known] // NS_PER_US) if known else None
+
+
+def _unit(number: Decimal, unit: RowTime) -> str | None:
+    return _DIGITS.get(len(str(int(number)))) if unit == "magnitude" else unit
+
+
+def _unit_us(value: Any, unit: RowTime) -> int:
+    """Return what a row's times are whole numbers of, in us: at least one, for that is what they are cut to."""
+    number = _number(value) if unit == "magnitude" else Decimal(0)
+    known = None if number is None else _unit(number, unit)
+    return max(1, _UNIT_NS[known] // NS_PER_US) if known else 1
 
 
 def _number(value: Any) -> Decimal | None:

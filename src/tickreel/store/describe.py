@@ -9,7 +9,7 @@ from tickreel.codecs import CODECS
 from tickreel.errors import UsageError
 from tickreel.schema import MARKET_TYPES, RECORD_TYPES
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.store.gaps import missed
+from tickreel.store.gaps import LaggedSum, missed
 from tickreel.store.names import readings
 from tickreel.units import NS_PER_DAY, format_time
 
@@ -114,6 +114,7 @@ class _Sum:
     def __init__(self, type: str) -> None:
         self._record = RECORD_TYPES[type].widest
         self._segments = self._rows = self._bytes = self._source_bytes = self._gaps = self._gaps_ns = 0
+        self._lagged = LaggedSum()
         columns = len(self._record.columns)
         self._stored = np.zeros(columns, np.int64)
         self._memory = np.zeros(columns, np.int64)
@@ -131,6 +132,7 @@ class _Sum:
         gaps = missed(segment.meta.parts)
         self._gaps += len(gaps)
         self._gaps_ns += sum(end - start for start, end in gaps)
+        self._lagged.add(segment.meta.parts)
         self._stored[places] += chunks["length"].sum(axis=0).astype(np.int64)
         self._memory[places] += (chunks["width"].astype(np.int64) * rows[:, None]).sum(axis=0)
         self._found.update(segment.record.names)
@@ -155,6 +157,6 @@ class _Sum:
         return {
             "type": self._record.name, "segments": self._segments, "rows": self._rows, "bytes": self._bytes,
             "bytes_per_row": self._bytes / rows, "source_bytes_per_row": self._source_bytes / rows,
-            "gaps": self._gaps, "gaps_ns": self._gaps_ns,
+            "gaps": self._gaps, "gaps_ns": self._gaps_ns, "lagged": self._lagged.documents(),
             "columns": columns,
         }  # fmt: skip

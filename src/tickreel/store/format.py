@@ -95,12 +95,17 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """A time within [from_ns, to_ns) whose rows a recorder missed; filled: history gave them later."""
+    """A time within [from_ns, to_ns) whose rows a recorder missed; filled: history gave them later.
+
+    lag_ns  declared delay of history's rows, which had no local times: these are exchange time + lag_ns; None: they had
+            their own, or none came. Rows may be there though not filled, of an answer that was damaged
+    """
 
     from_ns: int
     to_ns: int
     reason: str
     filled: bool = False
+    lag_ns: int | None = None
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from tickreel.errors import TickreelError
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.store.gaps import missed
+from tickreel.store.gaps import lagged, missed
 from tickreel.store.reader import Segment
 from tickreel.units import NS_PER_DAY, day_start
 
@@ -21,6 +21,8 @@ def holdings(store: Store) -> Iterator[dict[str, Any]]:
                covers its day. Files that make up one day have an interval each. Without what a recorder missed
                and no history filled: see `tickreel.store.gaps`
     gaps       what lies between the intervals, and what was missed before the first and after the last
+    lagged     gaps that history filled, whose rows have exchange time + a declared delay for their local time: in the
+               intervals, by day
     damaged    errors of segments that cannot be opened: they count as days alone
     """
     for name, keys in groupby(
@@ -36,6 +38,7 @@ def _entry(store: Store, keys: list[SegmentKey]) -> dict[str, Any]:
     rows = size = 0
     days: list[tuple[int, list[Span]]] = []
     lost: list[Span] = []
+    late: list[dict[str, int]] = []
     damaged = []
     for key in keys:
         try:
@@ -48,6 +51,11 @@ def _entry(store: Store, keys: list[SegmentKey]) -> dict[str, Any]:
         size += segment.file_bytes
         days.append((day_start(key.day), list(_joined(_covered(segment, day_start(key.day))))))
         lost += missed(segment.meta.parts)
+        late += [
+            {"from_ns": start, "to_ns": end, "lag_ns": lag_ns}
+            for lag_ns, spans in lagged(segment.meta.parts).items()
+            for start, end in spans
+        ]
     lost = list(_joined(lost))
     found = list(_without(_over_midnight(days), lost))
     between = [(before[1], after[0]) for before, after in pairwise(found)]
@@ -56,6 +64,7 @@ def _entry(store: Store, keys: list[SegmentKey]) -> dict[str, Any]:
         "rows": rows, "bytes": size,
         "intervals": [{"from_ns": start, "to_ns": end} for start, end in found],
         "gaps": [{"from_ns": start, "to_ns": end} for start, end in _joined(sorted(between + lost))],
+        "lagged": late,
         "damaged": damaged,
     }  # fmt: skip
 

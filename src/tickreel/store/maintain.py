@@ -231,6 +231,8 @@ def _wrong_parts(segment: Segment) -> Iterator[str]:
         for gap in part.gaps:
             if gap.from_ns >= gap.to_ns:
                 yield f"its part {part.source!r} has a gap from {gap.from_ns} to {gap.to_ns}"
+            if gap.lag_ns is not None and gap.lag_ns < 0:
+                yield f"its part {part.source!r} has a gap whose rows came {gap.lag_ns} ns after their exchange time"
 
 
 def _wrong_description(segment: Segment) -> Iterator[str]:

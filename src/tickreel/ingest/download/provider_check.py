@@ -6,7 +6,7 @@ from typing import Any
 
 from tickreel.config import Key, Profile
 from tickreel.errors import UsageError
-from tickreel.ingest.download.history_relay import request_of
+from tickreel.ingest.pages import request_of
 from tickreel.ingest.transport import Background, Client, OnWait, Request, open_client
 from tickreel.sources.relay import Ask, Relay
 from tickreel.sources.tardis_http import api_url

@@ -117,9 +117,9 @@ def read_events(folder: Path, *, mend: bool = False, final: bool = False) -> Day
             state.streams = begin.streams
             _take_event(state, begin, record)
         state.has_events = not scan.damage and scan.whole == size
-    for path, gaps in read_fills(folder).items():
-        state.filled.update(gaps)
-        state.latest_gap = max(state.latest_gap, fill_number(path), *gaps)
+    for path, head in read_fills(folder).items():
+        state.filled.update(head.gaps)
+        state.latest_gap = max(state.latest_gap, fill_number(path), *head.gaps)
     return state
 
 

@@ -13,6 +13,7 @@ from tickreel.errors import TickreelError
 from tickreel.ingest.record.clock import STEP_NS, Clock
 from tickreel.ingest.record.day_state import GONE, DayState, read_state
 from tickreel.ingest.record.fill import MOST_AGO_DAYS, Fills, remove_unfinished
+from tickreel.ingest.record.history_relay import without_local
 from tickreel.ingest.record.journal import Part, StreamInfo, journal_days, parts, together
 from tickreel.ingest.record.journal_writer import MOST_DAYS, Journal
 from tickreel.ingest.record.seal import end_day
@@ -135,8 +136,9 @@ class FeedRecorder:
         settings = self._settings
         self.fills = Fills(
             self.journal, self._folder, self.feed.profile, self.feed.key, self._clock,
-            after_ns=settings.fill_after_ns, tell=self._tell,
+            after_ns=settings.fill_after_ns, lag_ns=settings.fill_lag_ns, tell=self._tell,
         )  # fmt: skip
+        self._tell_open(without_local(self.feed.profile, self.feed.streams))
         self.streams = [
             RecordedStream(
                 self.journal, place, most_waiting_bytes=settings.most_waiting_bytes,
@@ -192,6 +194,14 @@ class FeedRecorder:
             self._tell([
                 f"{name}: the journal goes to {format_time(latest_ns)}, and {clock}: each day between is noted as a gap,"
                 f" at most {MOST_DAYS}; history is asked for the latest {MOST_AGO_DAYS}"
+            ])  # fmt: skip
+
+    def _tell_open(self, types: list[str]) -> None:
+        """Say that gaps stay open, of types whose history has no local times, unless a delay is declared."""
+        if types and self._settings.fill_lag_ns is None:
+            self._tell([
+                f"{self.feed.name}: gaps of {', '.join(types)} stay open, for its history has no local times: declare how"
+                " long after their exchange time rows arrive, as --fill-lag 50ms, and they are filled with it"
             ])  # fmt: skip
 
     def _open_today(self, now_ns: int) -> None:

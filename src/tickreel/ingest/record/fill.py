@@ -1,8 +1,7 @@
 """Fills gaps of a recording from the provider's history: what is asked, when, and when no more."""
 
 import contextlib
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,37 +9,30 @@ from pathlib import Path
 import msgspec
 
 from tickreel.config import Key, Profile
-from tickreel.errors import (
-    DiskError,
-    NetworkError,
-    RefusedError,
-    TickreelError,
-    disk_error,
-)
+from tickreel.errors import DiskError, NetworkError, RefusedError, TickreelError
 from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.day_state import GONE
-from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file
+from tickreel.ingest.record.history import history_of
+from tickreel.ingest.record.history_relay import NO_LOCAL
+from tickreel.ingest.record.journal import Begin, GapNote, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
-from tickreel.ingest.record.seal_rows import SLACK_NS
+from tickreel.ingest.record.record_file import RecordFile
 from tickreel.ingest.record.stream import BEGAN
-from tickreel.ingest.replay import replay
 from tickreel.ingest.transport import Background, open_client
-from tickreel.sources import machine_routes as routes
+from tickreel.ingest.transport.limiter import Limiter
 from tickreel.store import disk
 from tickreel.units import NS_PER_DAY, NS_PER_S
 
 MOST_TRIES = 6
 _AGAIN_NS = 600 * NS_PER_S
 _NEVER_NS = 100 * 365 * NS_PER_DAY
+_NEAR_NS = 60 * NS_PER_S
 _TOGETHER_NS = 600 * NS_PER_S
-_WRITE_BYTES = 1 << 20
 _PATIENCE_NS = 12 * 3_600 * NS_PER_S
 MOST_AGO_DAYS = 31
 GIVEN_UP = "history did not have it half a day later"
 LONG_AGO = f"it is more than {MOST_AGO_DAYS} days ago, and whole days of history are long"
-NO_BOOKS = "books are not filled: the new connection began with a snapshot"
-NO_LOCAL = "the history of {} has no local times, and none are made up"
 
 
 @dataclass(slots=True)
@@ -67,6 +59,7 @@ class Fills:
     """The gaps of one feed that wait for history, asked for one after the other.
 
     after_ns  how long after a gap's end history has it
+    lag_ns    declared delay of history's rows that have no local times; None: such are not taken
     """
 
     def __init__(
@@ -78,11 +71,14 @@ class Fills:
         clock: Clock,
         *,
         after_ns: int,
+        lag_ns: int | None = None,
         tell: Callable[[Sequence[str]], None] = lambda sentences: None,
     ) -> None:
         self._journal, self._folder, self._clock = journal, folder, clock
         self._tell = tell
         self._profile, self._key, self._after_ns = profile, key, after_ns
+        self._history = history_of(profile, lag_ns)
+        self._limiter = Limiter(profile.limits.calls_per_minute)
         self._wanted: list[_Wanted] = []
         self._asked: _Asked | None = None
         self.filled = 0
@@ -100,18 +96,20 @@ class Fills:
         """Take in a gap; one that no history fills is settled at once."""
         note, now_ns = self._journal.state(day).gaps[number], self._clock.now_ns()
         if why := self._hopeless(note):
-            self._journal.settle(day, number, why, at_ns=now_ns)
+            if why != self._journal.state(day).settled.get(number):
+                self._journal.settle(day, number, why, at_ns=now_ns)
             return
         ago_ns = min(max(0, now_ns - note.to_ns), self._after_ns)
         since_ns = self._clock.steady_ns()
         self._wanted.append(_Wanted(day, number, note, since_ns, since_ns + self._after_ns - ago_ns))
 
     def add_known(self, day: str) -> None:
-        """Take in what an earlier recorder left of a day."""
+        """Take in what an earlier recorder left of a day; to it no delay may have been declared."""
         state = self._journal.state(day)
         self.filled += len(state.filled)
         for number in state.gaps:
-            if number not in state.filled and number not in state.settled:
+            why = state.settled.get(number)
+            if number not in state.filled and why in (None, NO_LOCAL.format(self._profile.name)):
                 self.add(day, number)
 
     def tick(self, background: Background) -> None:
@@ -141,21 +139,19 @@ class Fills:
             return "nothing was recorded before"
         if note.reason == GONE:
             return GONE
-        if self._profile.kind != "machine":
-            return NO_LOCAL.format(self._profile.name)
-        if note.to_ns < self._clock.now_ns() - MOST_AGO_DAYS * NS_PER_DAY:
-            return LONG_AGO
-        return "" if _types(note) else NO_BOOKS
+        if why := self._history.why_not(note):
+            return why
+        return LONG_AGO if note.to_ns < self._clock.now_ns() - MOST_AGO_DAYS * NS_PER_DAY else ""
 
     def _due(self) -> list[_Wanted]:
-        """Return gaps that are near each other: one answer has whole minutes, and so all of them."""
+        """Return gaps that are near each other: a machine's answer has whole minutes, and so all of them."""
         now_ns = self._clock.steady_ns()
         due = [wanted for wanted in self._wanted if wanted.not_before_ns <= now_ns]
         due.sort(key=lambda wanted: (wanted.day, wanted.note.exchange, wanted.note.from_ns, wanted.number))
         together = due[:1]
         for wanted in due[1:]:
             first, note = together[0], wanted.note
-            is_near = note.from_ns - max(one.note.to_ns for one in together) < routes.MINUTE_NS
+            is_near = note.from_ns - max(one.note.to_ns for one in together) < _NEAR_NS
             is_short = note.to_ns - first.note.from_ns < _TOGETHER_NS
             if (wanted.day, note.asked) == (first.day, first.note.asked) and is_near and is_short:
                 together.append(wanted)
@@ -194,61 +190,16 @@ class Fills:
 
     async def _fetch(self, together: list[_Wanted], target: Path) -> None:
         """Write what history has of some gaps, and a little around them, to a temporary file, durably."""
-        asked, number = together[0].note.asked, together[0].number
-        from_ns = min(wanted.note.from_ns for wanted in together) - SLACK_NS
-        to_ns = max(wanted.note.to_ns for wanted in together) + SLACK_NS
-        options = routes.replay_options(asked.exchange, asked.symbols, _types(asked), from_ns, to_ns)
+        notes = [wanted.note for wanted in together]
+        from_ns, to_ns = min(note.from_ns for note in notes), max(note.to_ns for note in notes)
+        note = msgspec.structs.replace(notes[0], from_ns=from_ns, to_ns=to_ns)
         begin = Begin(
-            VERSION, self._folder.name, together[0].day, [asked], gaps=[wanted.number for wanted in together]
-        )
+            VERSION, self._folder.name, together[0].day, self._history.asked(note),
+            gaps=[wanted.number for wanted in together], lags_ns=self._history.lags_ns(note),
+        )  # fmt: skip
         head = pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
-
-        async def take(pieces: AsyncIterator[list[bytes]]) -> None:
-            with _Writer(_temporary(target), head) as write:
-                async for messages in pieces:
-                    for message in messages:
-                        write(pack(Kind.MESSAGE, 0, number, 0, message))
-
-        async with open_client(self._profile, self._key) as client:
-            await replay(client, options, take)
-
-
-class _Writer:
-    """A file of records that is durable when it is closed without an error."""
-
-    def __init__(self, path: Path, head: bytes) -> None:
-        self._path, self._waiting, self._bytes = path, [head], len(head)
-
-    def __enter__(self) -> Callable[[bytes], None]:
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._fd = os.open(self._path, flags, 0o644)
-        except OSError as error:
-            raise disk_error(error, f"creating {self._path}") from error
-        return self._write
-
-    def _write(self, record: bytes) -> None:
-        self._waiting.append(record)
-        self._bytes += len(record)
-        if self._bytes >= _WRITE_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        disk.write_all(self._fd, b"".join(self._waiting), str(self._path))
-        self._waiting, self._bytes = [], 0
-
-    def __exit__(self, kind: object, *error: object) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                disk.sync_file(self._fd, str(self._path))
-        finally:
-            os.close(self._fd)
-
-
-def _types(what: GapNote | StreamInfo) -> list[str]:
-    """Return the types that history has whole."""
-    return [type for type in what.types if type in routes.REPLAYED]
+        async with open_client(self._profile, self._key, limiter=self._limiter) as client:
+            await self._history.fetch(client, note, lambda: RecordFile(_temporary(target), head))
 
 
 def _temporary(target: Path) -> Path:

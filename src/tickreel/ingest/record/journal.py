@@ -63,8 +63,10 @@ def together(some: Iterable[Part]) -> list[StreamInfo]:
 class Begin(msgspec.Struct, frozen=True):
     """The first record of a file.
 
-    last  when the latest message of each exchange that day had come, as the file begins
-    gaps  of a fill: the gaps that it is about
+    streams  what was asked for; of a fill of history
+    last     when the latest message of each exchange that day had come, as the file begins
+    gaps     of a fill: the gaps that it is about
+    lags_ns  of a fill: type -> the declared delay, after its exchange time, of rows that have no local time
     """
 
     version: int
@@ -73,6 +75,7 @@ class Begin(msgspec.Struct, frozen=True):
     streams: list[StreamInfo]
     last: dict[str, int] = {}
     gaps: list[int] = []
+    lags_ns: dict[str, int] = {}
 
 
 class GapNote(msgspec.Struct, frozen=True):
@@ -160,11 +163,10 @@ def fill_number(path: Path) -> int:
     return int(path.stem[-6:])
 
 
-def read_fills(folder: Path) -> dict[Path, list[int]]:
-    """Return a day's files of what history gave, each with the gaps that it is about: none if its head is damaged."""
+def read_fills(folder: Path) -> dict[Path, Begin]:
+    """Return a day's files of what history gave, each with its head; one that is damaged is about no gap."""
     paths = sorted(path for path in folder.iterdir() if _FILLS.fullmatch(path.name))
-    begins = {path: read_begin(path) for path in paths}
-    return {path: begin.gaps if begin else [] for path, begin in begins.items()}
+    return {path: read_begin(path) or Begin(VERSION, "", folder.name, []) for path in paths}
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ _CHECKED_FROM = HEADER_BYTES - _CHECKED.size
 
 
 class Kind(IntEnum):
-    """What a record's payload is: a message to the letter, or JSON."""
+    """What a record's payload is: a message to the letter, a line of CSV, or JSON."""
 
     BEGIN = 1
     MESSAGE = 2
@@ -28,6 +28,7 @@ class Kind(IntEnum):
     GAP = 5
     NO_FILL = 6
     END = 7
+    ROW = 8
 
 
 class Record(NamedTuple):
@@ -35,7 +36,7 @@ class Record(NamedTuple):
 
     kind         a Kind, or the number of one that a later version wrote
     stream       place of its stream among those of the file's BEGIN
-    number       MESSAGE, CONNECT, DISCONNECT: of the connection; GAP, NO_FILL: of the gap
+    number       MESSAGE, CONNECT, DISCONNECT: of the connection; GAP, NO_FILL: of the gap; ROW: unit of its times, us
     received_ns  when it came to be here, ns UTC
     """
 

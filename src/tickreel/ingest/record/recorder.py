@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from tickreel.errors import FailedError, LockedError, TickreelError
 from tickreel.ingest.record.feed import Feed, FeedRecorder
+from tickreel.ingest.record.history import check_lag
 from tickreel.ingest.record.journal import feed_lock, is_day
 from tickreel.ingest.record.seal import SealReport
 from tickreel.ingest.record.settings import RecordSettings
@@ -52,9 +53,10 @@ def record(
     on_look     called each second with the numbers
     on_sealing  called when nothing is received any more
     on_trouble  called with each sentence on something that is wrong, as it comes up
-    Raises FailedError where this machine's clock cannot be right, LockedError where another process records a feed, DiskError when the disk fails: what was made
+    Raises UsageError for a delay of history that cannot be declared, FailedError where this machine's clock cannot be right, LockedError where another process records a feed, DiskError when the disk fails: what was made
     durable before stays, and the next recording goes on from there.
     """
+    check_lag(settings.fill_lag_ns, [(feed.profile, feed.streams) for feed in feeds])
     summary = RecordSummary(str(store.root))
     if not is_day(day_of(time.time_ns())):
         raise FailedError(

@@ -39,6 +39,7 @@ class SealReport(msgspec.Struct):
     unreadable, late  messages set aside: of no known form or of another exchange than was asked for; or of a day that was sealed before, or is far away
     unknown    messages of types that are not kept, by type
     gaps, filled  in all streams; of `filled` history had what it has of a gap
+    lag_ns     declared delay of what filled some of them: local times there are exchange time + lag_ns; None: of none
     """
 
     feed: str
@@ -53,6 +54,7 @@ class SealReport(msgspec.Struct):
     unknown: dict[str, int] = {}
     gaps: int = 0
     filled: int = 0
+    lag_ns: int | None = None
     segments: list[str] = []
     rejects: list[str] = []
     troubles: list[str] = []
@@ -193,5 +195,6 @@ def _report(made: Made, feed: str, day: str, *, final: bool) -> SealReport:
         set_aside=sum(finding.count for _, result in made.results for finding in result.set_aside.values()),
         overlaps=sum(text.overlaps.values()), unreadable=text.unreadable, late=text.late, unknown=text.unknown,
         gaps=sum(map(len, text.gaps.values())), filled=sum(map(len, text.filled.values())),
+        lag_ns=max(text.lags_ns(), default=None),
         troubles=[*text.troubles, *text.beside],
     )  # fmt: skip

@@ -6,17 +6,20 @@ reconnects (`overlap.py`).
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tickreel.errors import disk_error
+from tickreel.ingest.record.alike import likenesses
+from tickreel.ingest.record.csv_file import CsvFile
 from tickreel.ingest.record.day_state import DayState, damaged, read_events, spare_begin
-from tickreel.ingest.record.edge import EDGE_NS, Edges, event, events_beside, write_edges
+from tickreel.ingest.record.edge import EDGE_NS, Edges, edges_head, events_beside, keys
+from tickreel.ingest.record.fill_rows import SLACK_NS, Fill
 from tickreel.ingest.record.journal import (
+    Begin,
     GapNote,
     StreamInfo,
     message_files,
@@ -25,18 +28,15 @@ from tickreel.ingest.record.journal import (
     read_records,
 )
 from tickreel.ingest.record.journal_format import Damage, Kind, Record, Scan
-from tickreel.ingest.record.overlap import Overlaps, Spans
+from tickreel.ingest.record.overlap import Overlaps
+from tickreel.ingest.record.record_file import RecordFile
 from tickreel.schema import RECORD_TYPES
 from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable, aside_line, read_message
 from tickreel.sources.machine_routes import REPLAYED
 from tickreel.store.format import Finding, Gap
 from tickreel.store.gaps import Missed, few
-from tickreel.units import NS_PER_DAY, NS_PER_S, day_start
+from tickreel.units import NS_PER_DAY, day_start
 
-SLACK_NS = 5 * NS_PER_S
-"""How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
-EVENTS = ("trades", "liquidations")
-"""Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
 DROPPED = "overlap_dropped"
@@ -47,7 +47,6 @@ DAMAGED = "the journal is damaged"
 _DAMAGED_FROM = 1 << 32
 """Numbers of such gaps, above all that a recorder noted."""
 _DAY_US = NS_PER_DAY // 1_000
-_TEXT_BYTES = 1 << 20
 
 
 class DayText(msgspec.Struct):
@@ -55,6 +54,8 @@ class DayText(msgspec.Struct):
 
     files    (type, exchange) -> path of the CSV text
     gaps     exchange -> number -> note; filled: numbers of those that history filled, by exchange
+    given    exchange -> number -> type -> declared delay of history's rows, None if they had local times: what it was
+             asked for, also of gaps that are not filled, for its answer is damaged
     unknown  messages of types that are not kept, by type
     troubles, beside  what is wrong with the day's files, and with those of the days beside
     """
@@ -63,6 +64,7 @@ class DayText(msgspec.Struct):
     streams: list[StreamInfo] = []
     gaps: dict[str, dict[int, GapNote]] = {}
     filled: dict[str, list[int]] = {}
+    given: dict[str, dict[int, dict[str, int | None]]] = {}
     overlaps: dict[tuple[str, str], int] = {}
     messages: int = 0
     rows: int = 0
@@ -74,20 +76,26 @@ class DayText(msgspec.Struct):
 
     def gaps_of(self, type: str, exchange: str) -> list[Missed]:
         """Return what is missing of a type, ascending, by symbol; of others than were asked for, all is."""
-        filled = set(self.filled.get(exchange, [])) if type in REPLAYED else set()
+        filled, given = set(self.filled.get(exchange, [])), self.given.get(exchange, {})
         gaps: dict[frozenset[str], list[Gap]] = {}
         for number, note in self.gaps.get(exchange, {}).items():
             if type in note.types:
                 asked = frozenset(symbol.upper() for symbol in note.symbols)
-                gaps.setdefault(asked, []).append(
-                    Gap(note.from_ns, note.to_ns, note.reason, number in filled)
-                )
+                types = given.get(number, {})
+                is_filled = number in filled and type in types
+                gap = Gap(note.from_ns, note.to_ns, note.reason, is_filled, types.get(type))
+                gaps.setdefault(asked, []).append(gap)
         alike: dict[tuple[frozenset[str], ...], list[str]] = {tuple(gaps): []} if gaps else {}
         for symbol in sorted(frozenset().union(*gaps)):
             of = tuple(asked for asked in gaps if not asked or symbol in asked)
             if len(of) < len(gaps):
                 alike.setdefault(of, []).append(symbol)
         return [Missed(names, _ascending(gaps[asked] for asked in of)) for of, names in alike.items()]
+
+    def lags_ns(self) -> set[int]:
+        """Return the declared delays of what history gave."""
+        given = [types for gaps in self.given.values() for types in gaps.values()]
+        return {lag_ns for types in given for lag_ns in types.values() if lag_ns is not None}
 
     def odd_of(self, type: str, exchange: str) -> dict[str, Finding]:
         dropped = self.overlaps.get((type, exchange), 0)
@@ -113,23 +121,21 @@ class _Day:
         self._last_path = max(self._sizes, default=None)
         self._is_torn = False
         self._state = read_events(folder, final=final)
-        self._fills = read_fills(folder).items()
+        self._fills = read_fills(folder)
         self._first_us = day_start(folder.name) // 1_000
         self._end_us = self._first_us + _DAY_US
         self._before_ns = day_start(folder.name)
         self._start_ns = self._before_ns + EDGE_NS
         self._end_ns = self._before_ns + NS_PER_DAY - EDGE_NS
-        self._edges = Edges()
-        self._beside: Counter[bytes] | None = None
-        self._brought: Counter[tuple[int, bytes]] = Counter()
-        """How often each answer of history had an event near midnight: of one that has it as often, none is new."""
-        self._files: dict[tuple[str, str], _TextFile] = {}
+        self._files: dict[tuple[str, str], CsvFile] = {}
         self._streams: dict[str, _Stream] = {}
         self._text = DayText(troubles=list(self._state.troubles))
 
     def run(self) -> DayText:
         with contextlib.ExitStack() as stack:
             self._stack = stack
+            head = edges_head(self._folder.name)
+            edges = Edges(self._folder.name, stack.enter_context(RecordFile(self._into / EDGE, head)))
             for info in self._state.streams:
                 self._stream(info)
             for path, size in self._sizes.items():
@@ -140,16 +146,12 @@ class _Day:
                     self._insert(stream, before_ns=record.received_ns)
                     read = read_message(record.payload, record.received_ns // 1_000)
                     self._take(stream, record.number, record.received_ns, read, record.payload)
-                    if record.received_ns <= self._start_ns:
-                        self._edges.start += event(read, self._first_us * 1_000)
-                    elif record.received_ns >= self._end_ns:
-                        self._edges.end += event(read, self._first_us * 1_000)
+                    edges.take(info, record, read)
                     self._count()
             if self._is_torn:
                 self._lose([], self._end_us * 1_000)
             for stream in self._streams.values():
                 self._insert(stream, before_ns=None)
-        write_edges(self._into / EDGE, self._edges)
         return self._finished()
 
     def _records(self, path: Path, size: int) -> Iterator[tuple[StreamInfo, Record]]:
@@ -213,8 +215,8 @@ class _Day:
         while stream.fills and (before_ns is None or stream.fills[0].end_ns + SLACK_NS < before_ns):
             fill, scan = stream.fills.pop(0), Scan()
             stream.filled.update(fill.gaps)
-            for _, record in read_records(fill.path, scan):
-                read = read_message(record.payload)
+            stream.given |= dict.fromkeys(fill.gaps, fill.given)
+            for read, raw in fill.read(scan):
                 if isinstance(read, Disconnect):
                     # What history lacks itself is not filled.
                     stream.filled -= fill.gaps_at(read.local_us * 1_000)
@@ -224,7 +226,7 @@ class _Day:
                     and self._is_of_day(read)
                     and not self._is_beside(stream, fill.source, read)
                 ):
-                    self._take(stream, fill.source, fill.end_ns, read, record.payload)
+                    self._take(stream, fill.source, fill.end_ns, read, raw)
             if scan.damage or scan.whole < fill.path.stat().st_size:
                 self._text.troubles.append(f"{fill.path} is damaged: its gaps count as not filled")
                 stream.filled -= set(fill.gaps)
@@ -240,7 +242,7 @@ class _Day:
                 self._text.late += 1
                 is_near = self._first_us - _DAY_US <= read.local_us < self._end_us + _DAY_US
                 file.write(aside_line(SEALED_BEFORE if is_near else FAR, raw))
-            elif read.type in APART or stream.overlaps.is_new(source, read.identity, at_ns):
+            elif read.type in APART or stream.is_new(source, read, at_ns):
                 self._text.rows += read.text.count("\n")
                 file.write(read.text)
             else:
@@ -260,11 +262,12 @@ class _Day:
         at_ns = read.local_us * 1_000
         if read.type not in REPLAYED or self._start_ns < at_ns < self._end_ns:
             return False
-        if self._beside is None:
-            self._beside = events_beside(self._folder, self._text.beside.append)
-        (key,) = event(read, self._first_us * 1_000)
-        self._brought[source, key] += 1
-        if self._brought[source, key] > self._beside[key]:
+        if stream.beside is None:
+            tell = self._text.beside.append
+            stream.beside = events_beside(self._folder, stream.exchange, stream.likes, tell)
+        key = next(keys(read, stream.likes))
+        stream.brought[source, key] += 1
+        if stream.brought[source, key] > stream.beside[key]:
             return False
         place = (read.type, stream.exchange)
         self._text.overlaps[place] = self._text.overlaps.get(place, 0) + 1
@@ -273,11 +276,11 @@ class _Day:
     def _is_of_day(self, rows: Rows) -> bool:
         return self._first_us <= rows.local_us < self._end_us
 
-    def _file(self, type: str, exchange: str) -> "_TextFile":
+    def _file(self, type: str, exchange: str) -> CsvFile:
         file = self._files.get((type, exchange))
         if file is None:
             path = self._into / f"{len(self._files):03d}-{type}.csv.zst"
-            file = self._files[type, exchange] = self._stack.enter_context(_TextFile(path))
+            file = self._files[type, exchange] = self._stack.enter_context(CsvFile(path))
             file.write(",".join(RECORD_TYPES[type].csv_header) + "\n")
         return file
 
@@ -287,6 +290,7 @@ class _Day:
         for exchange, stream in sorted(self._streams.items()):
             text.streams += stream.asked
             text.filled[exchange] = sorted(stream.filled)
+            text.given[exchange] = stream.given
             text.gaps[exchange] = stream.gaps
         return text
 
@@ -294,20 +298,35 @@ class _Day:
 class _Stream:
     """What is known of one exchange's stream over the day."""
 
-    def __init__(self, fills: Iterable[tuple[Path, list[int]]], state: DayState, exchange: str) -> None:
+    def __init__(self, fills: Mapping[Path, Begin], state: DayState, exchange: str) -> None:
         self.exchange = exchange
         self.asked: list[StreamInfo] = []
         self.gaps = {number: note for number, note in state.gaps.items() if note.exchange == exchange}
-        about = [_Fill(path, {n: self.gaps[n] for n in numbers if n in self.gaps}) for path, numbers in fills]
+        about = [
+            Fill(path, head, {number: self.gaps[number] for number in head.gaps if number in self.gaps})
+            for path, head in fills.items()
+        ]
         self.fills = sorted(
             (fill for fill in about if fill.gaps), key=lambda fill: (fill.end_ns, fill.source)
         )
+        self.likes = likenesses(self.fills)
         self.filled: set[int] = set()
+        self.given: dict[int, dict[str, int | None]] = {}
+        self.beside: Counter[bytes] | None = None
+        """How often each event came near midnight, in the days beside; None: nobody has looked."""
+        self.brought: Counter[tuple[int, bytes]] = Counter()
+        """How often each answer of history had such an event: of one that has it as often, none is new."""
         self.latest = (0, 0)
         """Number of the connection of the latest message, and when that came, ns."""
         connected = state.connected.get(exchange, [])[1:]
         moments = [(at_ns, at_ns) for at_ns in connected]
         self.overlaps = Overlaps([*moments, *((note.from_ns, note.to_ns) for note in self.gaps.values())])
+
+    def is_new(self, source: int, rows: Rows, at_ns: int) -> bool:
+        """Return whether rows are to be kept; see `Overlaps.is_new`."""
+        likeness = self.likes.get(rows.type)
+        alike = likeness.of(rows) if likeness and self.overlaps.compares(at_ns) else ""
+        return self.overlaps.is_new(source, rows.identity, at_ns, alike)
 
     def named(self, rows: Rows) -> Rows:
         """Return rows under the exchange's own name, if they come under what the provider calls it."""
@@ -316,65 +335,6 @@ class _Stream:
         lines = rows.text.split("\n")
         text = "\n".join(self.exchange + line[len(rows.exchange) :] if line else "" for line in lines)
         return rows._replace(exchange=self.exchange, text=text)
-
-
-class _Fill:
-    """What history gave for some gaps of a stream. source: stands for it among the connections."""
-
-    def __init__(self, path: Path, gaps: dict[int, GapNote]) -> None:
-        self.path, self.gaps = path, gaps
-        self.source = -min(gaps, default=0)
-        self.end_ns = max((note.to_ns for note in gaps.values()), default=0)
-        self._spans = Spans((note.from_ns, note.to_ns) for note in gaps.values())
-        self._around = Spans((note.from_ns - SLACK_NS, note.to_ns + SLACK_NS) for note in gaps.values())
-
-    def adds(self, rows: Rows) -> bool:
-        """Return whether a row may be one that a gap lacks."""
-        spans = self._around if rows.type in EVENTS else self._spans
-        return spans.place(rows.local_us * 1_000) >= 0
-
-    def gaps_at(self, at_ns: int) -> set[int]:
-        return {number for number, note in self.gaps.items() if note.from_ns <= at_ns < note.to_ns}
-
-
-class _TextFile:
-    """CSV text on its way to a packed file; the same text gives the same bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._waiting: list[str] = []
-        self._waiting_letters = 0
-
-    def __enter__(self) -> "_TextFile":
-        import zstandard
-
-        try:
-            self._file = open(self.path, "xb")
-        except OSError as error:
-            raise disk_error(error, f"creating {self.path}") from error
-        self._pack = zstandard.ZstdCompressor(level=1, write_checksum=True).compressobj()
-        return self
-
-    def write(self, text: str) -> None:
-        self._waiting.append(text)
-        self._waiting_letters += len(text)
-        if self._waiting_letters >= _TEXT_BYTES:
-            self._flush()
-
-    def _flush(self, *, last: bool = False) -> None:
-        text = "".join(self._waiting).encode("utf-8", "surrogatepass")
-        self._waiting, self._waiting_letters = [], 0
-        try:
-            self._file.write(self._pack.compress(text) + (self._pack.flush() if last else b""))
-        except OSError as error:
-            raise disk_error(error, f"writing {self.path}") from error
-
-    def __exit__(self, kind: object, *error: object) -> None:
-        try:
-            if kind is None:
-                self._flush(last=True)
-        finally:
-            self._file.close()
 
 
 def _ascending(gaps: Iterable[list[Gap]]) -> list[Gap]:

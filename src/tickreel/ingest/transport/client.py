@@ -224,10 +224,14 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def open_client(
-    profile: Profile, key: Key | None, *, on_wait: OnWait = lambda wait: None
+    profile: Profile,
+    key: Key | None,
+    *,
+    limiter: Limiter | None = None,
+    on_wait: OnWait = lambda wait: None,
 ) -> AsyncIterator[Client]:
-    """Yield a provider's client over sockets."""
+    """Yield a provider's client over sockets. limiter: one that several clients keep, one after the other."""
     from tickreel.ingest.transport.sockets import Sockets
 
     async with Sockets(profile.limits) as sockets:
-        yield Client(profile, key, sockets.request, on_wait=on_wait)
+        yield Client(profile, key, sockets.request, limiter=limiter, on_wait=on_wait)
