@@ -23,7 +23,7 @@ from typing import Any
 import tickreel
 from import_sample import dataset, put, trade, trades
 
-CHILD_FAILED = 70
+CHILD_FAILED, INTERRUPTED_OUTSIDE = 70, 71
 SOURCE = str(Path(tickreel.__file__).parents[1])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])}
 
@@ -80,6 +80,9 @@ def main() -> None:
             if pid == 0:
                 try:
                     child(order)
+                except KeyboardInterrupt:
+                    # The command takes those that come while it runs.
+                    os._exit(INTERRUPTED_OUTSIDE)
                 finally:
                     os._exit(CHILD_FAILED)
             answer = {"pid": pid}
