@@ -14,7 +14,8 @@ from seal_sample import TRADES, fill, folder, ids, part, relay_fill, relay_line,
 from tickreel.ingest.files.check import check_store
 from tickreel.ingest.files.gaps_beside import keep_gaps
 from tickreel.ingest.record.fill_rows import OTHER_SYMBOL
-from tickreel.ingest.record.journal import StreamInfo, fill_file
+from tickreel.ingest.record.journal import GapNote, StreamInfo, fill_file
+from tickreel.ingest.record.seal_rows import DayText
 from tickreel.store import gaps as store_gaps
 from tickreel.store.catalog import Store
 from tickreel.store.format import Gap
@@ -88,15 +89,57 @@ def test_alike_live_rows_are_two_and_of_history_the_third_is_new(place: Path) ->
     assert (report.rows, report.overlaps) == (4, 2)
 
 
-@pytest.mark.parametrize("unit_us", [1, 1_000, 1_000_000])
-def test_times_of_any_unit_are_compared_by_it(place: Path, unit_us: int) -> None:
+@pytest.mark.parametrize(
+    ("unit_us", "said_us"),
+    [(1, 1), (1_000, 1_000), (1_000_000, 1_000_000), (1_000_000, 1), (1_000_000, 1_000)],
+)
+def test_times_of_any_unit_are_compared_by_it(place: Path, unit_us: int, said_us: int) -> None:
+    """Also where a relay writes more digits than it knows."""
     drop(place)
     lines = [
         relay_line(half, at(half / 2), timestamp=(at(half / 2) - NS_PER_MS) // 1_000 // unit_us * unit_us)
         for half in range(10, 50)
     ]
-    relay_fill(place, 1, *lines, unit_us=unit_us, lag_ns=NS_PER_S)
+    relay_fill(place, 1, *lines, unit_us=said_us, lag_ns=NS_PER_S)
     assert seal(place).rows == 60
+
+
+def test_a_column_that_history_sometimes_lacks_is_not_compared(place: Path) -> None:
+    drop(place)
+    relay_fill(place, 1, *(relay_line(n, at(n / 2), side="" if n % 2 else "buy") for n in range(60)))
+    assert seal(place).rows == 60
+
+
+@pytest.mark.parametrize(
+    ("gap", "missed_ms", "local_ms"),
+    [((-10_000, -10), (-40, -20), (-0.001, -0.001)), ((10, 9_000), (-60, 20), (0, 70))],
+)
+def test_a_row_that_the_delay_puts_into_a_day_without_a_gap_is_kept_at_its_edge(
+    place: Path, gap: tuple[int, int], missed_ms: tuple[int, int], local_ms: tuple[float, float]
+) -> None:
+    """A gap that ends, or begins, a little from midnight: the day beside has none, and takes no row for it."""
+    day = DAY if gap[0] < 0 else NEXT
+    journal = new_journal(place, (ASKED,))
+    from_ns, to_ns = (MIDNIGHT + ms * NS_PER_MS for ms in gap)
+    journal.message(0, from_ns, trade(1, from_ns))
+    journal.gap(ASKED, from_ns, to_ns, "lost", at_ns=to_ns)
+    journal.message(0, to_ns, trade(2, to_ns))
+    journal.close()
+    lines = [relay_line(9 + ms, 0, timestamp=(MIDNIGHT + ms * NS_PER_MS) // 1_000) for ms in missed_ms]
+    relay_fill(place, 1, *lines, day=day, lag_ns=LAG_NS)
+    seal(place, day=day)
+    found = [local for number, local, _ in times(place, day) if number < 0]
+    assert found == [MIDNIGHT + int(ms * NS_PER_MS) for ms in local_ms]
+
+
+def test_a_type_that_no_history_has_is_never_filled() -> None:
+    """What was asked for may have named it all the same."""
+    note = GapNote("binance", at(1), at(2), "lost", ["BTCUSDT"], ["trades", "incremental_book_L2"])
+    given = {"binance": {1: dict.fromkeys(note.types)}}
+    text = DayText(gaps={"binance": {1: note}}, filled={"binance": [1]}, given=given)
+    for type in note.types:
+        (missed,) = text.gaps_of(type, "binance")
+        assert missed.gaps == [Gap(at(1), at(2), "lost", type == "trades")]
 
 
 def test_history_with_ids_is_compared_by_them(place: Path) -> None:

@@ -75,12 +75,13 @@ def test_the_samples_are_of_every_mode_and_number_of_layers() -> None:
     st.sampled_from([1, 2, 7, 1_000, 10**6, 2**9]),
     st.integers(-(10**15), 10**15),
     st.lists(st.integers(1, 2**61), max_size=2),
+    st.sampled_from([1, 300]),
 )
 def test_steps_are_the_greatest_that_all_values_take(
-    counts: list[int], unit: int, base: int, odd: list[int]
+    counts: list[int], unit: int, base: int, odd: list[int], equal: int
 ) -> None:
-    """Also where a value behind the first ones, or one beyond 53 bits, is none of theirs."""
-    values = [base, *(base + unit * count for count in counts), *(base + one for one in odd)]
+    """Also where a value behind the first ones, or one beyond 53 bits, is none of theirs, or the first are all one."""
+    values = [*[base] * equal, *(base + unit * count for count in counts), *(base + one for one in odd)]
     array, out = np.array(values), np.empty(len(values), np.int64)
     step = e.steps_from(array, base, out)
     assert step == max(1, math.gcd(*(value - base for value in values)))

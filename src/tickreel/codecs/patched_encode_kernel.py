@@ -44,8 +44,9 @@ def steps_from(values, base, out):
 
     0 <= value - base < 2^62
     """
-    # Most often the first values tell it.
-    step = max(_common_step(values[:_FIRST], base, np.int64(0)), 1)
+    # Most often the first values tell it; those of a book's snapshot, which are all one, do not.
+    step = _common_step(values[:_FIRST], base, np.int64(0))
+    step = max(step if step else _common_step(values, base, np.int64(0)), 1)
     if step > 1 and not _divides(values, base, step, out):
         step = _common_step(values, base, step)
         if step > 1:

@@ -1,7 +1,8 @@
 """When a row of a history that says less is the event that came live: by what both have, for it has no id."""
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tickreel.ingest.record.fill_rows import Fill
 from tickreel.schema import RECORD_TYPES, Kind
@@ -9,6 +10,9 @@ from tickreel.sources.machine import Rows
 
 _BESIDES = 4
 """Exchange, symbol and the two times are compared by themselves."""
+_ENOUGH = 3
+"""Of so many times that are all whole ones of a coarser unit, that is the unit: a relay may write zeros."""
+_UNITS_US = (1_000_000, 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,62 @@ class Likeness:
 def likenesses(fills: Iterable[Fill]) -> dict[str, Likeness]:
     """Return the likeness of each type of which some answer has rows without an id; one for all answers.
 
-    Its unit is the coarsest of their times, its columns are those that each answer has in some row: what is
-    compared by less is the same as before, while each answer has all that came live.
+    Its unit is the coarsest of their times, its columns are those that each answer has in some row, and, of columns
+    that may be empty, in each: what is compared by less is the same as before, while each answer has all that came live.
     """
-    units: dict[str, int] = {}
-    places: dict[str, set[int]] = {}
+    about: dict[str, _Found] = {}
     for fill in fills:
-        found: dict[str, set[int]] = {}
+        of_fill: dict[str, _Found] = {}
         for rows, unit_us in fill.lines():
-            units[rows.type] = max(unit_us, units.get(rows.type, 1))
-            cells = rows.text.rstrip("\n").split(",")
-            found.setdefault(rows.type, set()).update(n for n, cell in enumerate(cells) if cell)
-        for type, there in found.items():
-            places[type] = places.get(type, there) & there
-    return {type: Likeness(type, unit_us, _kinds(type, places[type])) for type, unit_us in units.items()}
+            of_fill.setdefault(rows.type, _Found()).add(rows, unit_us)
+        for type, found in of_fill.items():
+            about[type] = about[type].and_of(found) if type in about else found
+    return {type: Likeness(type, found.unit_us, _kinds(type, found)) for type, found in about.items()}
 
 
-def _kinds(type: str, places: set[int]) -> tuple[tuple[int, Kind], ...]:
-    kinds = {column.csv: column.kind for column in RECORD_TYPES[type].columns}
-    header = RECORD_TYPES[type].csv_header
-    return tuple((place, kinds[header[place]]) for place in sorted(places) if place >= _BESIDES)
+@dataclass(slots=True)
+class _Found:
+    """What rows of a type have.
+
+    said_us     the coarsest unit in which times are written
+    wholes      unit -> how many of the times are whole ones of it
+    some, each  places of the columns that some row has, and that each has
+    """
+
+    said_us: int = 1
+    rows: int = 0
+    wholes: Counter[int] = field(default_factory=Counter)
+    some: set[int] = field(default_factory=set)
+    each: set[int] | None = None
+
+    @property
+    def unit_us(self) -> int:
+        whole = (unit for unit in _UNITS_US if self.rows >= _ENOUGH and self.wholes[unit] == self.rows)
+        return max(self.said_us, next(whole, 1))
+
+    def add(self, rows: Rows, unit_us: int) -> None:
+        self.said_us = max(unit_us, self.said_us)
+        self.rows += 1
+        self.wholes.update(unit for unit in _UNITS_US if rows.exchange_us % unit == 0)
+        there = {place for place, cell in enumerate(rows.text.rstrip("\n").split(",")) if cell}
+        self.some |= there
+        self.each = there if self.each is None else self.each & there
+
+    def and_of(self, other: "_Found") -> "_Found":
+        """Return what the rows of two answers have."""
+        each = (self.each or set()) & (other.each or set())
+        wholes = self.wholes + other.wholes
+        said_us, rows = max(self.said_us, other.said_us), self.rows + other.rows
+        return _Found(said_us, rows, wholes, self.some & other.some, each)
+
+
+def _kinds(type: str, found: _Found) -> tuple[tuple[int, Kind], ...]:
+    columns = {column.csv: column for column in RECORD_TYPES[type].columns}
+    kinds = []
+    for place in sorted(found.some):
+        if place >= _BESIDES:
+            column = columns[RECORD_TYPES[type].csv_header[place]]
+            may_be_empty = column.nullable or column.kind is not Kind.DECIMAL
+            if not may_be_empty or place in (found.each or set()):
+                kinds.append((place, column.kind))
+    return tuple(kinds)

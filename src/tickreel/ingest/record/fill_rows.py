@@ -14,6 +14,8 @@ SLACK_NS = 5 * NS_PER_S
 """How far beyond a gap history's events are looked at: its clock, the recorder's and the way differ by less."""
 EVENTS = ("trades", "liquidations")
 """Types of which every row is an event. Rows of the others that history has are states: outside a gap they add nothing."""
+_LOCAL = 3
+"""The place of the local time in a line."""
 OTHER_SYMBOL = "of another symbol than was asked for"
 
 
@@ -53,6 +55,21 @@ class Fill:
         """Return whether a row may be one that a gap lacks."""
         spans = self._around if rows.type in EVENTS else self._spans
         return spans.place(rows.local_us * 1_000) >= 0
+
+    def within(self, rows: Rows, first_us: int, end_us: int) -> Rows:
+        """Return a row whose declared time alone is of the day beside, where no gap takes it, at the edge of its gaps' own day."""
+        local_us = min(max(rows.local_us, first_us), end_us - 1)
+        is_declared = self.given.get(rows.type) is not None
+        if local_us == rows.local_us or not is_declared or not self.adds(rows) or rows.exchange_us >= end_us:
+            return rows
+        if any(
+            note.from_ns <= first_us * 1_000 or note.to_ns >= end_us * 1_000 for note in self.gaps.values()
+        ):
+            # The gap goes on in the day beside.
+            return rows
+        cells = rows.text.split(",")
+        cells[_LOCAL] = str(local_us)
+        return rows._replace(local_us=local_us, text=",".join(cells))
 
     def gaps_at(self, at_ns: int) -> set[int]:
         return {number for number, note in self.gaps.items() if note.from_ns <= at_ns < note.to_ns}

@@ -82,7 +82,7 @@ class DayText(msgspec.Struct):
             if type in note.types:
                 asked = frozenset(symbol.upper() for symbol in note.symbols)
                 types = given.get(number, {})
-                is_filled = number in filled and type in types
+                is_filled = number in filled and type in types and type in REPLAYED
                 gap = Gap(note.from_ns, note.to_ns, note.reason, is_filled, types.get(type))
                 gaps.setdefault(asked, []).append(gap)
         alike: dict[tuple[frozenset[str], ...], list[str]] = {tuple(gaps): []} if gaps else {}
@@ -217,6 +217,8 @@ class _Day:
             stream.filled.update(fill.gaps)
             stream.given |= dict.fromkeys(fill.gaps, fill.given)
             for read, raw in fill.read(scan):
+                if isinstance(read, Rows):
+                    read = fill.within(read, self._first_us, self._end_us)
                 if isinstance(read, Disconnect):
                     # What history lacks itself is not filled.
                     stream.filled -= fill.gaps_at(read.local_us * 1_000)
