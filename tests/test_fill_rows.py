@@ -1,5 +1,6 @@
 """A day with rows of a relay in its gaps: each event once, told with the delay that was declared."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from journal_sample import DAY, START, at, message, new_journal, trade
 from seal_sample import TRADES, fill, folder, ids, part, relay_fill, relay_line, seal
 from tickreel.ingest.files.check import check_store
 from tickreel.ingest.files.gaps_beside import keep_gaps
-from tickreel.ingest.record.fill_rows import OTHER_SYMBOL
-from tickreel.ingest.record.journal import GapNote, StreamInfo, fill_file
+from tickreel.ingest.record import fill_rows
+from tickreel.ingest.record.fill_rows import OTHER_SYMBOL, Fill, read_line
+from tickreel.ingest.record.journal import GapNote, StreamInfo, fill_file, read_fills
+from tickreel.ingest.record.journal_format import Scan
 from tickreel.ingest.record.seal_rows import DayText
+from tickreel.sources.machine import Rows, Unreadable
 from tickreel.store import gaps as store_gaps
 from tickreel.store.catalog import Store
 from tickreel.store.format import Gap
@@ -186,6 +190,24 @@ def test_what_cannot_be_read_is_set_aside_with_its_reason(place: Path) -> None:
     (rejects,) = report.rejects
     text = Path(rejects).read_text()
     assert [reason for reason in bad if reason not in text] == []
+
+
+def test_symbols_that_were_asked_for_are_made_ready_once_for_all_rows(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(place)
+    relay_fill(place, 1, *answer(0, 30), lag_ns=LAG_NS, symbols=["btcusdt", "ETHUSDT"])
+    given: list[Collection[str]] = []
+
+    def noted(type: str, symbols: Collection[str], line: bytes, lag_ns: int | None) -> Rows | Unreadable:
+        given.append(symbols)
+        return read_line(type, symbols, line, lag_ns)
+
+    monkeypatch.setattr(fill_rows, "read_line", noted)
+    ((path, head),) = read_fills(folder(place)).items()
+    reads = [read for read, _ in Fill(path, head, {}).read(Scan())]
+    assert all(isinstance(read, Rows) for read in reads) and len(reads) == len(given) == 60
+    assert all(symbols is given[0] for symbols in given) and given[0] == {"BTCUSDT", "ETHUSDT"}
 
 
 def test_without_a_local_time_and_a_delay_a_row_is_none(place: Path) -> None:

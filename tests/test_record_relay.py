@@ -7,35 +7,40 @@ import signal
 import struct
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from counts import SOAK
 from import_forks import Forks
 from import_sample import fast_folder, segment_rows
-from journal_sample import START, at
+from journal_sample import DAY, START, at
 from provider_server import KEY, ProviderServer, faults
 from provider_server.machine import HISTORY_LATER_NS, TRADE_BEFORE_NS, Plan
 from record_sample import Recording, heard, hurry, provide, recording
 from tickreel.cli.app import run
 from tickreel.config import Key, Profile, load_profile
-from tickreel.errors import UsageError
-from tickreel.ingest.record import feed
+from tickreel.errors import MissingError, UsageError
+from tickreel.ingest.record import feed, history_relay
 from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.day_state import read_state
+from tickreel.ingest.record.fill_rows import OTHER_SYMBOL, Fill
 from tickreel.ingest.record.history import check_lag, history_of
 from tickreel.ingest.record.history_machine import NO_BOOKS
 from tickreel.ingest.record.history_relay import NO_HISTORY, NO_LOCAL, NO_NAMES
-from tickreel.ingest.record.journal import GapNote, StreamInfo, journal_days
+from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, journal_days, read_fills
+from tickreel.ingest.record.journal_format import VERSION, Kind, Scan, pack
 from tickreel.ingest.record.record_file import RecordFile
 from tickreel.ingest.record.stream import BEGAN
 from tickreel.ingest.transport import Background, open_client
+from tickreel.sources.machine import Read, Rows, Unreadable
+from tickreel.sources.relay import Relay, Row
 from tickreel.store.catalog import Store
-from tickreel.store.format import Gap
+from tickreel.store.format import Gap, Part
 from tickreel.units import NS_PER_DAY, NS_PER_MS, NS_PER_S
 
 RELAY = "holysheep"
@@ -47,6 +52,13 @@ WITH_LOCAL = (
     "[holysheep.types.trades]\ncolumns = { timestamp = 'timestamp', local_timestamp = 'got', side = 'side',"
     " price = 'price', amount = 'volume' }"
 )
+MIXED = (
+    f"{WITH_LOCAL}\n[holysheep.types.liquidations]\nmethod = 'POST'\npath = '/tardis/trades'\nwrapper = 'query'\n"
+    "request = { symbol = 'symbol', exchange = 'exchange', start = 'start_ms', end = 'end_ms' }\nrequest_time = 'ms'\n"
+    "end_is_inclusive = true\npaging = 'advance'\nspan = '1h'\nrows = 'trades'\nrow_time = 'ms'\n"
+    "columns = { timestamp = 'timestamp', side = 'side', price = 'price', amount = 'volume' }"
+)
+"""Trades have local times, and liquidations (the server's are its trades) none."""
 HARMS = ("abort", "close", "half", "noise", "full")
 
 
@@ -82,7 +94,7 @@ def check(place: Path, server: ProviderServer, lag_ns: int | None) -> list[Gap]:
     time that is so much later, or what history says.
     """
     store = Store(place)
-    keys = list(store.find(feed=RELAY))
+    keys = list(store.find(feed=RELAY, type="trades"))
     rows = [row for key in keys for row in segment_rows(store, key)]
     happened = {one.number: one.at_ns - TRADE_BEFORE_NS for one in server.machine.happened}
     live = [row for row in rows if row[3]]
@@ -200,6 +212,45 @@ def test_without_a_declared_delay_gaps_stay_open_until_one_is(
     # The key is nowhere in what was written.
     assert not [path for path in place.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
     shown(place, capfd)
+
+
+def test_gaps_filled_of_some_types_are_filled_of_all_once_a_delay_is_declared(
+    server: ProviderServer, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that were there stay as they were, each once; what was filled of all is not asked for again."""
+    provide(tmp_path, server, monkeypatch, more=MIXED)
+    server.machine.plan = lambda number: Plan(20, "abort") if number < 3 else Plan()
+    types = ("trades", "liquidations")
+
+    def record(lag_ns: int | None) -> dict[Path, tuple[int, list[str]]]:
+        server.machine.run(200)
+        with relayed(place, types=types, fill_lag_ns=lag_ns) as running:
+            running.wait(lambda: heard(running) > 70)
+            end_whole(running, server)
+        check(place, server, None)
+        (gaps,) = (part.gaps for part in parts_of(place, "liquidations"))
+        assert {(gap.filled, gap.lag_ns) for gap in gaps if gap.reason != BEGAN} == {
+            (lag_ns is not None, lag_ns)
+        }
+        journal = place / ".journal" / RELAY
+        (fills,) = (read_fills(journal / day) for day in journal_days(journal))
+        numbers = [number for head in fills.values() for number in head.gaps]
+        assert len(numbers) == len(set(numbers))
+        return {
+            path: (path.stat().st_ino, [type for asked in head.streams for type in asked.types])
+            for path, head in fills.items()
+        }
+
+    some, all, more = record(None), record(LAG_NS), record(LAG_NS)
+    assert [asked for _, asked in some.values()] == [["trades"]] * len(some)
+    assert [sorted(asked) for _, asked in all.values()] == [sorted(types)] * len(all)
+    assert len(some) > 0 and some.keys() < all.keys() < more.keys()
+    assert {path: more[path] for path in all} == all
+
+
+def parts_of(place: Path, type: str) -> list[Part]:
+    store = Store(place)
+    return [part for key in store.find(feed=RELAY, type=type) for part in store.open(key).meta.parts]
 
 
 def shown(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -327,18 +378,78 @@ def test_what_no_history_of_a_relay_fills_is_said(server: ProviderServer) -> Non
     assert history_of(profile(), None).why_not(note("trades")) == NO_LOCAL.format(RELAY)
 
 
+def fetch(asked: GapNote, path: Path) -> list[Read]:
+    """Return what history gives of a gap, as it is read from its file."""
+    relay = history_of(profile(), LAG_NS)
+    begin = Begin(VERSION, RELAY, DAY, relay.asked(asked), gaps=[1], lags_ns=relay.lags_ns(asked))
+    head = pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
+
+    async def write() -> None:
+        async with open_client(profile(), Key(KEY, "x")) as client:
+            await relay.fetch(client, asked, lambda: RecordFile(path, head))
+
+    with Background() as background:
+        background.run(write())
+    return [read for read, _ in Fill(path, begin, {1: asked}).read(Scan())]
+
+
+def happen(server: ProviderServer, monkeypatch: pytest.MonkeyPatch, **cells: Any) -> None:
+    """Let the relay's history have one row within `note`."""
+    row = {"timestamp": at(150) // NS_PER_MS, "price": 1, "volume": 1, "side": "buy", **cells}
+    monkeypatch.setattr(server.machine, "relayed", lambda *words: [row])
+
+
+def test_a_symbol_that_history_does_not_know_leaves_the_others(
+    server: ProviderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happen(server, monkeypatch)
+    both = note("trades", symbols=("NEWUSDT", "BTCUSDT"))
+    server.fail("tardis/trades", faults.status(404, '{"error":"unknown symbol"}'))
+    (read,) = fetch(both, tmp_path / "answer")
+    assert isinstance(read, Rows) and read.symbol == "BTCUSDT"
+    server.fail("tardis/trades", faults.status(404, '{"error":"unknown symbol"}'), times=2)
+    with pytest.raises(MissingError, match="unknown symbol"):
+        fetch(both, tmp_path / "answer")
+
+
+def test_a_page_that_is_not_there_behind_others_is_an_error(
+    server: ProviderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def some(*words: object) -> AsyncIterator[list[Row]]:
+        yield []
+        raise MissingError("no second page")
+
+    monkeypatch.setattr(history_relay, "pages", some)
+    with pytest.raises(MissingError, match="no second page"):
+        fetch(note("trades", symbols=("BTCUSDT", "ETHUSDT")), tmp_path / "answer")
+
+
+def test_rows_of_a_relay_that_heeds_no_symbol_count_once(
+    server: ProviderServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request brings the rows of all: those of others than it asked for are set aside."""
+    provide(
+        tmp_path,
+        server,
+        monkeypatch,
+        more="[holysheep.types.trades]\ncolumns = { symbol = 'of', timestamp = 'timestamp' }",
+    )
+    rows = [{"timestamp": at(150) // NS_PER_MS, "of": name} for name in ("btcusdt", "ETHUSDT", "XRPUSDT")]
+
+    async def all_rows(client: object, relay: Relay, from_ns: int, to_ns: int) -> AsyncIterator[list[Row]]:
+        yield relay.page({"trades": rows}).rows
+
+    monkeypatch.setattr(history_relay, "pages", all_rows)
+    found = fetch(note("trades", symbols=("BTCUSDT", "ETHUSDT")), tmp_path / "answer")
+    assert [read.symbol for read in found if isinstance(read, Rows)] == ["btcusdt", "ETHUSDT"]
+    aside = [read for read in found if not isinstance(read, Rows)]
+    assert aside == [Unreadable("trades", OTHER_SYMBOL)] * 4
+
+
 def test_a_relay_is_asked_for_each_symbol_as_much_earlier_as_its_rows_are_late(
     server: ProviderServer, tmp_path: Path
 ) -> None:
-    relay = history_of(profile(), LAG_NS)
-    both = note("trades", symbols=("BTCUSDT", "ETHUSDT"))
-
-    async def fetch() -> None:
-        async with open_client(profile(), Key(KEY, "x")) as client:
-            await relay.fetch(client, both, lambda: RecordFile(tmp_path / "answer", b""))
-
-    with Background() as background:
-        background.run(fetch())
+    fetch(note("trades", symbols=("BTCUSDT", "ETHUSDT")), tmp_path / "answer")
     queries = [json.loads(one.body)["query"] for one in server.asked("tardis/trades")]
     start_ms = (START + 95 * NS_PER_S - LAG_NS) // NS_PER_MS
     assert [(query["symbol"], query["exchange"]) for query in queries] == [

@@ -14,7 +14,7 @@ from tickreel.ingest.record.clock import Clock
 from tickreel.ingest.record.day_state import GONE
 from tickreel.ingest.record.history import history_of
 from tickreel.ingest.record.history_relay import NO_LOCAL
-from tickreel.ingest.record.journal import Begin, GapNote, fill_file
+from tickreel.ingest.record.journal import Begin, GapNote, StreamInfo, fill_file, read_fills
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.journal_writer import Journal
 from tickreel.ingest.record.record_file import RecordFile
@@ -44,6 +44,8 @@ class _Wanted:
     """By the steady clock, as the next."""
     not_before_ns: int
     tries: int = 0
+    again: Path | None = None
+    """The file that the answer takes the place of: it is about the same gaps, and of fewer types."""
 
 
 @dataclass(slots=True)
@@ -106,11 +108,28 @@ class Fills:
     def add_known(self, day: str) -> None:
         """Take in what an earlier recorder left of a day; to it no delay may have been declared."""
         state = self._journal.state(day)
-        self.filled += len(state.filled)
-        for number in state.gaps:
-            why = state.settled.get(number)
-            if number not in state.filled and why in (None, NO_LOCAL.format(self._profile.name)):
-                self.add(day, number)
+        open_gaps = {number for number in state.gaps if self._is_open(state.settled.get(number))}
+        for number in sorted(open_gaps - state.filled):
+            self.add(day, number)
+        again: set[int] = set()
+        now_ns = self._clock.steady_ns()
+        for path, head in read_fills(self._journal.folder(day)).items():
+            if open_gaps.issuperset(head.gaps) and self._has_more(head, [state.gaps[n] for n in head.gaps]):
+                again.update(head.gaps)
+                self._wanted += [
+                    _Wanted(day, number, state.gaps[number], now_ns, now_ns, again=path)
+                    for number in head.gaps
+                ]
+        self.filled += len(state.filled - again)
+
+    def _is_open(self, why: str | None) -> bool:
+        """Return whether a gap is not settled, or was for want of a delay."""
+        return why in (None, NO_LOCAL.format(self._profile.name))
+
+    def _has_more(self, head: Begin, notes: list[GapNote]) -> bool:
+        """Return whether history gives all types now that it gave of some gaps, and others."""
+        before = _types(head.streams)
+        return all(not self._hopeless(note) and before < _types(self._history.asked(note)) for note in notes)
 
     def tick(self, background: Background) -> None:
         """Take what has come, and ask for the next gaps that are due."""
@@ -122,7 +141,8 @@ class Fills:
         if together := self._due():
             for wanted in together:
                 self._wanted.remove(wanted)
-            target = fill_file(self._journal.folder(together[0].day), together[0].number)
+            first = together[0]
+            target = first.again or fill_file(self._journal.folder(first.day), first.number)
             self._asked = _Asked(together, target, background.start(self._fetch(together, target)))
 
     def give_up(self, day: str) -> None:
@@ -153,7 +173,9 @@ class Fills:
             first, note = together[0], wanted.note
             is_near = note.from_ns - max(one.note.to_ns for one in together) < _NEAR_NS
             is_short = note.to_ns - first.note.from_ns < _TOGETHER_NS
-            if (wanted.day, note.asked) == (first.day, first.note.asked) and is_near and is_short:
+            is_alike = (wanted.day, note.asked, wanted.again) == (first.day, first.note.asked, first.again)
+            # What was asked for together stays so: the answer takes the place of all that was given.
+            if is_alike and (first.again or (is_near and is_short)):
                 together.append(wanted)
         return together
 
@@ -179,13 +201,14 @@ class Fills:
         self._tell(
             [f"{self._profile.name}: history that gaps were to be filled from did not come, {again}: {why}"]
         )
+        now_ns = self._clock.steady_ns()
         for wanted in asked.wanted:
             wanted.tries += 1
             if wanted.tries >= MOST_TRIES:
                 self._journal.settle(wanted.day, wanted.number, why, at_ns=self._clock.now_ns())
             else:
                 wait_ns = _NEVER_NS if is_refused else _AGAIN_NS * 2**wanted.tries
-                wanted.not_before_ns = self._clock.steady_ns() + wait_ns
+                wanted.not_before_ns = now_ns + wait_ns
                 self._wanted.append(wanted)
 
     async def _fetch(self, together: list[_Wanted], target: Path) -> None:
@@ -200,6 +223,10 @@ class Fills:
         head = pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))
         async with open_client(self._profile, self._key, limiter=self._limiter) as client:
             await self._history.fetch(client, note, lambda: RecordFile(_temporary(target), head))
+
+
+def _types(streams: Sequence[StreamInfo]) -> set[str]:
+    return {type for asked in streams for type in asked.types}
 
 
 def _temporary(target: Path) -> Path:

@@ -1,6 +1,6 @@
 """What history gave for gaps, as it is read from its file: messages of a machine, or rows of a relay as lines of CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tickreel.ingest.record.journal import Begin, GapNote, read_records
@@ -17,6 +17,8 @@ EVENTS = ("trades", "liquidations")
 _LOCAL = 3
 """The place of the local time in a line."""
 OTHER_SYMBOL = "of another symbol than was asked for"
+NOT_ASKED = 0
+"""In place of a row's unit: it came to a request for another symbol."""
 
 
 class Fill:
@@ -31,6 +33,7 @@ class Fill:
         self.given = {type: head.lags_ns.get(type) for asked in head.streams for type in asked.types}
         self.source = -min(gaps, default=0)
         self.end_ns = max((note.to_ns for note in gaps.values()), default=0)
+        self._symbols = frozenset(name.upper() for asked in head.streams for name in asked.symbols)
         self._spans = Spans((note.from_ns, note.to_ns) for note in gaps.values())
         self._around = Spans((note.from_ns - SLACK_NS, note.to_ns + SLACK_NS) for note in gaps.values())
 
@@ -40,14 +43,14 @@ class Fill:
             if record.kind == Kind.MESSAGE:
                 yield read_message(record.payload), record.payload
             elif record.kind == Kind.ROW:
-                yield _row(begin, record), record.payload
+                yield self._row(begin, record), record.payload
 
     def lines(self) -> Iterator[tuple[Rows, int]]:
         """Yield the rows of a relay that have no id, each with the unit of its time, in us; none of a machine."""
         for begin, record in read_records(self.path):
             if record.kind != Kind.ROW:
                 return
-            read = _row(begin, record)
+            read = self._row(begin, record)
             if isinstance(read, Rows) and not read.identity:
                 yield read, record.number
 
@@ -74,17 +77,17 @@ class Fill:
     def gaps_at(self, at_ns: int) -> set[int]:
         return {number for number, note in self.gaps.items() if note.from_ns <= at_ns < note.to_ns}
 
+    def _row(self, begin: Begin, record: Record) -> Rows | Unreadable:
+        (type,) = begin.streams[record.stream].types
+        if record.number == NOT_ASKED:
+            return Unreadable(type, OTHER_SYMBOL)
+        return read_line(type, self._symbols, record.payload, begin.lags_ns.get(type))
 
-def _row(begin: Begin, record: Record) -> Rows | Unreadable:
-    asked = begin.streams[record.stream]
-    (type,) = asked.types
-    return read_line(type, asked.symbols, record.payload, begin.lags_ns.get(type))
 
-
-def read_line(type: str, symbols: list[str], line: bytes, lag_ns: int | None) -> Rows | Unreadable:
+def read_line(type: str, symbols: Collection[str], line: bytes, lag_ns: int | None) -> Rows | Unreadable:
     """Return what a line of a relay says; a cell that is no time makes it unreadable, others are the parser's.
 
-    symbols  that it was asked for
+    symbols  that were asked for, in upper case
     lag_ns   added to its exchange time; None: it has a local time
     Its identity is "" if it has no id: then it is compared by `alike.Likeness`.
     """
@@ -97,7 +100,7 @@ def read_line(type: str, symbols: list[str], line: bytes, lag_ns: int | None) ->
     for name, cell in ("timestamp", time), ("local_timestamp", local):
         if not _is_time(cell):
             return Unreadable(type, f"{name} {cell!r} is no time")
-    if symbol.upper() not in {name.upper() for name in symbols}:
+    if symbol.upper() not in symbols:
         return Unreadable(type, OTHER_SYMBOL)
     id = cells[header.index("id")] if "id" in header else ""
     identity = f"{type},{symbol.upper()},{id}" if id else ""

@@ -1,15 +1,16 @@
 """Gaps from a relay: its rows, symbol by symbol, page after page."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from tickreel.config import Profile
+from tickreel.errors import MissingError
 from tickreel.ingest.pages import pages
-from tickreel.ingest.record.fill_rows import SLACK_NS
+from tickreel.ingest.record.fill_rows import NOT_ASKED, SLACK_NS
 from tickreel.ingest.record.history_machine import NO_BOOKS
 from tickreel.ingest.record.journal import GapNote, StreamInfo
 from tickreel.ingest.record.journal_format import Kind, pack
-from tickreel.ingest.record.record_file import Opened
+from tickreel.ingest.record.record_file import Opened, Write
 from tickreel.ingest.transport import Client
 from tickreel.sources.machine_routes import REPLAYED
 from tickreel.sources.relay import Relay, Row
@@ -50,7 +51,9 @@ class RelayHistory:
         return {} if lag_ns is None else dict.fromkeys(lacking, lag_ns)
 
     async def fetch(self, client: Client, note: GapNote, opened: Opened) -> None:
+        """See `GapHistory`. MissingError where it has nothing of all that it is asked for: then it may be none at all."""
         lags_ns = self.lags_ns(note)
+        missing: list[MissingError | None] = []
         with opened() as write:
             for place, asked in enumerate(self.asked(note)):
                 (type,) = asked.types
@@ -60,15 +63,40 @@ class RelayHistory:
                     relay = Relay(
                         self._profile, type=type, exchange=note.exchange, symbol=symbol, recorded=True
                     )
-                    async for rows in pages(client, relay, from_ns, to_ns):
-                        write(await asyncio.to_thread(_packed, place, rows))
+                    found = pages(client, relay, from_ns, to_ns)
+                    missing.append(await _write_pages(found, place, symbol, write))
+            errors = [error for error in missing if error]
+            if errors and len(errors) == len(missing):
+                raise errors[0]
 
     def _fillable(self, types: Sequence[str]) -> list[str]:
         return [type for type in types if self._lag_ns is not None or _has_local(self._profile, type)]
 
 
-def _packed(place: int, rows: list[Row]) -> bytes:
-    return b"".join(pack(Kind.ROW, place, row.unit_us, 0, row.line.rstrip(b"\n")) for row in rows)
+async def _write_pages(
+    found: AsyncIterator[list[Row]], place: int, symbol: str, write: Write
+) -> MissingError | None:
+    """Write what comes of a symbol; return the error by which history says that it has nothing of it."""
+    has_come = False
+    try:
+        async for rows in found:
+            has_come = True
+            write(await asyncio.to_thread(_packed, place, symbol, rows))
+    except MissingError as error:
+        if has_come:
+            raise
+        return error
+    return None
+
+
+def _packed(place: int, symbol: str, rows: list[Row]) -> bytes:
+    """Return rows as records. A relay that heeds no symbol gives others' rows at each request: they are marked."""
+    records = []
+    for row in rows:
+        line = row.line.rstrip(b"\n")
+        is_asked = line.split(b",", 2)[1].decode("utf-8", "replace").upper() == symbol.upper()
+        records.append(pack(Kind.ROW, place, row.unit_us if is_asked else NOT_ASKED, 0, line))
+    return b"".join(records)
 
 
 def without_local(profile: Profile, streams: Sequence[StreamInfo]) -> list[str]:
