@@ -15,6 +15,7 @@ from seal_sample import TRADES, fill, folder, ids, part, relay_fill, relay_line,
 from tickreel.ingest.files.check import check_store
 from tickreel.ingest.files.gaps_beside import keep_gaps
 from tickreel.ingest.record import fill_rows
+from tickreel.ingest.record.day_state import read_events
 from tickreel.ingest.record.fill_rows import OTHER_SYMBOL, Fill, read_line
 from tickreel.ingest.record.journal import GapNote, StreamInfo, fill_file, read_fills
 from tickreel.ingest.record.journal_format import Scan
@@ -114,26 +115,31 @@ def test_a_column_that_history_sometimes_lacks_is_not_compared(place: Path) -> N
     assert seal(place).rows == 60
 
 
-@pytest.mark.parametrize(
-    ("gap", "missed_ms", "local_ms"),
-    [((-10_000, -10), (-40, -20), (-0.001, -0.001)), ((10, 9_000), (-60, 20), (0, 70))],
-)
-def test_a_row_that_the_delay_puts_into_a_day_without_a_gap_is_kept_at_its_edge(
-    place: Path, gap: tuple[int, int], missed_ms: tuple[int, int], local_ms: tuple[float, float]
+@pytest.mark.parametrize("next_s", [None, 5, 60])
+def test_a_row_that_the_delay_puts_into_a_day_without_a_gap_is_the_last_of_its_own(
+    place: Path, next_s: int | None
 ) -> None:
-    """A gap that ends, or begins, a little from midnight: the day beside has none, and takes no row for it."""
-    day = DAY if gap[0] < 0 else NEXT
+    """A gap ends 10 ms before midnight; what fills one soon after midnight takes such rows itself."""
     journal = new_journal(place, (ASKED,))
-    from_ns, to_ns = (MIDNIGHT + ms * NS_PER_MS for ms in gap)
-    journal.message(0, from_ns, trade(1, from_ns))
-    journal.gap(ASKED, from_ns, to_ns, "lost", at_ns=to_ns)
-    journal.message(0, to_ns, trade(2, to_ns))
+    spans = [(-10_000, -10), *([(next_s * 1_000, next_s * 1_000 + 500)] if next_s else [])]
+    for from_ms, to_ms in spans:
+        from_ns, to_ns = MIDNIGHT + from_ms * NS_PER_MS, MIDNIGHT + to_ms * NS_PER_MS
+        journal.message(0, from_ns, trade(1, from_ns))
+        journal.gap(ASKED, from_ns, to_ns, "lost", at_ns=to_ns)
+        journal.message(0, to_ns, trade(2, to_ns))
     journal.close()
-    lines = [relay_line(9 + ms, 0, timestamp=(MIDNIGHT + ms * NS_PER_MS) // 1_000) for ms in missed_ms]
-    relay_fill(place, 1, *lines, day=day, lag_ns=LAG_NS)
-    seal(place, day=day)
-    found = [local for number, local, _ in times(place, day) if number < 0]
-    assert found == [MIDNIGHT + int(ms * NS_PER_MS) for ms in local_ms]
+    lines = [relay_line(9 + ms, 0, timestamp=(MIDNIGHT + ms * NS_PER_MS) // 1_000) for ms in (-70, -40, -20)]
+    for day in (DAY, NEXT) if next_s else (DAY,):
+        (number,) = read_events(folder(place, day)).gaps
+        relay_fill(place, number, *lines, day=day, lag_ns=LAG_NS)
+        seal(place, day=day)
+    found = [local - MIDNIGHT for number, local, _ in times(place) if number < 0]
+    if next_s == 5:
+        assert found == [-20 * NS_PER_MS]
+        found = [local - MIDNIGHT for number, local, _ in times(place, NEXT) if number < 0]
+        assert found == [10 * NS_PER_MS, 30 * NS_PER_MS]
+    else:
+        assert found == [-20 * NS_PER_MS, -1_000, -1_000]
 
 
 def test_a_type_that_no_history_has_is_never_filled() -> None:

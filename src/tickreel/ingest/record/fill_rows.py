@@ -59,20 +59,15 @@ class Fill:
         spans = self._around if rows.type in EVENTS else self._spans
         return spans.place(rows.local_us * 1_000) >= 0
 
-    def within(self, rows: Rows, first_us: int, end_us: int) -> Rows:
-        """Return a row whose declared time alone is of the day beside, where no gap takes it, at the edge of its gaps' own day."""
-        local_us = min(max(rows.local_us, first_us), end_us - 1)
-        is_declared = self.given.get(rows.type) is not None
-        if local_us == rows.local_us or not is_declared or not self.adds(rows) or rows.exchange_us >= end_us:
-            return rows
-        if any(
-            note.from_ns <= first_us * 1_000 or note.to_ns >= end_us * 1_000 for note in self.gaps.values()
-        ):
-            # The gap goes on in the day beside.
+    def before(self, rows: Rows, end_us: int) -> Rows:
+        """Return a row of before a gap's end that its declared delay alone puts behind the end of a day: as the day's last."""
+        ended_ns = max((note.to_ns for note in self.gaps.values()), default=0)
+        happened = rows.exchange_us * 1_000 < ended_ns < end_us * 1_000
+        if rows.local_us < end_us or not happened or self.given.get(rows.type) is None:
             return rows
         cells = rows.text.split(",")
-        cells[_LOCAL] = str(local_us)
-        return rows._replace(local_us=local_us, text=",".join(cells))
+        cells[_LOCAL] = str(end_us - 1)
+        return rows._replace(local_us=end_us - 1, text=",".join(cells))
 
     def gaps_at(self, at_ns: int) -> set[int]:
         return {number for number, note in self.gaps.items() if note.from_ns <= at_ns < note.to_ns}

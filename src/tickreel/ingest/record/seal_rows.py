@@ -35,7 +35,7 @@ from tickreel.sources.machine import Disconnect, Read, Rows, Unknown, Unreadable
 from tickreel.sources.machine_routes import REPLAYED
 from tickreel.store.format import Finding, Gap
 from tickreel.store.gaps import Missed, few
-from tickreel.units import NS_PER_DAY, day_start
+from tickreel.units import NS_PER_DAY, day_of, day_start
 
 APART = ("incremental_book_L2",)
 """Types whose rows belong to their connection's snapshot: none is the repetition of another connection's."""
@@ -217,8 +217,8 @@ class _Day:
             stream.filled.update(fill.gaps)
             stream.given |= dict.fromkeys(fill.gaps, fill.given)
             for read, raw in fill.read(scan):
-                if isinstance(read, Rows):
-                    read = fill.within(read, self._first_us, self._end_us)
+                if isinstance(read, Rows) and not self._is_followed(stream):
+                    read = fill.before(read, self._end_us)
                 if isinstance(read, Disconnect):
                     # What history lacks itself is not filled.
                     stream.filled -= fill.gaps_at(read.local_us * 1_000)
@@ -275,6 +275,16 @@ class _Day:
         self._text.overlaps[place] = self._text.overlaps.get(place, 0) + 1
         return True
 
+    def _is_followed(self, stream: "_Stream") -> bool:
+        """Return whether the next day has a gap so near midnight that what fills it takes rows of this day's gaps, too."""
+        if stream.is_followed is None:
+            end_ns = self._end_us * 1_000
+            path = self._folder.with_name(day_of(end_ns))
+            gaps = read_events(path).gaps.values() if path.is_dir() else ()
+            near = [note for note in gaps if note.exchange == stream.exchange]
+            stream.is_followed = any(note.from_ns < end_ns + 2 * SLACK_NS for note in near)
+        return stream.is_followed
+
     def _is_of_day(self, rows: Rows) -> bool:
         return self._first_us <= rows.local_us < self._end_us
 
@@ -316,6 +326,7 @@ class _Stream:
         self.given: dict[int, dict[str, int | None]] = {}
         self.beside: Counter[bytes] | None = None
         """How often each event came near midnight, in the days beside; None: nobody has looked."""
+        self.is_followed: bool | None = None
         self.brought: Counter[tuple[int, bytes]] = Counter()
         """How often each answer of history had such an event: of one that has it as often, none is new."""
         self.latest = (0, 0)
