@@ -13,7 +13,8 @@ from test_cli import call, document
 from tickreel.ingest.files import stage
 from tickreel.store.catalog import Store
 from tickreel.store.format import Gap, Part
-from tickreel.store.holdings import _joined, _without, holdings
+from tickreel.store.gaps import joined
+from tickreel.store.holdings import _without, holdings
 from tickreel.units import NS_PER_DAY
 
 DAY_NS = START_US * 1_000
@@ -64,7 +65,7 @@ spans_ = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=6)
 def test_what_was_missed_is_in_no_interval(
     covered: list[tuple[int, int]], lost: list[tuple[int, int]]
 ) -> None:
-    whole, away = (list(_joined(sorted((a, a + n) for a, n in found))) for found in (covered, lost))
+    whole, away = (joined((a, a + n) for a, n in found) for found in (covered, lost))
     left = list(_without(whole, away))
     held, gone, kept = ({t for a, b in found for t in range(a, b)} for found in (whole, away, left))
     assert kept == held - gone

@@ -68,7 +68,7 @@ def width(texts: np.ndarray) -> int:
 
 
 def joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Return texts one after the other: as numbers if all parts are, else as "S<w>" of the widest."""
+    """Return parts of a column one after the other; texts as numbers if all parts are, else as "S<w>" of the widest."""
     parts = [part for part in parts if len(part)] or parts[:1]
     if len({part.dtype == np.int64 for part in parts}) == 2:
         parts = [to_texts(part) if part.dtype == np.int64 else part for part in parts]

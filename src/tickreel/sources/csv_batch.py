@@ -87,7 +87,6 @@ class Collector:
     """The lines of one batch of a file whose header was read, while they come.
 
     layout, rows, count  what the parsing kernel takes, and how many lines it has written
-    first_line           number of the next batch's first line
     """
 
     def __init__(self, record: RecordType) -> None:
@@ -160,8 +159,8 @@ class Collector:
         if rows.hard[new].any():
             self._exact_numbers(data, new)
         for slot, column in enumerate(c for c in self._fields if c.kind is Kind.ENUM):
-            unknown = (rows.enum[slot, new] == k.UNRECOGNISED) & (reason == k.OK)
             if column.choices[0] != "unknown":
+                unknown = (rows.enum[slot, new] == k.UNRECOGNISED) & (reason == k.OK)
                 reason[unknown] = k.BAD_CHOICE
                 rows.bad_field[new][unknown] = self._field(column)
         if bad_names:

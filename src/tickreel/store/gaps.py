@@ -19,7 +19,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 def missed(parts: Iterable[Part]) -> list[tuple[int, int]]:
     """Return the unfilled gaps of some parts as [from, to) in ns, ascending, joined where they touch."""
-    return _joined((gap.from_ns, gap.to_ns) for part in parts for gap in part.gaps if not gap.filled)
+    return joined((gap.from_ns, gap.to_ns) for part in parts for gap in part.gaps if not gap.filled)
 
 
 def lagged(parts: Iterable[Part]) -> dict[int, list[tuple[int, int]]]:
@@ -31,7 +31,7 @@ def lagged(parts: Iterable[Part]) -> dict[int, list[tuple[int, int]]]:
     for gap in (gap for part in parts for gap in part.gaps):
         if gap.lag_ns is not None:
             found.setdefault(gap.lag_ns, []).append((gap.from_ns, gap.to_ns))
-    return {lag_ns: _joined(found[lag_ns]) for lag_ns in sorted(found)}
+    return {lag_ns: joined(found[lag_ns]) for lag_ns in sorted(found)}
 
 
 class LaggedSum:
@@ -54,14 +54,15 @@ class LaggedSum:
         ]
 
 
-def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
+def joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans [from, to) ascending, those that touch or overlap as one."""
+    apart: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        if apart and start <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], end)
         else:
-            joined.append((start, end))
-    return joined
+            apart.append((start, end))
+    return apart
 
 
 def few(gaps: list[Gap]) -> list[Gap]:

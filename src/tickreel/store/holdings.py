@@ -6,7 +6,7 @@ from typing import Any
 
 from tickreel.errors import TickreelError
 from tickreel.store.catalog import SegmentKey, Store
-from tickreel.store.gaps import lagged, missed
+from tickreel.store.gaps import joined, lagged, missed
 from tickreel.store.reader import Segment
 from tickreel.units import NS_PER_DAY, day_start
 
@@ -49,44 +49,30 @@ def _entry(store: Store, keys: list[SegmentKey]) -> dict[str, Any]:
         symbols.update(segment.footer.names)
         rows += segment.rows
         size += segment.file_bytes
-        days.append((day_start(key.day), list(_joined(_covered(segment, day_start(key.day))))))
+        days.append((day_start(key.day), joined(_covered(segment, day_start(key.day)))))
         lost += missed(segment.meta.parts)
         late += [
             {"from_ns": start, "to_ns": end, "lag_ns": lag_ns}
             for lag_ns, spans in lagged(segment.meta.parts).items()
             for start, end in spans
         ]
-    lost = list(_joined(lost))
+    lost = joined(lost)
     found = list(_without(_over_midnight(days), lost))
     between = [(before[1], after[0]) for before, after in pairwise(found)]
     return {
         "symbols": len(symbols), "from": keys[0].day, "to": keys[-1].day, "days": len(keys),
         "rows": rows, "bytes": size,
         "intervals": [{"from_ns": start, "to_ns": end} for start, end in found],
-        "gaps": [{"from_ns": start, "to_ns": end} for start, end in _joined(sorted(between + lost))],
+        "gaps": [{"from_ns": start, "to_ns": end} for start, end in joined(between + lost)],
         "lagged": late,
         "damaged": damaged,
     }  # fmt: skip
 
 
 def _covered(segment: Segment, day_ns: int) -> list[Span]:
-    """Return the times of a segment's files, of one without rows the whole day; sorted."""
+    """Return the times of a segment's files, of one without rows the whole day."""
     spans = [part.interval for part in segment.meta.parts if part.interval is not None]
-    return sorted(spans) or [(day_ns, day_ns + NS_PER_DAY)]
-
-
-def _joined(spans: Iterable[Span]) -> Iterator[Span]:
-    """Yield spans, those that touch or overlap as one; given sorted."""
-    last: Span | None = None
-    for start, end in spans:
-        if last is not None and start <= last[1]:
-            last = last[0], max(last[1], end)
-            continue
-        if last is not None:
-            yield last
-        last = start, end
-    if last is not None:
-        yield last
+    return spans or [(day_ns, day_ns + NS_PER_DAY)]
 
 
 def _without(spans: Iterable[Span], lost: list[Span]) -> Iterator[Span]:

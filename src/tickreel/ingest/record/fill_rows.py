@@ -91,7 +91,7 @@ def read_line(type: str, symbols: Collection[str], line: bytes, lag_ns: int | No
         return Unreadable(type, f"{len(cells)} cells and not {len(header)}")
     exchange, symbol, time, local = cells[:4]
     if lag_ns is not None and _is_time(time):
-        local = cells[3] = str(int(time) + lag_ns // NS_PER_US)
+        local = cells[_LOCAL] = str(int(time) + lag_ns // NS_PER_US)
     for name, cell in ("timestamp", time), ("local_timestamp", local):
         if not _is_time(cell):
             return Unreadable(type, f"{name} {cell!r} is no time")

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import xxhash
 
+from tickreel.store.gaps import joined
 from tickreel.units import NS_PER_S
 
 REACH_NS = 60 * NS_PER_S
@@ -115,12 +116,7 @@ class Spans:
     """Spans [from, to) of time, joined where they touch."""
 
     def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
-        self._joined: list[tuple[int, int]] = []
-        for start, end in sorted(spans):
-            if self._joined and start <= self._joined[-1][1]:
-                self._joined[-1] = self._joined[-1][0], max(self._joined[-1][1], end)
-            else:
-                self._joined.append((start, end))
+        self._joined = joined(spans)
         self._starts = [start for start, _ in self._joined]
 
     def place(self, at_ns: int) -> int:
