@@ -7,6 +7,7 @@ import msgspec
 
 from import_sample import segment_rows
 from journal_sample import DAY, at
+from tickreel.ingest.record.fill_rows import ASKED as ASKED_FOR
 from tickreel.ingest.record.journal import Begin, StreamInfo, fill_file
 from tickreel.ingest.record.journal_format import VERSION, Kind, pack
 from tickreel.ingest.record.seal import SealReport, seal_day
@@ -43,7 +44,6 @@ def relay_fill(
     *lines: str,
     day: str = DAY,
     lag_ns: int | None = 0,
-    unit_us: int = 1_000,
     **asked: Any,
 ) -> None:
     """Let a relay have given lines of CSV for a gap: of trades, unless `types` has others."""
@@ -51,7 +51,7 @@ def relay_fill(
     lags_ns = {} if lag_ns is None else dict.fromkeys(what["types"], lag_ns)
     begin = Begin(VERSION, "feed", day, [StreamInfo(**what)], gaps=[gap], lags_ns=lags_ns)
     data = [pack(Kind.BEGIN, 0, 0, 0, msgspec.json.encode(begin))]
-    data += [pack(Kind.ROW, 0, unit_us, 0, line.encode()) for line in lines]
+    data += [pack(Kind.ROW, 0, ASKED_FOR, 0, line.encode()) for line in lines]
     fill_file(folder(place, day), gap).write_bytes(b"".join(data))
 
 

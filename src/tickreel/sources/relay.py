@@ -30,11 +30,10 @@ _LINE_ENDS = str.maketrans({"\n": "\x01", "\r": "\x01"})
 
 
 class Row(NamedTuple):
-    """One row: its exchange time in us, None if it cannot be read; its cells as CSV; the unit of that time, in us."""
+    """One row: its exchange time in us, None if it cannot be read, and its cells as CSV."""
 
     time_us: int | None
     line: bytes
-    unit_us: int = 1
 
 
 class Page(NamedTuple):
@@ -128,8 +127,7 @@ class Relay:
             else:
                 text = _text(value)
                 cells.append(_clean(self.history.words.get(text, text) if column in _WORDS else text))
-        unit_us = _unit_us(row.get(self._fields["timestamp"]), self.history.row_time)
-        return Row(time_us, ",".join(cells).encode() + b"\n", unit_us)
+        return Row(time_us, ",".join(cells).encode() + b"\n")
 
     def _named(self, row: Mapping[str, Any]) -> str:
         """Return the exchange of a row: that of the request, unless the row says another."""
@@ -175,19 +173,8 @@ def _microseconds(value: Any, unit: RowTime) -> int | None:
     number = _number(value)
     if number is None or number < 0:
         return None
-    known = _unit(number, unit)
+    known = _DIGITS.get(len(str(int(number)))) if unit == "magnitude" else unit
     return int(number * _UNIT_NS[known] // NS_PER_US) if known else None
-
-
-def _unit(number: Decimal, unit: RowTime) -> str | None:
-    return _DIGITS.get(len(str(int(number)))) if unit == "magnitude" else unit
-
-
-def _unit_us(value: Any, unit: RowTime) -> int:
-    """Return what a row's times are whole numbers of, in us: at least one, for that is what they are cut to."""
-    number = _number(value) if unit == "magnitude" else Decimal(0)
-    known = None if number is None else _unit(number, unit)
-    return max(1, _UNIT_NS[known] // NS_PER_US) if known else 1
 
 
 def _number(value: Any) -> Decimal | None:

@@ -1,6 +1,5 @@
 """When a row of a history that says less is the event that came live: by what both have, for it has no id."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,9 +9,8 @@ from tickreel.sources.machine import Rows
 
 _BESIDES = 4
 """Exchange, symbol and the two times are compared by themselves."""
-_ENOUGH = 3
-"""Of so many times that are all whole ones of a coarser unit, that is the unit: a relay may write zeros."""
-_UNITS_US = (1_000_000, 1_000)
+_UNITS_US = (1_000_000, 1_000, 1)
+"""What history's times may be whole numbers of: judged by all of them, for a relay may write zeros for what it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,8 @@ def likenesses(fills: Iterable[Fill]) -> dict[str, Likeness]:
     about: dict[str, _Found] = {}
     for fill in fills:
         of_fill: dict[str, _Found] = {}
-        for rows, unit_us in fill.lines():
-            of_fill.setdefault(rows.type, _Found()).add(rows, unit_us)
+        for rows in fill.lines():
+            of_fill.setdefault(rows.type, _Found()).add(rows)
         for type, found in of_fill.items():
             about[type] = about[type].and_of(found) if type in about else found
     return {type: Likeness(type, found.unit_us, _kinds(type, found)) for type, found in about.items()}
@@ -63,26 +61,18 @@ def likenesses(fills: Iterable[Fill]) -> dict[str, Likeness]:
 class _Found:
     """What rows of a type have.
 
-    said_us     the coarsest unit in which times are written
-    wholes      unit -> how many of the times are whole ones of it
+    unit_us     the coarsest unit of which all times are whole numbers
     some, each  places of the columns that some row has, and that each has
     """
 
-    said_us: int = 1
-    rows: int = 0
-    wholes: Counter[int] = field(default_factory=Counter)
+    unit_us: int = _UNITS_US[0]
     some: set[int] = field(default_factory=set)
     each: set[int] | None = None
 
-    @property
-    def unit_us(self) -> int:
-        whole = (unit for unit in _UNITS_US if self.rows >= _ENOUGH and self.wholes[unit] == self.rows)
-        return max(self.said_us, next(whole, 1))
-
-    def add(self, rows: Rows, unit_us: int) -> None:
-        self.said_us = max(unit_us, self.said_us)
-        self.rows += 1
-        self.wholes.update(unit for unit in _UNITS_US if rows.exchange_us % unit == 0)
+    def add(self, rows: Rows) -> None:
+        self.unit_us = next(
+            unit for unit in _UNITS_US if unit <= self.unit_us and rows.exchange_us % unit == 0
+        )
         there = {place for place, cell in enumerate(rows.text.rstrip("\n").split(",")) if cell}
         self.some |= there
         self.each = there if self.each is None else self.each & there
@@ -90,9 +80,7 @@ class _Found:
     def and_of(self, other: "_Found") -> "_Found":
         """Return what the rows of two answers have."""
         each = (self.each or set()) & (other.each or set())
-        wholes = self.wholes + other.wholes
-        said_us, rows = max(self.said_us, other.said_us), self.rows + other.rows
-        return _Found(said_us, rows, wholes, self.some & other.some, each)
+        return _Found(max(self.unit_us, other.unit_us), self.some & other.some, each)
 
 
 def _kinds(type: str, found: _Found) -> tuple[tuple[int, Kind], ...]:

@@ -17,8 +17,8 @@ EVENTS = ("trades", "liquidations")
 _LOCAL = 3
 """The place of the local time in a line."""
 OTHER_SYMBOL = "of another symbol than was asked for"
-NOT_ASKED = 0
-"""In place of a row's unit: it came to a request for another symbol."""
+NOT_ASKED, ASKED = 0, 1
+"""Numbers of rows: of such as came to a request for another symbol, and of all others."""
 
 
 class Fill:
@@ -45,14 +45,14 @@ class Fill:
             elif record.kind == Kind.ROW:
                 yield self._row(begin, record), record.payload
 
-    def lines(self) -> Iterator[tuple[Rows, int]]:
-        """Yield the rows of a relay that have no id, each with the unit of its time, in us; none of a machine."""
+    def lines(self) -> Iterator[Rows]:
+        """Yield the rows of a relay that have no id; none of a machine."""
         for begin, record in read_records(self.path):
             if record.kind != Kind.ROW:
                 return
             read = self._row(begin, record)
             if isinstance(read, Rows) and not read.identity:
-                yield read, record.number
+                yield read
 
     def adds(self, rows: Rows) -> bool:
         """Return whether a row may be one that a gap lacks."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from tickreel.config import Profile
 from tickreel.errors import MissingError
 from tickreel.ingest.pages import pages
-from tickreel.ingest.record.fill_rows import NOT_ASKED, SLACK_NS
+from tickreel.ingest.record.fill_rows import ASKED, NOT_ASKED, SLACK_NS
 from tickreel.ingest.record.history_machine import NO_BOOKS
 from tickreel.ingest.record.journal import GapNote, StreamInfo
 from tickreel.ingest.record.journal_format import Kind, pack
@@ -95,7 +95,7 @@ def _packed(place: int, symbol: str, rows: list[Row]) -> bytes:
     for row in rows:
         line = row.line.rstrip(b"\n")
         is_asked = line.split(b",", 2)[1].decode("utf-8", "replace").upper() == symbol.upper()
-        records.append(pack(Kind.ROW, place, row.unit_us if is_asked else NOT_ASKED, 0, line))
+        records.append(pack(Kind.ROW, place, ASKED if is_asked else NOT_ASKED, 0, line))
     return b"".join(records)
 
 

@@ -36,7 +36,7 @@ class Record(NamedTuple):
 
     kind         a Kind, or the number of one that a later version wrote
     stream       place of its stream among those of the file's BEGIN
-    number       MESSAGE, CONNECT, DISCONNECT: of the connection; GAP, NO_FILL: of the gap; ROW: unit of its times, us
+    number       MESSAGE, CONNECT, DISCONNECT: of the connection; GAP, NO_FILL: of the gap; ROW: see `fill_rows`
     received_ns  when it came to be here, ns UTC
     """
 
