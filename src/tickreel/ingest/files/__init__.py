@@ -10,6 +10,7 @@ spill        rows that are not, to rows in a segment's order, in bounded memory
 run          sorted rows in a temporary file
 inspect      counts what is odd but kept
 open_segment  a segment that is being written from a file
+stage_task   what a worker is told of a file, and what it tells
 stage        one file to staged segments: the task of a worker
 places       which segments hold the rows of a path
 recorded     which days a recorder brought, and what they lack

@@ -13,7 +13,7 @@ from tickreel.errors import DiskError, FailedError, ReadError, TickreelError
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.plan import PlannedFile, plan_files
 from tickreel.ingest.files.publish import Publisher
-from tickreel.ingest.files.stage import FileResult, FileTask, staged_result
+from tickreel.ingest.files.stage_task import FileResult, FileTask, staged_result
 from tickreel.store.catalog import SegmentKey, Store, WritingStore
 from tickreel.store.format import BLOCK_ROWS
 from tickreel.store.gaps import Missed

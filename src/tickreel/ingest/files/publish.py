@@ -11,7 +11,7 @@ from tickreel.codecs.choice import Purpose
 from tickreel.errors import FailedError
 from tickreel.ingest.files.open_segment import Staged
 from tickreel.ingest.files.places import Place, Places, named_key, parts_of
-from tickreel.ingest.files.stage import FileResult
+from tickreel.ingest.files.stage_task import FileResult
 from tickreel.schema import GROUPS
 from tickreel.store.catalog import SegmentKey, WritingStore
 from tickreel.store.format import BLOCK_ROWS, Part

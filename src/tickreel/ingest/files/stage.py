@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 
 from tickreel import errors
-from tickreel.codecs.choice import Purpose
 from tickreel.errors import DiskError, InputError, disk_error
 from tickreel.ingest.files import inspect_kernel
 from tickreel.ingest.files.inspect import Inspector, Tally
 from tickreel.ingest.files.open_segment import OpenSegment, Staged
 from tickreel.ingest.files.order import NotInOrder, in_order
 from tickreel.ingest.files.spill import Spill
+from tickreel.ingest.files.stage_task import FileResult, FileTask
 from tickreel.ingest.files.text_file import TextFile, file_sha256
 from tickreel.instruments import dataset_symbol
 from tickreel.schema import RECORD_TYPES
@@ -30,8 +30,7 @@ from tickreel.sources.csv_rows import MAX_NAMES, CsvParser
 from tickreel.store import names
 from tickreel.store.catalog import SegmentKey
 from tickreel.store.disk import sync_file
-from tickreel.store.format import BLOCK_ROWS, Finding, Part
-from tickreel.store.gaps import Missed
+from tickreel.store.format import Part
 from tickreel.store.writer import SegmentWriter
 from tickreel.units import NS_PER_DAY, day_of, day_start, human_bytes
 
@@ -42,55 +41,6 @@ _REJECTS = "rejects.csv"
 _TELL_ROWS = 1 << 16
 _RESULT = "result.msgpack"
 _INLINE_BYTES = 1 << 16
-
-
-class FileTask(msgspec.Struct, frozen=True):
-    """What a worker needs to know to stage one file.
-
-    group       the group's name if all symbols go into one segment a day, else ""
-    expected    [exchange, symbol as in file names, day] that the path says, or None
-    known       sha256 of the parts that the target segment has already
-    staging     folder of this task, not yet there
-    source      lasting name of what the file holds, if its path does not last
-    odd, gaps   what is known of the source besides
-    looked_at   (exchange, symbol, day) of segments that it makes even without a row
-    """
-
-    path: str
-    feed: str
-    type: str
-    group: str
-    expected: tuple[str, str, str] | None
-    known: list[str]
-    strict: bool
-    staging: str
-    block_rows: int = BLOCK_ROWS
-    optimise: Purpose = "balanced"
-    source: str = ""
-    odd: dict[str, Finding] = {}
-    gaps: list[Missed] = []
-    looked_at: list[tuple[str, str, str]] = []
-
-
-class FileResult(msgspec.Struct):
-    """What became of a file: lines = rows + set_aside's counts, always.
-
-    path      the file's, or its lasting name
-    local     whether the rows carry local times; without, days and order are those of exchange time
-    segments  the one that the file's name says, if any, is the last
-    """
-
-    path: str
-    sha256: str
-    bytes: int
-    skipped: bool = False
-    lines: int = 0
-    rows: int = 0
-    local: bool = True
-    segments: list[Staged] = []
-    set_aside: dict[str, Finding] = {}
-    odd: dict[str, Finding] = {}
-    rejects_file: str = ""
 
 
 def stage_file(arguments: dict[str, Any], progress: Any) -> dict[str, Any]:
@@ -112,12 +62,6 @@ def stage_file(arguments: dict[str, Any], progress: Any) -> dict[str, Any]:
 def refuse_file(arguments: dict[str, Any], progress: Any) -> None:
     """Fail a file that cannot be staged, in its turn among the others."""
     raise getattr(errors, arguments["error_type"])(arguments["error"])
-
-
-def staged_result(answer: dict[str, Any]) -> FileResult:
-    """Return what a worker's answer tells of a file."""
-    packed = answer["result"] if "result" in answer else Path(answer["file"]).read_bytes()
-    return msgspec.msgpack.decode(packed, type=FileResult)
 
 
 def _skipped(task: FileTask) -> FileResult | None:

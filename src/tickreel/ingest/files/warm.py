@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tickreel.ingest.files.stage import FileTask, stage_file, staged_result
+from tickreel.ingest.files.stage import stage_file
+from tickreel.ingest.files.stage_task import FileTask, staged_result
 from tickreel.store.reader import Segment
 
 _ROWS = """exchange,symbol,timestamp,local_timestamp,id,side,price,amount

@@ -14,7 +14,8 @@ from tickreel.errors import FailedError, LockedError, disk_error
 from tickreel.ingest.files import recorded
 from tickreel.ingest.files.books import keep_books
 from tickreel.ingest.files.publish import Publisher
-from tickreel.ingest.files.stage import FileResult, FileStage, FileTask
+from tickreel.ingest.files.stage import FileStage
+from tickreel.ingest.files.stage_task import FileResult, FileTask
 from tickreel.ingest.record.day_state import read_state
 from tickreel.ingest.record.edge import edge_file, remove_edges
 from tickreel.ingest.record.journal import DAMAGED, Part
