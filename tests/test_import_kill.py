@@ -18,11 +18,15 @@ from pathlib import Path
 
 import pytest
 
+import store_sample as sample
 from counts import SOAK
 from import_forks import ENVIRONMENT, INTERRUPTED_OUTSIDE, Forks
 from import_sample import DAY_US, contents, dataset, fast_folder, put, take, trade, trades
 from system_calls import check_disk_error, kind, mounted, some, traced, wait_until
 from tickreel.ingest.files.check import check_store
+from tickreel.ingest.files.run import Run
+from tickreel.schema import RECORD_TYPES
+from tickreel.store import disk
 from tickreel.store.catalog import Store
 
 SEED = int(os.environ.get("TICKREEL_SEED", "1"))
@@ -222,6 +226,42 @@ def test_the_command_itself_interrupted(folder: Path, forks: Forks, many: Many) 
     check_partly_done(root, many.wanted, [])
     assert forks.run(import_words(many.data, root)) == 0
     assert contents(root) == many.wanted
+
+
+def written_segment(place: Path) -> None:
+    record = RECORD_TYPES["trades"]
+    sample.write(place / "x.reel", record, sample.random_cells(record, 5, 1))
+
+
+def spilled_run(place: Path) -> None:
+    with contextlib.closing(Run(place / "x.run")) as run:
+        run.close()
+
+
+def opened_beneath(place: Path) -> None:
+    (place / "a").mkdir()
+    (place / "a" / "b").write_bytes(b"")
+    disk.open_beneath(place, ["a", "b"])
+
+
+@pytest.mark.parametrize("step", [written_segment, spilled_run, opened_beneath])
+def test_an_interrupt_as_a_file_is_closed_closes_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, step: Callable[[Path], None]
+) -> None:
+    """By then the number may be that of a file that another thread has opened."""
+    place, close, closed = folder / step.__name__, os.close, list[int]()
+    place.mkdir()
+
+    def interrupted(fd: int) -> None:
+        closed.append(fd)
+        close(fd)
+        if len(closed) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        step(place)
+    assert closed.count(closed[0]) == 1
 
 
 def test_ctrl_c_at_any_moment(folder: Path, forks: Forks, many: Many) -> None:

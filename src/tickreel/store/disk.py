@@ -139,8 +139,8 @@ def open_beneath(root: Path, parts: Iterable[str]) -> int:
         for part in folders:
             passed.append(part)
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-            os.close(folder)
-            folder = below
+            folder, above = below, folder
+            os.close(above)
         passed.append(name)
         # Not blocking: a pipe in the place of a file must not hold the reader.
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)

@@ -91,14 +91,12 @@ class SegmentWriter:
         footer = fmt.pack_footer(self.record, self._block_rows, blocks, chunks, list(symbols), meta)
         self._write(footer + fmt.pack_trailer(self._end, footer))
         sync_file(self._fd, str(self.path))
-        os.close(self._fd)
-        self._fd = -1
+        self._close()
 
     def abandon(self) -> None:
         """Close and remove an unfinished file; harmless after `finish`."""
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            self._close()
             self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> "SegmentWriter":
@@ -106,6 +104,11 @@ class SegmentWriter:
 
     def __exit__(self, *_: object) -> None:
         self.abandon()
+
+    def _close(self) -> None:
+        # The number is given up first: an interrupt that comes as the file is closed must not close it once more.
+        fd, self._fd = self._fd, -1
+        os.close(fd)
 
     def _keep(self, batch: Batch, start: int, stop: int) -> None:
         self._pending.append({name: batch[name][start:stop] for name in self.record.names})

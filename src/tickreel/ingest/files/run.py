@@ -74,7 +74,10 @@ class Run:
         return _batch(arrays, self._columns)
 
     def close(self) -> None:
-        os.close(self._fd)
+        """Let the file go; harmless when it is gone."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _write(self, rows: RowBatch) -> None:
         arrays = _arrays(rows)
