@@ -347,6 +347,22 @@ def test_a_call_to_a_worker_that_just_died_is_told_as_a_death():
     assert worker.death() == ("by SIGTERM (asked to end from outside)", "")
 
 
+def test_what_the_kernel_tells_late_of_a_call_ends_no_worker():
+    """It may tell of a call's bytes when the worker has read them and begun: as it does of another call's."""
+    worker, found = WorkerProcess(), []
+
+    def has(kind, count):
+        found.extend(worker.read()[0])
+        return sum(isinstance(note, kind) for note in found) == count
+
+    for seconds in (0.3, 0):
+        worker.give("compute_tasks:report", plain.encode({"seconds": seconds}, "arguments"))
+        assert wait_until(lambda: has(ProgressNote, 1), 5)
+    assert wait_until(lambda: has(Reply, 2), 5)
+    worker.kill()
+    worker.wait()
+
+
 def test_tasks_that_always_kill_their_worker_are_isolated(pool):
     poison = [
         task("die", {"signal": int(number)}, number.name)
@@ -407,7 +423,7 @@ def test_progress_is_dropped_when_nobody_empties_the_pipe():
     reader, writer = os.pipe()
     try:
         os.set_blocking(writer, False)  # a write that would wait raises here
-        worker = _Worker(reader, writer)
+        worker = _Worker(reader, writer, writer)
         for _ in range(5_000):
             worker._note({"rows": 1})
         kept = len(os.read(reader, 1 << 20))

@@ -34,7 +34,7 @@ def main(modules: list[str], calls_fd: int, notes_fd: int, faults_fd: int, paren
     sys.stdout = sys.stderr  # descriptor 1 is the parent's stderr too, but would be buffered
     faulthandler.enable(faults_fd, all_threads=False)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _Worker(calls_fd, notes_fd).serve(modules)
+    _Worker(calls_fd, notes_fd, faults_fd).serve(modules)
     os._exit(0)
 
 
@@ -45,9 +45,8 @@ def _end_with(parent: int) -> None:
 
 
 class _Worker:
-    def __init__(self, calls_fd: int, notes_fd: int) -> None:
-        self._calls_fd = calls_fd
-        self._notes_fd = notes_fd
+    def __init__(self, calls_fd: int, notes_fd: int, faults_fd: int) -> None:
+        self._calls_fd, self._notes_fd, self._faults_fd = calls_fd, notes_fd, faults_fd
         self._lock = threading.Lock()
         self._room = select.poll()
         self._room.register(notes_fd, select.POLLOUT)
@@ -58,7 +57,7 @@ class _Worker:
             for name in modules:
                 importlib.import_module(name)
             while (wanted := frames.receive_call(self._calls_fd)) is not None:
-                with _killed_if_closed(self._calls_fd):
+                with _killed_if_closed(self._faults_fd):
                     reply = call(wanted.function, wanted.arguments, Progress(self._note))
                 self._send(reply)
         except BrokenPipeError:
@@ -76,10 +75,11 @@ class _Worker:
 
 @contextmanager
 def _killed_if_closed(fd: int) -> Iterator[None]:
-    """Have the kernel end this process (SIGIO) once the other end of `fd` is closed.
+    """Have the kernel end this process (SIGIO) once the other end of `fd`, the pipe for crashes, is closed.
 
-    The parent sends nothing while a call runs, so the only event that can come is its death. The
-    thread of `_end_with` sees that too, but not within a call that keeps the interpreter's lock.
+    The parent does not read that one while a call runs, so the only event that can come is its death: of the
+    pipe for calls the kernel may still tell what it has written after we have read it. The thread of `_end_with` sees
+    the death too, but not within a call that keeps the interpreter's lock.
     """
     if sys.platform == "linux":
         import fcntl
