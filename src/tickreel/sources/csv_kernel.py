@@ -3,28 +3,26 @@
 import numpy as np
 
 from tickreel.jit import always_inlined, inlined, kernel
-from tickreel.sources.csv_records import Layout, NameTable, RowArrays
-from tickreel.sources.csv_words_kernel import (
-    LEFT,
-    REACH,
-    copy_word,
-    same_words,
-    word_choice,
-    word_integer,
-    word_number,
-    word_text,
-    word_time,
+from tickreel.sources.csv_records import (
+    ANY,
+    F_DECIMAL,
+    F_ENUM,
+    F_TEXT,
+    F_TIME,
+    LEAST_US,
+    MAX_TEXT,
+    MOST_US,
+    POSITIVE,
+    Layout,
+    NameTable,
+    RowArrays,
 )
-
-# What a field is (its place in csv_layout.FIELD_KINDS).
-F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT = 0, 1, 2, 3, 4
+from tickreel.sources.csv_usual_kernel import usual_cells
+from tickreel.sources.csv_words_kernel import byte_at, copy_word, same_words
 
 # Why a line is set aside (the place in csv_batch.REASONS); 0 is a good line.
 OK, FIELDS, NO_TIME, SECONDS, MILLIS, NANOS, FAR_TIME, NO_NUMBER, NEGATIVE, ZERO, HUGE = range(11)
 LONG_TEXT, CONTROL, EMPTY_LINE, NO_NEWLINE, BAD_NAME, EMPTY_CELL, BAD_CHOICE, NO_UTF8 = range(11, 19)
-
-# How a DECIMAL is restricted (the place in csv_layout.ALLOWED).
-ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
 
 HARD = -1
 """Scale of a number of more than 15 digits, or 22 after the point: left to exact code.
@@ -35,9 +33,8 @@ NULL = np.iinfo(np.int64).min
 UNRECOGNISED = 255
 
 _COMMA, _POINT, _MINUS, _PLUS, _ZERO, _CR, _LF = 44, 46, 45, 43, 48, 13, 10
-_LEAST_US, _MOST_US = 946_684_800_000_000, 4_102_444_800_000_000  # years 2000 to 2100
 _EXACT, _MAX_SCALE = 10**15, 22
-_MAX_TEXT, MAX_KEY = 128, 512
+MAX_KEY = 512
 
 
 @inlined
@@ -51,14 +48,14 @@ def _time(data, start, stop):
         if digit < 0 or digit > 9:
             return NO_TIME, 0
         # What is too large for ns, too, stays so.
-        value = min(value, _MOST_US * 100) * 10 + digit
-    if _LEAST_US <= value < _MOST_US:
+        value = min(value, MOST_US * 100) * 10 + digit
+    if LEAST_US <= value < MOST_US:
         return OK, value * 1000
-    if _LEAST_US // 1000 <= value < _MOST_US // 1000:
+    if LEAST_US // 1000 <= value < MOST_US // 1000:
         return MILLIS, 0
-    if _LEAST_US // 1_000_000 <= value < _MOST_US // 1_000_000:
+    if LEAST_US // 1_000_000 <= value < MOST_US // 1_000_000:
         return SECONDS, 0
-    if _LEAST_US * 1000 <= value < _MOST_US * 1000:
+    if LEAST_US * 1000 <= value < MOST_US * 1000:
         return NANOS, 0
     return FAR_TIME, 0
 
@@ -177,7 +174,7 @@ def _is_utf8(data, start, stop):
 
 @inlined
 def _text(data, start, stop):
-    if stop - start > _MAX_TEXT:
+    if stop - start > MAX_TEXT:
         return LONG_TEXT
     ascii = True
     for place in range(start, stop):
@@ -232,35 +229,6 @@ def _intern(data, start, stop, names):
 
 
 @always_inlined
-def _usual_cell(data, cell, field, count, layout, rows):
-    """Judge a cell as most are; return (reason, place after it), LEFT if it is not like that."""
-    kind, slot = layout.kind[field], layout.slot[field]
-    if kind == F_DECIMAL:
-        end, mantissa, scale = word_number(data, cell)
-        rows.mantissa[slot, count] = mantissa
-        rows.scale[slot, count] = scale
-        return (OK if end == LEFT else _allowed(mantissa, layout.allow[field])), end
-    if kind == F_TIME:
-        end, value = word_time(data, cell)
-        rows.time[slot, count] = value * 1000
-        return OK, (end if _LEAST_US <= value < _MOST_US else LEFT)
-    if kind == F_ENUM:
-        spelled, masks = layout.choice_word[slot], layout.choice_mask[slot]
-        end, choice = word_choice(data, cell, spelled, masks, layout.choice_length[slot])
-        rows.enum[slot, count] = choice & 0xFF
-        return OK, end
-    if kind == F_TEXT:
-        end, rows.number[slot, count] = word_integer(data, cell)
-        if end == LEFT:
-            end = word_text(data, cell, _MAX_TEXT)
-            rows.worded[slot] |= end != LEFT
-        rows.text_start[slot, count] = cell
-        rows.text_stop[slot, count] = end
-        return OK, end
-    return OK, LEFT
-
-
-@always_inlined
 def _any_cell(data, cell, end, field, count, layout, rows):
     """Judge the cell data[cell:end]; return the reason against it."""
     kind, slot, reason = layout.kind[field], layout.slot[field], OK
@@ -292,11 +260,20 @@ def _any_cell(data, cell, end, field, count, layout, rows):
     return reason
 
 
+@always_inlined
+def _put(rows, row, name, reason, bad_field, start, stop):
+    rows.name[row] = name
+    rows.reason[row] = reason
+    rows.bad_field[row] = bad_field
+    rows.start[row] = start
+    rows.stop[row] = stop
+
+
 @kernel
 def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: NameTable):
     """Parse whole lines of data[start:stop] until they or the room in `rows` end.
 
-    data    uint8[...]; every line before `stop` ends in LF
+    data    uint8[...]; every line before `stop` ends in LF, and REACH bytes or more follow
     count   how many lines `rows` has
     layout  csv_records.Layout: what each field is
     rows    csv_records.RowArrays: a row for every line, good or not (reason != 0)
@@ -305,61 +282,59 @@ def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: Name
     number left to exact code, no word that is not known); none of more names than the table has room for.
     """
     usual = True
-    fields, within = layout.kind.shape[0], data.shape[0] - REACH
+    fields = layout.kind.shape[0] - 1
     known, known_start, known_length = -1, 0, -1
     while start < stop and count < rows.reason.shape[0]:
-        reason, field, cell, key_end = OK, 0, start, start
-        rows.bad_field[count] = -1
-        rows.hard[count] = False
-        same = known >= 0 and start + known_length <= within
+        row = np.uint64(count)
+        reason, bad, field, cell, key_end = OK, -1, 0, start, start
+        rows.hard[row] = False
+        same = known >= 0 and start + known_length < stop
         if same and same_words(data, start, known_start, known_length):
-            field, key_end = 2, start + known_length
-            cell = key_end + 1
+            key_end = start + known_length
+            field, cell = usual_cells(data, key_end + 1, 2, row, layout, rows)
+            if field == fields and byte_at(data, cell - 1) == _LF:
+                _put(rows, row, known, OK, -1, start, cell - 1)
+                count += 1
+                start = cell
+                continue
         else:
             same = False
         while True:
-            place = LEFT
-            if reason == OK and field < fields and cell <= within:
-                reason, place = _usual_cell(data, cell, field, count, layout, rows)
-            if place == LEFT:
-                place = cell
-                while data[place] != _COMMA and data[place] != _LF:
-                    place += 1
-                end = place
-                if data[place] == _LF and end > cell and data[end - 1] == _CR:
-                    end -= 1
-                if field < fields and reason == OK:
-                    reason = _any_cell(data, cell, end, field, count, layout, rows)
-                    if field < fields and layout.kind[field] == F_ENUM:
-                        usual = usual and rows.enum[layout.slot[field], count] != UNRECOGNISED
-                if field == 1:
-                    key_end = end
-            else:
-                end = place
-            if reason != OK and rows.bad_field[count] < 0:
-                rows.bad_field[count] = field
-            field += 1
-            if data[place] == _LF:
+            if 1 < field < fields and reason == OK:
+                field, cell = usual_cells(data, cell, field, row, layout, rows)
+                if byte_at(data, cell - 1) == _LF:
+                    end = cell - 1
+                    break
+            place = cell
+            while byte_at(data, place) != _COMMA and byte_at(data, place) != _LF:
+                place += 1
+            end = place
+            if byte_at(data, place) == _LF and end > cell and byte_at(data, end - 1) == _CR:
+                end -= 1
+            if field < fields and reason == OK:
+                reason = _any_cell(data, cell, end, field, count, layout, rows)
+                if reason != OK:
+                    bad = field
+                elif layout.kind[field] == F_ENUM:
+                    usual = usual and rows.enum[layout.slot[field], count] != UNRECOGNISED
+            if field == 1:
+                key_end = end
+            field, cell = field + 1, place + 1
+            if byte_at(data, place) == _LF:
                 break
-            cell = place + 1
         if field != fields:
-            reason = EMPTY_LINE if end == start else FIELDS
-            rows.bad_field[count] = -1
+            reason, bad = (EMPTY_LINE if end == start else FIELDS), -1
         elif reason == OK and key_end - start > MAX_KEY:
             reason = BAD_NAME
-        if reason == OK:
-            if not same:
-                known = _intern(data, start, key_end, names)
-                known_start, known_length = start, key_end - start
-                if known < 0:
-                    break
-            rows.name[count] = known
-        usual = usual and reason == OK and not rows.hard[count]
-        rows.reason[count] = reason
-        rows.start[count] = start
-        rows.stop[count] = end
+        if reason == OK and not same:
+            known = _intern(data, start, key_end, names)
+            known_start, known_length = start, key_end - start
+            if known < 0:
+                break
+        usual = usual and reason == OK and not rows.hard[row]
+        _put(rows, row, known, reason, bad, start, end)
         count += 1
-        start = place + 1
+        start = cell
     return count, start, usual
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tickreel.schema import Allow, Column, Kind, RecordType
-from tickreel.sources import csv_kernel as k
+from tickreel.sources import csv_records as k
 from tickreel.sources.csv_records import Layout, RowArrays
 
 ALLOWED = (Allow.ANY, Allow.NOT_NEGATIVE, Allow.POSITIVE)
@@ -40,7 +40,7 @@ def layout_of(fields: list[Column]) -> Layout:
     nullable = [False, False] + [column.nullable for column in fields]
     allow = [0, 0] + [ALLOWED.index(column.allow) for column in fields]
     return Layout(
-        np.array(kinds, np.int8), np.array(slots, np.int8), np.array(nullable), np.array(allow, np.int8),
+        np.array([*kinds, k.F_END], np.int8), np.array(slots, np.int8), np.array(nullable), np.array(allow, np.int8),
         choices, lengths, spelled, masks,
     )  # fmt: skip
 

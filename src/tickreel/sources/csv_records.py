@@ -4,10 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+# What a field is (its place in csv_layout.FIELD_KINDS), and what follows the last one.
+F_KEY, F_TIME, F_DECIMAL, F_ENUM, F_TEXT, F_END = 0, 1, 2, 3, 4, 5
+
+# How a DECIMAL is restricted (the place in csv_layout.ALLOWED).
+ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
+
+LEAST_US, MOST_US = 946_684_800_000_000, 4_102_444_800_000_000
+"""Times are of the years 2000 to 2100."""
+MAX_TEXT = 128
+
 
 class Layout(NamedTuple):
     """What each field of the file is: int8[fields] each, choices uint8[enums, most, longest].
 
+    kind  int8[fields + 1], F_END at the end
     choice_word, choice_mask  uint64[enums, most]: each choice with a comma after it as one word, if it fits
     """
 

@@ -13,11 +13,14 @@ from tickreel.schema import RecordType
 from tickreel.sources import csv_kernel as k
 from tickreel.sources.csv_batch import Collector, RowBatch
 from tickreel.sources.csv_records import NameTable
+from tickreel.sources.csv_words_kernel import REACH
 
 MAX_NAMES = 1 << 16
 _NAME_BYTES = MAX_NAMES * k.MAX_KEY
 """Room for every name: the memory is taken as it is filled."""
 _SAMPLE = 200
+_AFTER = bytes(REACH)
+"""What follows a piece of text, so that its last cells are read as the others are."""
 _MAX_LINE_BYTES = 1 << 26
 """What a packed file of next to nothing, or one that is no text, can make a reader keep."""
 
@@ -55,11 +58,11 @@ class CsvParser:
         last  no more bytes follow: a last line without a line end may be cut, and is set aside
         Raises InputError if the first line is no header of the type.
         """
-        data = self._rest + data
+        data = b"".join((self._rest, data, _AFTER))
         cut = data.rfind(b"\n") + 1
         if cut:
             yield from self._take(data, 0, cut)
-        self._rest = data[cut:]
+        self._rest = data[cut : -len(_AFTER)]
         if self._collector is None and len(self._rest) > 1 << 16:
             self._check_header(self._rest[:_SAMPLE])
         if len(self._rest) > _MAX_LINE_BYTES:
@@ -93,7 +96,7 @@ class CsvParser:
     def _end(self) -> Iterator[RowBatch]:
         rest, self._rest = self._rest, b""
         if rest and self._collector is None:
-            yield from self._take(rest + b"\n", 0, len(rest) + 1)
+            yield from self._take(rest + b"\n" + _AFTER, 0, len(rest) + 1)
         elif rest and self._collector:
             self.lines += 1
             self._collector.cut_line(rest)

@@ -18,7 +18,8 @@ _ZEROS, _COMMAS = np.uint64(48 * _EACH), np.uint64(_COMMA * _EACH)
 _TOPS, _BELOW_TOPS = np.uint64(0x80 * _EACH), np.uint64(0x7F * _EACH)
 _FROM_10, _FROM_32, _FROM_127 = np.uint64(0x76 * _EACH), np.uint64(0x60 * _EACH), np.uint64(_EACH)
 _TEN, _HUNDRED, _MYRIAD = np.uint64(10), np.uint64(100), np.uint64(10_000)
-_8, _16, _32, _ONE = np.uint64(8), np.uint64(16), np.uint64(32), np.uint64(1)
+_8, _16, _32, _LAST = np.uint64(8), np.uint64(16), np.uint64(32), np.uint64(56)
+_NOTHING, _ONE = np.uint64(0), np.uint64(1)
 _PAIRS, _FOURS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
 _EIGHT = np.uint64(0xFFFFFFFF)
 _POWERS = 10 ** np.arange(9)
@@ -39,6 +40,12 @@ def _number_of(values):
 
 
 @always_inlined
+def byte_at(data, place):
+    """Return data[place]: a place without a sign is never thought of as one from the end."""
+    return data[np.uint64(place)]
+
+
+@always_inlined
 def _ends(letter):
     return (letter == _COMMA) | (letter == _LF)
 
@@ -47,19 +54,22 @@ def _ends(letter):
 def word_time(data, cell):
     """Return (place after the cell, number) of one of sixteen digits."""
     first, second = load_word(data, cell) ^ _ZEROS, load_word(data, cell + 8) ^ _ZEROS
-    if _no_digits(first) | _no_digits(second) or not _ends(data[cell + 16]):
+    if _no_digits(first) | _no_digits(second) or not _ends(byte_at(data, cell + 16)):
         return LEFT, np.int64(0)
     return cell + 16, _number_of(first) * 100_000_000 + _number_of(second)
 
 
 @always_inlined
 def _digits(data, place, pointed):
-    """Return (number, digits, digits after a point, place after them, a point was met) of up to eight digits."""
+    """Read up to eight digits, and a point unless one was met.
+
+    Returns (number, digits, digits after a point, place after them, whether a point was met, whether the last one is 0).
+    """
     values = load_word(data, place) ^ _ZEROS
     marks = _no_digits(values)
     count, fraction = trailing_zeros(marks) >> 3, np.int64(0)
     after = place + count
-    if not pointed and count < 8 and data[after] == _POINT:
+    if not pointed and count < 8 and byte_at(data, after) == _POINT:
         whole, pointed = count, True
         before = (_ONE << np.uint64(8 * whole)) - _ONE
         values = (values & before) | ((load_word(data, place + 1) ^ _ZEROS) & ~before)
@@ -67,8 +77,9 @@ def _digits(data, place, pointed):
         marks &= marks - _ONE
         count = (trailing_zeros(marks) >> 3) - 1 if marks else trailing_zeros(_no_digits(values)) >> 3
         fraction, after = count - whole, place + count + 1
-    number = _number_of(values << np.uint64(64 - 8 * count)) if count else np.int64(0)
-    return number, count, fraction, after, pointed
+    values <<= np.uint64((64 - 8 * count) & 63)
+    number = _number_of(values) if count else np.int64(0)
+    return number, count, fraction, after, pointed, values >> _LAST == _NOTHING
 
 
 @always_inlined
@@ -77,19 +88,20 @@ def word_number(data, cell):
 
     Zeros at the end of a fraction are dropped; there is no exponent.
     """
-    number, count, fraction, after, pointed = _digits(data, cell, False)
-    if count == 8 and not _ends(data[after]):
-        more, length, of_it, after, _ = _digits(data, after, pointed)
+    number, count, fraction, after, pointed, in_zero = _digits(data, cell, False)
+    if count == 8 and not _ends(byte_at(data, after)):
+        more, length, of_it, after, _, in_zero = _digits(data, after, pointed)
         fraction = fraction + length if pointed else of_it
         count += length
         if count > 15:
             return LEFT, np.int64(0), np.int64(0)
-        number = number * _POWERS[length] + more
-    if count == 0 or not _ends(data[after]):
+        number = number * _POWERS[np.uint64(length)] + more
+    if count == 0 or not _ends(byte_at(data, after)):
         return LEFT, np.int64(0), np.int64(0)
-    while fraction > 0 and number % 10 == 0:
-        number //= 10
-        fraction = np.int64(0) if number == 0 else fraction - 1
+    if in_zero:
+        while fraction > 0 and number % 10 == 0:
+            number //= 10
+            fraction = np.int64(0) if number == 0 else fraction - 1
     return after, number, fraction
 
 
@@ -99,17 +111,17 @@ def word_integer(data, cell):
     values = load_word(data, cell) ^ _ZEROS
     marks = _no_digits(values)
     count = trailing_zeros(marks) >> 3
-    if count == 0 or (count > 1 and data[cell] == 48):
+    if count == 0 or (count > 1 and byte_at(data, cell) == 48):
         return LEFT, np.int64(0)
     number, after = _number_of(values << np.uint64(64 - 8 * count)), cell + count
-    if count == 8 and not _ends(data[after]):
+    if count == 8 and not _ends(byte_at(data, after)):
         values = load_word(data, after) ^ _ZEROS
         count = trailing_zeros(_no_digits(values)) >> 3
         if count == 0:
             return LEFT, np.int64(0)
-        number = number * _POWERS[count] + _number_of(values << np.uint64(64 - 8 * count))
+        number = number * _POWERS[np.uint64(count)] + _number_of(values << np.uint64(64 - 8 * count))
         after += count
-    return (after if _ends(data[after]) else LEFT), number
+    return (after if _ends(byte_at(data, after)) else LEFT), number
 
 
 @always_inlined
@@ -118,11 +130,11 @@ def word_choice(data, cell, spelled, masks, lengths):
 
     spelled, masks  uint64[choices]: the bytes of each with the comma, and which bytes these are
     """
-    word, found = load_word(data, cell), np.int64(LEFT)
+    word = load_word(data, cell)
     for index in range(spelled.shape[0]):
-        if word & masks[index] == spelled[index]:
-            found = index
-    return (LEFT if found < 0 else cell + lengths[found]), found
+        if word & masks[np.uint64(index)] == spelled[np.uint64(index)]:
+            return cell + lengths[np.uint64(index)], np.int64(index)
+    return LEFT, np.int64(LEFT)
 
 
 @always_inlined
@@ -135,7 +147,7 @@ def word_text(data, cell, longest):
         plain = (low + _FROM_32) & ~(low + _FROM_127) & ~word & ((low ^ _COMMAS) + _BELOW_TOPS) & _TOPS
         if plain != _TOPS:
             place += trailing_zeros(plain ^ _TOPS) >> 3
-            return place if data[place] == _COMMA and place - cell <= longest else LEFT
+            return place if byte_at(data, place) == _COMMA and place - cell <= longest else LEFT
         place += 8
     return LEFT
 
@@ -160,4 +172,4 @@ def same_words(data, one, other, length):
     rest = np.uint64(8 * (length - place))
     mask = (_ONE << rest) - _ONE
     differ = (load_word(data, one + place) ^ load_word(data, other + place)) & mask
-    return differ == np.uint64(0) and data[one + length] == _COMMA
+    return differ == np.uint64(0) and byte_at(data, one + length) == _COMMA
