@@ -48,6 +48,7 @@ def main() -> None:
     write(folder, "trades-plain", trades, sample.random_cells(trades, ROWS, 200), optimise="plain")
     fast = sample.random_cells(trades, ROWS, 204)
     write(folder, "trades-speed", trades, fast, optimise="speed")
+    write(folder, "trades-millis", trades, millis(sample.random_cells(trades, ROWS, 205)), optimise="size")
     write(folder, "trades-empty", trades, sample.random_cells(trades, 0, 201))
     write(folder, "trades-one", trades, sample.random_cells(trades, 1, 202))
     odd = sample.random_cells(quotes, 2 * len(sample.ODD_DECIMALS), 203)
@@ -56,6 +57,11 @@ def main() -> None:
     write_shapes(folder)
     write_group(folder)
     write_merged(folder)
+
+
+def millis(cells: sample.Cells) -> sample.Cells:
+    """Return the rows with exchange times of whole milliseconds."""
+    return {**cells, "exchange_ns": [time - time % 1_000_000 for time in cells["exchange_ns"]]}
 
 
 def write_shapes(folder: Path) -> None:

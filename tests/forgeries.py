@@ -17,7 +17,7 @@ import numpy as np
 import zstandard
 
 import store_sample as sample
-from tickreel.codecs import constant, patched, pco, plain_text, planes
+from tickreel.codecs import constant, patched, pco, plain_text, planes, raw, stepped
 from tickreel.errors import CorruptionError, FormatError
 from tickreel.schema import RECORD_TYPES
 from tickreel.store import format as fmt
@@ -118,6 +118,14 @@ def frame(content: bytes, *, declared: int | None = None) -> bytes:
     # Descriptor 0xC0: 8 bytes of content size, a window byte (1 MiB), no checksum, no dictionary.
     size_bytes = {0: 1, 0x40: 2, 0x80: 4, 0xC0: 8}[made[4] & 0xC0]
     return made[:4] + b"\xc0\x50" + declared.to_bytes(8, "little") + made[5 + size_bytes :]
+
+
+def null_flag_alone(f: Forgery) -> None:
+    """Say that a price of the first block is empty, in a codec that may have empty ones."""
+    prices = np.empty(int(f.head["block_rows"][0]), np.int64)
+    stepped.decode(memoryview(f.payloads[PRICE]), prices)
+    f.put(PRICE, prices.tobytes(), raw.ID)
+    f.chunks["nulls"][PRICE] = 1
 
 
 def bomb() -> bytes:
@@ -289,9 +297,12 @@ AT_OPENING: dict[str, Callable[[Forgery], None]] = {
     "scale 23": setting("chunks", "scale", PRICE, 23),
     "scale 126": setting("chunks", "scale", PRICE, 126),
     "scale of a time": setting("chunks", "scale", 0, 2),
-    "empty prices in patched": lambda f: [
-        setting("chunks", field, PRICE, value)(f) for field, value in (("codec", patched.ID), ("nulls", 1))
-    ],
+    **{
+        f"empty prices in {codec.NAME}": lambda f, codec=codec: [
+            setting("chunks", field, PRICE, value)(f) for field, value in (("codec", codec.ID), ("nulls", 1))
+        ]
+        for codec in (patched, stepped)
+    },
     "null flag 2": setting("chunks", "nulls", PRICE, 2),
     "null flag of an enum": setting("chunks", "nulls", SIDE, 1),
     "text of width 0": setting("chunks", "width", ID, 0),
@@ -363,7 +374,7 @@ BY_VERIFYING: dict[str, Callable[[Forgery], None]] = {
     "times of another block": holding(1, lambda: np.full(16, sample.START + 5).tobytes(), 0),
     "low that no value has": setting("chunks", "low", PRICE, 0),
     "high that no value has": setting("chunks", "high", PRICE, 0),
-    "null flag without nulls": setting("chunks", "nulls", PRICE, 1),
+    "null flag without nulls": null_flag_alone,
     "text narrower than the footer says": setting("chunks", "width", ID, 200),
     "an optional column that no part has": with_column(b"fee", 2),
     "a part with an optional column that is not there": described_as(b'"optional":[]', b'"optional":["fee"]'),

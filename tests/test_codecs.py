@@ -21,6 +21,7 @@ from tickreel.codecs import (
     pco,
     plain_text,
     planes,
+    stepped,
     uuid_text,
 )
 from tickreel.codecs.choice import PURPOSES, Choice, Purpose, check_purpose
@@ -42,6 +43,9 @@ def ints() -> dict[str, np.ndarray]:
         "extremes": np.array([INT64.min, INT64.max, 0, -1, 1] * 9),
         "random": RNG.integers(INT64.min, INT64.max, 1000),
         "sorted": np.cumsum(steps) + 1_704_067_200_000_000_000,
+        "milliseconds": (np.cumsum(steps) - 30) * 1_000_000,
+        "far apart": np.array([7, 7 + 3 * (2**31 - 1), 7]),
+        "farther": np.array([7, 7 + 3 * 2**31, 7, 10]),
         "adversarial": np.where(np.arange(1000) % 97 == 0, INT64.max, np.arange(1000) % 3),
     }
 
@@ -243,6 +247,8 @@ def test_each_text_codec_takes_only_what_it_can_give_back() -> None:
     for name in ("upper-case uuid", "random", "empty", "constant", "adversarial"):
         assert f"uuid_text-texts: {name}" in REFUSED
     assert not any(name.startswith(("raw", "pco", "planes", "plain_text")) for name in REFUSED)
+    refused = {"empty", "extremes", "random", "farther", "adversarial"}
+    assert {n.removeprefix("stepped-ints: ") for n in REFUSED if n.startswith("stepped-ints")} == refused
     assert plain_text.encode(np.array([b"x" * 256])) is None
     with pytest.raises(InputError, match="255"):
         chosen(Kind.TEXT, np.array([b"x" * 256, b""]))
@@ -334,14 +340,15 @@ def test_texts_that_are_handed_over_as_numbers_give_the_same_bytes(name: str) ->
 
 
 def test_numbers_are_kept_as_the_purpose_says() -> None:
-    """Steps of 0 and 1 are smaller in pcodec, but not by half; a few values far apart are much smaller in it."""
+    """Steps of 0 and 1 are smaller by pcodec, but not by half; a few values far apart are much smaller by it."""
     steps = np.cumsum(RNG.integers(0, 2, 40_000))
     far = np.array([3, 10**9 + 7, 10**13 + 8])[RNG.integers(0, 3, 40_000)]
     assert chosen(Kind.TIME, steps, purpose="plain") == [0]
     assert chosen(Kind.TIME, steps, purpose="size") == [pco.ID]
-    assert chosen(Kind.TIME, steps, often=False) == [pco.ID]
+    assert chosen(Kind.TIME, 1_000_000 * steps, purpose="size") == [stepped.ID]
+    assert chosen(Kind.TIME, steps, often=False) == [stepped.ID]
     assert chosen(Kind.TIME, steps) == [patched.ID]
-    assert chosen(Kind.TIME, steps[:20_000]) == [pco.ID], "few rows"
+    assert chosen(Kind.TIME, steps[:20_000]) == [stepped.ID], "few rows"
     assert chosen(Kind.TIME, far) == [pco.ID]
     assert chosen(Kind.TIME, far, purpose="speed") == [patched.ID]
     assert chosen(Kind.FLOAT, floats()["random"], purpose="speed") == [pco.ID]
@@ -395,6 +402,24 @@ def test_text_at_a_forged_width_is_refused() -> None:
 def test_a_dictionary_of_planes_ascends(data: bytes) -> None:
     with pytest.raises(CorruptionError, match="ascend"):
         decoded(planes, data, np.zeros(3, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("base", "step", "steps"),
+    [(0, 0, [1]), (0, -1, [1]), (0, 2**62, [1]), (5, 3, [-1]), (2**63 - 10, 5, [2]), (0, 2**61, [0, 4])],
+)
+def test_steps_that_64_bits_do_not_hold_are_refused(base: int, step: int, steps: list[int]) -> None:
+    data = np.array([base, step]).tobytes() + pco.encode(np.array(steps, np.int32))
+    with pytest.raises(CorruptionError, match="none that 64 bits hold"):
+        decoded(stepped, data, np.zeros(len(steps), np.int64))
+
+
+def test_times_are_laid_out_as_the_twin_reads_them() -> None:
+    values = ints()["milliseconds"]
+    data = stepped.encode(values)
+    assert data is not None
+    assert np.frombuffer(data[:16], np.int64).tolist() == [values.min(), 1_000_000]
+    assert twin._read_numbers(stepped.ID, data, len(values), "q") == values.tolist()
 
 
 @pytest.mark.parametrize("number", [-1, INT64.min, 10**18, INT64.max])

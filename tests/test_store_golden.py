@@ -38,6 +38,7 @@ FILES = {
             "trades-mixed-ids",
             "trades-plain",
             "trades-speed",
+            "trades-millis",
         ),
         *("trades-fee", "trades-no-local", "trades-no-local-fee", "incremental_book_L2-no-local"),
         *("trades-empty", "trades-one", "quotes-odd-decimals", "options_chain-group", "trades-merged"),

@@ -158,9 +158,14 @@ def _check_bounds(values: list[Any], floats: bool, low: int, high: int) -> None:
 
 
 def _read_numbers(codec: int, chunk: bytes, rows: int, letter: str) -> list[Any]:
-    must(codec in (0, 1, 2) or (codec == 7 and letter == "q"), "codec")
+    must(codec in (0, 1, 2) or (codec in (7, 9) and letter == "q"), "codec")
     if codec == 7:
         return _read_patched(chunk, rows)
+    if codec == 9:
+        base, step = struct.unpack_from("<2q", chunk)
+        steps = _read_pco(chunk[16:], rows, "<i4")
+        must(step > 0 and min(steps) >= 0, "stepped")
+        return [base + step * number for number in steps]
     if codec == 2:
         return _read_pco(chunk, rows, "<f8" if letter == "d" else "<i8")
     count = rows if codec == 0 else 1

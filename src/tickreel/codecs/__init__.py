@@ -28,22 +28,25 @@ from tickreel.codecs import (
     plain_text,
     planes,
     raw,
+    stepped,
     uuid_text,
 )
 from tickreel.schema import Kind
 
 CODECS: dict[int, ModuleType] = {
     codec.ID: codec
-    for codec in (raw, constant, pco, planes, number_text, uuid_text, plain_text, patched, counted_text)
+    for codec in (
+        *(raw, constant, pco, planes, number_text, uuid_text, plain_text, patched, counted_text, stepped),
+    )
 }
 
-_NUMBERS = frozenset({raw.ID, constant.ID, pco.ID, patched.ID})
+_NUMBERS = frozenset({raw.ID, constant.ID, pco.ID, patched.ID, stepped.ID})
 
 READABLE: dict[Kind, frozenset[int]] = {
     Kind.TIME: _NUMBERS,
     Kind.INT: _NUMBERS,
     Kind.DECIMAL: _NUMBERS,
-    Kind.FLOAT: _NUMBERS - {patched.ID},
+    Kind.FLOAT: _NUMBERS - {patched.ID, stepped.ID},
     Kind.ENUM: frozenset({raw.ID, constant.ID, pco.ID, planes.ID}),
     Kind.TEXT: frozenset({constant.ID, counted_text.ID, number_text.ID, uuid_text.ID, plain_text.ID}),
 }

@@ -14,6 +14,7 @@ from tickreel.codecs import (
     plain_text,
     planes,
     raw,
+    stepped,
     uuid_text,
 )
 from tickreel.errors import InputError, UsageError
@@ -55,7 +56,7 @@ class Choice:
 
     def __init__(self, kind: Kind, purpose: Purpose, *, often: bool) -> None:
         self._kind, self._purpose, self._often = kind, purpose, often
-        self._found: ModuleType | None = None
+        self._codecs: tuple[ModuleType, ...] | None = None
 
     def encode(self, values: np.ndarray) -> tuple[int, bytes]:
         """Return (codec id, bytes). Raises InputError for texts longer than plain_text.MAX_LENGTH.
@@ -72,18 +73,24 @@ class Choice:
             return raw.ID, raw.encode(values)
         if (data := constant.encode(values)) is not None:
             return constant.ID, data
-        if self._found is None:
+        if self._codecs is None:
             return self._measure(values)
-        return _first((self._found, pco), values)
+        return _first(self._codecs, values)
 
     def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
+        codec, data = stepped, stepped.encode(values)
+        # They differ by a thousandth or so.
+        if data is None or self._purpose == "size":
+            other = pco.encode(values)
+            if data is None or len(other) < len(data):
+                codec, data = pco, other
+        self._codecs = (codec, pco)
         quick = planes if self._kind is Kind.ENUM else patched
-        small, fast = pco.encode(values), quick.encode(values)
-        if fast is not None and len(fast) <= self._worth(small, len(values)):
-            self._found = quick
+        fast = quick.encode(values)
+        if fast is not None and len(fast) <= self._worth(data, len(values)):
+            self._codecs = (quick, *self._codecs)
             return quick.ID, fast
-        self._found = pco
-        return pco.ID, small
+        return codec.ID, data
 
     def _worth(self, small: bytes, rows: int) -> float:
         """Return how many bytes fast decoding is worth where pcodec needs those."""

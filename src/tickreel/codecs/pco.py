@@ -4,7 +4,7 @@ Format: https://github.com/pcodec/pcodec (standalone file of one chunk).
 """
 
 import numpy as np
-from pcodec import ChunkConfig, DeltaSpec, standalone, wrapped
+from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone, wrapped
 
 from tickreel.errors import CorruptionError
 
@@ -14,8 +14,8 @@ _FALLS = 64
 """A block in which at most one value in so many is less than the one before: times and ids mostly are."""
 _VERSION = 3
 """Of the standalone file; a later one is the library's to judge."""
-_TYPES = {"i": (4, "i64"), "f": (6, "f64"), "u": (10, "u8")}
-"""By the kind of an array: pcodec's number and name of its type."""
+_TYPES = {"i8": (4, "i64"), "i4": (3, "i32"), "f8": (6, "f64"), "u1": (10, "u8")}
+"""By kind and size of an array's numbers: pcodec's number and name of their type."""
 _HEADER_BYTES, _META_BYTES = 16, 1 << 13
 """What is handed to the library for a header, and for what precedes a chunk's values: mostly enough."""
 
@@ -23,7 +23,11 @@ _HEADER_BYTES, _META_BYTES = 16, 1 << 13
 def encode(values: np.ndarray) -> bytes:
     # What rises is kept as distances: pcodec comes to that, too, but trying the others takes it as long again.
     delta = DeltaSpec.try_consecutive(1) if _rises(values) else DeltaSpec.auto()
-    config = ChunkConfig(compression_level=_LEVEL, delta_spec=delta, enable_8_bit=values.dtype == np.uint8)
+    # The 32-bit integers are those of the codec stepped: there is no step in them that were left to find.
+    mode = ModeSpec.classic() if values.dtype == np.int32 else ModeSpec.auto()
+    config = ChunkConfig(
+        compression_level=_LEVEL, mode_spec=mode, delta_spec=delta, enable_8_bit=values.dtype == np.uint8
+    )
     return standalone.simple_compress(np.ascontiguousarray(values), config)
 
 
@@ -57,7 +61,7 @@ def _decode_file(data: memoryview, out: np.ndarray) -> bool:
     if bytes(data[:4]) != b"pco!" or data[4] != _VERSION:
         progress = standalone.simple_decompress_into(bytes(data), out)
         return data[4] > _VERSION and progress.finished and progress.n_processed == len(out)
-    number, name = _TYPES[out.dtype.kind]
+    number, name = _TYPES[out.dtype.str[1:]]
     bits = 6 + 1 + (data[6] & 63)
     at = 6 + -(-bits // 8)
     if data[5] not in (0, number) or int.from_bytes(data[6:at], "little") >> bits:

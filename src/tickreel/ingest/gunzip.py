@@ -19,7 +19,7 @@ class Gunzip:
         self._begun = False
 
     def feed(self, raw: bytes) -> Iterator[bytes]:
-        """Yield what some bytes unpack to, in pieces of at most 1 MiB. Raises Damaged."""
+        """Yield what some bytes unpack to, in pieces of at most 256 KiB. Raises Damaged."""
         from isal import igzip_lib
 
         try:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from tickreel.codecs import READABLE, patched
+from tickreel.codecs import READABLE, patched, stepped
 from tickreel.codecs.decimals import FLOAT_BITS, MAX_SCALE
 from tickreel.errors import CorruptionError
 from tickreel.schema import RECORD_TYPES, Kind, RecordType
@@ -209,7 +209,7 @@ def _check_kinds(chunks: np.ndarray, shape: _Shape, bad: _Bad) -> None:
     fits = np.ones(chunks.shape, bool)
     for field, table in allowed.items():
         fits &= table[columns, chunks[field].view(np.uint8)]
-    fits &= (chunks["codec"] != patched.ID) | (chunks["nulls"] == 0)
+    fits &= ~np.isin(chunks["codec"], (patched.ID, stepped.ID)) | (chunks["nulls"] == 0)
     if not fits.all():
         block, place = np.argwhere(~fits)[0].tolist()
         column = record.columns[place]
