@@ -78,7 +78,8 @@ class Choice:
         return _first(self._codecs, values)
 
     def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
-        codec, data = stepped, stepped.encode(values)
+        codec: ModuleType = stepped
+        data = codec.encode(values)
         # They differ by a thousandth or so.
         if data is None or self._purpose == "size":
             other = pco.encode(values)

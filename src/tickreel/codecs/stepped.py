@@ -1,7 +1,7 @@
 """Integers as multiples of their greatest common step, of 32 bits, by pcodec: exchange times of whole milliseconds, as most are.
 
-pcodec finds a step, too, but works with 64 bits before and after; of 32 it encodes and decodes a value in two thirds of
-the time, to the same bytes. FORMAT.md has the layout.
+pcodec finds a step, too, but works with 64 bits before and after; of 32 it encodes a value in two thirds of the time, to
+the same bytes. FORMAT.md has the layout.
 """
 
 import numpy as np
