@@ -22,11 +22,12 @@ def encode(values: np.ndarray) -> bytes | None:
     """None for floats, for no values and for values 2^62 or more apart."""
     from tickreel.codecs import patched_encode_kernel as e
     from tickreel.codecs import patched_kernel as k
+    from tickreel.codecs.decimal_kernel import extremes
 
     if values.dtype != np.int64 or not len(values):
         return None
-    base = int(values.min())
-    if int(values.max()) - base >= _RANGE:
+    base, most = extremes(values)
+    if most - base >= _RANGE:
         return None
     head, steps = np.zeros(k.HEAD, np.int64), np.empty(len(values), np.int64)
     head[k.BASE], head[k.STEP] = base, e.steps_from(values, base, steps)

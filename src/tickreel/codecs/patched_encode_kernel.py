@@ -167,7 +167,7 @@ def split(packed, width, low, bits, high):
             lows[row] = np.uint32(values[row] & mask)
             rest = values[row] >> np.uint64(width)
             more = np.uint64(rest != 0)
-            high[count] = rest
+            high[np.uint64(count)] = rest
             word |= more << np.uint64(row)
             count += np.int64(more)
         bits[place] = word

@@ -16,11 +16,12 @@ _MOST, _RANGE = 2**31, 2**62
 
 def encode(values: np.ndarray) -> bytes | None:
     """None for floats, for no values and for values 2^31 steps or more apart."""
+    from tickreel.codecs.decimal_kernel import extremes
     from tickreel.codecs.patched_encode_kernel import steps_from
 
     if values.dtype != np.int64 or not len(values):
         return None
-    base, most = int(values.min()), int(values.max())
+    base, most = extremes(values)
     if most - base >= _RANGE:
         return None
     steps = np.empty(len(values), np.int64)

@@ -124,8 +124,9 @@ class Collector:
         new = slice(self.count, count)
         if not usual or bad_names:
             self._judge(data, new, bad_names)
-        for slot in np.flatnonzero(self.rows.worded).tolist():
-            self._keep_words(data, slot, new)
+        for slot, worded in enumerate(self.rows.worded.tolist()):
+            if worded:
+                self._keep_words(data, slot, new)
         self.count = count
 
     def cut_line(self, text: bytes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tickreel.codecs import number_text
 from tickreel.codecs.choice import Choice, Purpose
-from tickreel.codecs.decimals import FLOAT_BITS, NULL_MANTISSA, Decimals
+from tickreel.codecs.decimals import FLOAT_BITS, Decimals
 from tickreel.errors import DiskError, InputError, UsageError, disk_error
 from tickreel.schema import NULL_TIME, Column, Kind, RecordType
 from tickreel.store import format as fmt
@@ -118,24 +118,18 @@ class SegmentWriter:
         rows, columns = self._pending_rows, {}
         for column in self.record.columns:
             columns[column.name] = _joined([batch[column.name] for batch in self._pending])
-        times = columns[self.record.time]
-        assert isinstance(times, np.ndarray)
-        self._blocks.append((self._rows, rows, b"", int(times.min()), int(times.max())))
-        for column in self.record.columns:
-            self._write_chunk(column, columns[column.name])
+        bounds = {c.name: self._write_chunk(c, columns[c.name]) for c in self.record.columns}
+        self._blocks.append((self._rows, rows, b"", *bounds[self.record.time]))
         self._rows += rows
         self._pending, self._pending_rows = [], 0
 
-    def _write_chunk(self, column: Column, values: "np.ndarray | Decimals") -> None:
+    def _write_chunk(self, column: Column, values: "np.ndarray | Decimals") -> tuple[int, int]:
+        """Write a chunk, and return the bounds of its values."""
         scale = nulls = 0
         if isinstance(values, Decimals):
             values = values.canonical()
-            missing = values.mantissa == NULL_MANTISSA
-            nulls = int(missing.any() and (values.scale[missing] != FLOAT_BITS).any())
             found = values.to_integers()
             values, scale = found if found is not None else (values.to_floats(), FLOAT_BITS)
-        elif column.kind is Kind.TIME:
-            nulls = int((values == NULL_TIME).any())
         if values.dtype.itemsize > fmt.MAX_TEXT:
             raise InputError(
                 f"{self.path}: column {column.name}: a text of {values.dtype.itemsize} bytes in rows"
@@ -143,11 +137,15 @@ class SegmentWriter:
             )
         codec, data = self._choices[column.name].encode(values)
         low, high = (0, 0) if column.kind is Kind.TEXT else fmt.bounds(values)
+        if column.kind in (Kind.TIME, Kind.DECIMAL):
+            # The least number of all is an empty one, of times and of mantissas.
+            nulls = int(np.isnan(values).any() if scale == FLOAT_BITS else low == NULL_TIME)
         width = number_text.width(values) if column.kind is Kind.TEXT else values.dtype.itemsize
         self._chunks.append(
             (self._end, len(data), fmt.checksum(data), low, high, codec, scale, nulls, width, b"")
         )
         self._write(data + _ZEROS[: -len(data) % fmt.ALIGN])
+        return low, high
 
     def _write(self, data: bytes) -> None:
         write_all(self._fd, data, str(self.path))
