@@ -346,6 +346,8 @@ def test_numbers_are_kept_as_the_purpose_says() -> None:
     assert chosen(Kind.TIME, steps, purpose="plain") == [0]
     assert chosen(Kind.TIME, steps, purpose="size") == [pco.ID]
     assert chosen(Kind.TIME, 1_000_000 * steps, purpose="size") == [stepped.ID]
+    most = np.where(RNG.random(40_000) < 0.99, 100_000, 1) * RNG.integers(1, 5_000, 40_000)
+    assert len(stepped.encode(most) or b"") < 1.02 * len(pco.encode(most)), "a step of most values alone"
     assert chosen(Kind.TIME, steps, often=False) == [stepped.ID]
     assert chosen(Kind.TIME, steps) == [patched.ID]
     assert chosen(Kind.TIME, steps[:20_000]) == [stepped.ID], "few rows"

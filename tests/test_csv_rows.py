@@ -235,6 +235,25 @@ def test_thousands_of_lines_in_pieces(shape: str) -> None:
     assert min(len(twin.rows), len(twin.aside)) > 100
 
 
+@pytest.mark.parametrize("shape", list(SHAPES))
+def test_lines_of_a_known_name_end_where_they_end(shape: str) -> None:
+    """Cut after any cell, or with cells too many; before lines whose first cell could be the missing one; cut anywhere."""
+    chance, record = random.Random(shape), SHAPES[shape]
+    columns = [next((c for c in record.columns if c.csv == name), None) for name in record.csv_header]
+    header, others = ",".join(record.csv_header).encode(), (b"7", b"buy", b"%d" % NOW_US, b"")
+    for size in range(len(columns) + 3):
+        good = [b"binance,X", *(_good(column, chance, 1) for column in columns[2:])]
+        cells = [*good[0].split(b","), *good[1:], b"1", b"2"][:size]
+        for other in others:
+            lines = [header, b",".join(good), b",".join(cells), other, b",".join(good), b",".join(cells)]
+            data = b"\n".join(lines) + b"\n"
+            twin = read_csv(record, data, usable=usable)
+            short = len(header) + len(lines[1]) + len(lines[2]) + 3
+            for cut in (short, short + len(other), short + chance.randint(0, 40), len(data)):
+                check_equal(record, *parse(record, pieces(data, [min(cut, len(data))])), twin)
+    assert len(twin.rows) == 2
+
+
 def _good(column: Column | None, chance: random.Random, number: int) -> bytes:
     if column is None:
         return b"binance" if number % 2 else b"BTCUSDT"

@@ -164,7 +164,7 @@ def _read_numbers(codec: int, chunk: bytes, rows: int, letter: str) -> list[Any]
     if codec == 9:
         base, step = struct.unpack_from("<2q", chunk)
         steps = _read_pco(chunk[16:], rows, "<i4")
-        must(step > 0 and min(steps) >= 0, "stepped")
+        must(0 < step < 2**62 and min(steps) >= 0 and base + step * max(steps) < 2**63, "stepped")
         return [base + step * number for number in steps]
     if codec == 2:
         return _read_pco(chunk, rows, "<f8" if letter == "d" else "<i8")

@@ -80,7 +80,7 @@ class Choice:
     def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
         codec: ModuleType = stepped
         data = codec.encode(values)
-        # They differ by a thousandth or so.
+        # They differ by a hundredth at most.
         if data is None or self._purpose == "size":
             other = pco.encode(values)
             if data is None or len(other) < len(data):

@@ -26,7 +26,7 @@ def encode(values: np.ndarray) -> bytes | None:
 
     if values.dtype != np.int64 or not len(values):
         return None
-    base, most = extremes(values)
+    base, most = map(int, extremes(values))
     if most - base >= _RANGE:
         return None
     head, steps = np.zeros(k.HEAD, np.int64), np.empty(len(values), np.int64)

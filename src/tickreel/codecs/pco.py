@@ -4,7 +4,7 @@ Format: https://github.com/pcodec/pcodec (standalone file of one chunk).
 """
 
 import numpy as np
-from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone, wrapped
+from pcodec import ChunkConfig, DeltaSpec, standalone, wrapped
 
 from tickreel.errors import CorruptionError
 
@@ -23,11 +23,7 @@ _HEADER_BYTES, _META_BYTES = 16, 1 << 13
 def encode(values: np.ndarray) -> bytes:
     # What rises is kept as distances: pcodec comes to that, too, but trying the others takes it as long again.
     delta = DeltaSpec.try_consecutive(1) if _rises(values) else DeltaSpec.auto()
-    # The 32-bit integers are those of the codec stepped: there is no step in them that were left to find.
-    mode = ModeSpec.classic() if values.dtype == np.int32 else ModeSpec.auto()
-    config = ChunkConfig(
-        compression_level=_LEVEL, mode_spec=mode, delta_spec=delta, enable_8_bit=values.dtype == np.uint8
-    )
+    config = ChunkConfig(compression_level=_LEVEL, delta_spec=delta, enable_8_bit=values.dtype == np.uint8)
     return standalone.simple_compress(np.ascontiguousarray(values), config)
 
 

@@ -1,7 +1,7 @@
 """Integers as multiples of their greatest common step, of 32 bits, by pcodec: exchange times of whole milliseconds, as most are.
 
-pcodec finds a step, too, but works with 64 bits before and after; of 32 it encodes a value in two thirds of the time, to
-the same bytes. FORMAT.md has the layout.
+pcodec finds a step, too, but works with 64 bits before and after; of 32 it encodes a value in three quarters of the time,
+to as many bytes. FORMAT.md has the layout.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def encode(values: np.ndarray) -> bytes | None:
 
     if values.dtype != np.int64 or not len(values):
         return None
-    base, most = extremes(values)
+    base, most = map(int, extremes(values))
     if most - base >= _RANGE:
         return None
     steps = np.empty(len(values), np.int64)

@@ -299,12 +299,8 @@ def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: Name
                 continue
         else:
             same = False
-        while True:
-            if 1 < field < fields and reason == OK:
-                field, cell = usual_cells(data, cell, field, row, layout, rows)
-                if byte_at(data, cell - 1) == _LF:
-                    end = cell - 1
-                    break
+        end = cell - 1
+        while field == 0 or byte_at(data, cell - 1) != _LF:
             place = cell
             while byte_at(data, place) != _COMMA and byte_at(data, place) != _LF:
                 place += 1
@@ -320,8 +316,9 @@ def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: Name
             if field == 1:
                 key_end = end
             field, cell = field + 1, place + 1
-            if byte_at(data, place) == _LF:
-                break
+            if 1 < field < fields and reason == OK and byte_at(data, place) != _LF:
+                field, cell = usual_cells(data, cell, field, row, layout, rows)
+                end = cell - 1
         if field != fields:
             reason, bad = (EMPTY_LINE if end == start else FIELDS), -1
         elif reason == OK and key_end - start > MAX_KEY:

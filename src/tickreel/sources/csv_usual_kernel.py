@@ -50,7 +50,7 @@ def usual_cells(data, cell, field, row, layout, rows):
             end, rows.number[slot, row] = word_integer(data, cell)
             if end == LEFT:
                 end = word_text(data, cell, MAX_TEXT)
-                # The longest numbers are left, too.
+                # Of 17 or 18 letters it may be a number, which is not told here.
                 if end == LEFT or 16 < end - cell < 19:
                     return field, cell
                 rows.worded[slot] = True
