@@ -36,7 +36,16 @@ from tickreel.schema import Kind
 CODECS: dict[int, ModuleType] = {
     codec.ID: codec
     for codec in (
-        *(raw, constant, pco, planes, number_text, uuid_text, plain_text, patched, counted_text, stepped),
+        raw,
+        constant,
+        pco,
+        planes,
+        number_text,
+        uuid_text,
+        plain_text,
+        patched,
+        counted_text,
+        stepped,
     )
 }
 

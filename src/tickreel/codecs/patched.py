@@ -9,28 +9,23 @@ with bitmaps in place of lists. Any 4,096 values can be decoded on their own. FO
 
 import numpy as np
 
+from tickreel.codecs.steps import common_steps
 from tickreel.errors import CorruptionError
 
 NAME, ID = "patched", 7
 ROWS_ALONE = 4_096
 """Rows that are decoded by themselves."""
 
-_RANGE = 2**62
-
 
 def encode(values: np.ndarray) -> bytes | None:
     """None for floats, for no values and for values 2^62 or more apart."""
-    from tickreel.codecs import patched_encode_kernel as e
     from tickreel.codecs import patched_kernel as k
-    from tickreel.codecs.decimal_kernel import extremes
 
-    if values.dtype != np.int64 or not len(values):
+    found = common_steps(values)
+    if found is None:
         return None
-    base, most = map(int, extremes(values))
-    if most - base >= _RANGE:
-        return None
-    head, steps = np.zeros(k.HEAD, np.int64), np.empty(len(values), np.int64)
-    head[k.BASE], head[k.STEP] = base, e.steps_from(values, base, steps)
+    head, steps = np.zeros(k.HEAD, np.int64), found[2]
+    head[[k.BASE, k.STEP]] = found[:2]
     packed = _packed(steps, head)
     firsts = steps[:: k.PIECE] if head[k.MODE] != k.VALUE else steps[:0]
     tables = _layers(packed, head)
