@@ -9,7 +9,7 @@ from tickreel.codecs import number_text
 from tickreel.codecs.decimals import Decimals, parse_decimal
 from tickreel.schema import Allow, Column, Kind, RecordType, clock_of
 from tickreel.sources import csv_kernel as k
-from tickreel.sources.csv_layout import fields_of, layout_of, row_arrays, row_bytes
+from tickreel.sources.csv_layout import fields_of, layout_of, line_arrays, row_arrays, row_bytes
 
 MAX_NUMBER = 1e21
 """Prices and amounts of this size or more are no market data."""
@@ -87,12 +87,14 @@ class Collector:
     """The lines of one batch of a file whose header was read, while they come.
 
     layout, rows, count  what the parsing kernel takes, and how many lines it has written
+    lines                what it takes for the lines of one call
     """
 
     def __init__(self, record: RecordType) -> None:
         self._record = record
         self._fields = fields_of(record)
         self.layout = layout_of(self._fields)
+        self.lines = line_arrays(self.layout)
         self._room = min(MAX_BATCH_ROWS, max(_LEAST_ROWS, _BATCH_BYTES // row_bytes(self.layout)))
         self._begin(first_line=2)
 
@@ -155,15 +157,15 @@ class Collector:
 
     def _judge(self, data: bytes, new: slice, bad_names: dict[int, str]) -> None:
         """Finish what the kernel left of some lines: exact numbers, unknown words, names; set aside what cannot be right."""
-        rows, reason = self.rows, self.rows.reason[new]
+        rows, lines, reason = self.rows, self.lines, self.rows.reason[new]
         details: dict[int, str] = {}
-        if rows.hard[new].any():
+        if lines.hard[: len(reason)].any():
             self._exact_numbers(data, new)
         for slot, column in enumerate(c for c in self._fields if c.kind is Kind.ENUM):
             if column.choices[0] != "unknown":
                 unknown = (rows.enum[slot, new] == k.UNRECOGNISED) & (reason == k.OK)
                 reason[unknown] = k.BAD_CHOICE
-                rows.bad_field[new][unknown] = self._field(column)
+                lines.bad_field[: len(reason)][unknown] = self._field(column)
         if bad_names:
             bad = np.isin(rows.name[new], list(bad_names)) & (reason == k.OK)
             reason[bad] = k.BAD_NAME
@@ -171,10 +173,11 @@ class Collector:
         self._note_unknown(data, new)
         for row in np.flatnonzero(reason).tolist():
             self._all_good = False
-            at, field = new.start + row, int(rows.bad_field[new][row])
+            field = int(lines.bad_field[row])
             why = REASONS[reason[row]]
             why = f"{self._record.csv_header[field]}: {why}" if field >= 0 else why
-            self._set_aside(at, why, data[rows.start[at] : rows.stop[at]], details.get(row, ""))
+            text = data[lines.start[row] : lines.stop[row]]
+            self._set_aside(new.start + row, why, text, details.get(row, ""))
 
     def _set_aside(self, row: int, reason: str, text: bytes, detail: str) -> None:
         line = self._first_line + row
@@ -186,24 +189,23 @@ class Collector:
         rows, good = self.rows, self.rows.reason[new] == k.OK
         for slot, column in enumerate(c for c in self._fields if c.kind is Kind.ENUM):
             for row in np.flatnonzero((rows.enum[slot, new] == k.UNRECOGNISED) & good).tolist():
-                at = new.start + row
-                cell = self._cell(data, at, column).decode("utf-8", "replace")
+                cell = self._cell(data, row, column).decode("utf-8", "replace")
                 self._kept_bytes += len(cell)
-                self._odd.append((f"{column.name}_unrecognised", self._first_line + at, cell))
-                rows.enum[slot, at] = 0
+                self._odd.append((f"{column.name}_unrecognised", self._first_line + new.start + row, cell))
+                rows.enum[slot, new.start + row] = 0
 
     def _exact_numbers(self, data: bytes, new: slice) -> None:
         """Finish the numbers that the kernel left: more than 15 digits, or a far exponent."""
-        rows = self.rows
+        rows, lines, reasons = self.rows, self.lines, self.rows.reason[new]
         decimals = [column for column in self._fields if column.kind is Kind.DECIMAL]
-        for row in np.flatnonzero(rows.hard[new] & (rows.reason[new] == k.OK)).tolist():
+        for row in np.flatnonzero(lines.hard[: len(reasons)] & (reasons == k.OK)).tolist():
             at = new.start + row
             for slot, column in enumerate(decimals):
                 if rows.scale[slot, at] == k.HARD:
-                    text = self._cell(data, at, column).decode("ascii")
+                    text = self._cell(data, row, column).decode("ascii")
                     reason = self._exact_number(text, column, slot, at)
                     if reason != k.OK:
-                        rows.reason[at], rows.bad_field[at] = reason, self._field(column)
+                        reasons[row], lines.bad_field[row] = reason, self._field(column)
                         break
 
     def _exact_number(self, text: str, column: Column, slot: int, at: int) -> int:
@@ -219,15 +221,14 @@ class Collector:
 
     def _keep_words(self, data: bytes, slot: int, new: slice) -> None:
         """Keep the texts of some lines of which not all are numbers: their bytes go with the piece."""
-        rows = self.rows
-        start, stop = rows.text_start[slot, new], rows.text_stop[slot, new]
-        bad = rows.reason[new] != k.OK
+        bad = self.rows.reason[new] != k.OK
+        start, stop = self.lines.text_start[slot, : len(bad)], self.lines.text_stop[slot, : len(bad)]
         start[bad] = stop[bad] = 0
         width = max(1, int((stop - start).max(initial=0)))
         letters = np.empty((len(start), width), np.uint8)
         k.gather_text(np.frombuffer(data, np.uint8), start, stop, letters)
         self._words[slot].append((new.start, letters.reshape(-1).view(f"S{width}")))
-        rows.worded[slot] = False
+        self.rows.worded[slot] = False
 
     def _texts(self, slot: int) -> np.ndarray:
         """Return the texts of all lines: as numbers if they all are."""
@@ -240,8 +241,8 @@ class Collector:
             at = start + len(words)
         return number_text.joined([*parts, numbers[at:]])
 
-    def _cell(self, data: bytes, at: int, column: Column) -> bytes:
-        return data[self.rows.start[at] : self.rows.stop[at]].split(b",")[self._field(column)]
+    def _cell(self, data: bytes, line: int, column: Column) -> bytes:
+        return data[self.lines.start[line] : self.lines.stop[line]].split(b",")[self._field(column)]
 
     def _field(self, column: Column) -> int:
         return self._record.csv_header.index(column.csv or "")

@@ -14,6 +14,7 @@ from tickreel.sources.csv_records import (
     MOST_US,
     POSITIVE,
     Layout,
+    LineArrays,
     NameTable,
     RowArrays,
 )
@@ -229,54 +230,55 @@ def _intern(data, start, stop, names):
 
 
 @always_inlined
-def _any_cell(data, cell, end, field, count, layout, rows):
+def _any_cell(data, cell, end, field, row, line, layout, rows, lines):
     """Judge the cell data[cell:end]; return the reason against it."""
     kind, slot, reason = layout.kind[field], layout.slot[field], OK
     if kind == F_DECIMAL:
         if cell == end:
-            rows.mantissa[slot, count] = NULL
-            rows.scale[slot, count] = 0
+            rows.mantissa[slot, row] = NULL
+            rows.scale[slot, row] = 0
             return OK if layout.nullable[field] else EMPTY_CELL
         reason, mantissa, scale = _number(data, cell, end)
         if reason == OK and scale != HARD:
             reason = _allowed(mantissa, layout.allow[field])
         if scale == HARD:
-            rows.hard[count] = True
-        rows.mantissa[slot, count] = mantissa
-        rows.scale[slot, count] = scale
+            lines.hard[line] = True
+        rows.mantissa[slot, row] = mantissa
+        rows.scale[slot, row] = scale
     elif kind == F_TIME:
         if cell == end and layout.nullable[field]:
-            rows.time[slot, count] = NULL
+            rows.time[slot, row] = NULL
         else:
-            reason, rows.time[slot, count] = _time(data, cell, end)
+            reason, rows.time[slot, row] = _time(data, cell, end)
     elif kind == F_ENUM:
-        rows.enum[slot, count] = _choice(data, cell, end, layout.choices[slot], layout.choice_length[slot])
+        rows.enum[slot, row] = _choice(data, cell, end, layout.choices[slot], layout.choice_length[slot])
     elif kind == F_TEXT:
         reason = _text(data, cell, end)
-        rows.number[slot, count] = _integer(data, cell, end)
-        rows.worded[slot] |= rows.number[slot, count] < 0
-        rows.text_start[slot, count] = cell
-        rows.text_stop[slot, count] = end
+        rows.number[slot, row] = _integer(data, cell, end)
+        rows.worded[slot] |= rows.number[slot, row] < 0
+        lines.text_start[slot, line] = cell
+        lines.text_stop[slot, line] = end
     return reason
 
 
 @always_inlined
-def _put(rows, row, name, reason, bad_field, start, stop):
+def _put(rows, lines, row, line, name, reason, bad_field, start, stop):
     rows.name[row] = name
     rows.reason[row] = reason
-    rows.bad_field[row] = bad_field
-    rows.start[row] = start
-    rows.stop[row] = stop
+    lines.bad_field[line] = bad_field
+    lines.start[line] = start
+    lines.stop[line] = stop
 
 
 @kernel
-def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: NameTable):
-    """Parse whole lines of data[start:stop] until they or the room in `rows` end.
+def parse(data, start, stop, count, layout: Layout, rows: RowArrays, lines: LineArrays, names: NameTable):
+    """Parse whole lines of data[start:stop] until they or the room in `rows` or `lines` end.
 
     data    uint8[...]; every line before `stop` ends in LF, and REACH bytes or more follow
     count   how many lines `rows` has
     layout  csv_records.Layout: what each field is
     rows    csv_records.RowArrays: a row for every line, good or not (reason != 0)
+    lines   csv_records.LineArrays: of the lines of this call, from 0 on
     names   csv_records.NameTable: the distinct "exchange,symbol" texts of the file
     Returns (lines that `rows` has, place after them, whether all new ones are good and whole: no reason, no
     number left to exact code, no word that is not known); none of more names than the table has room for.
@@ -284,16 +286,17 @@ def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: Name
     usual = True
     fields = layout.kind.shape[0] - 1
     known, known_start, known_length = -1, 0, -1
-    while start < stop and count < rows.reason.shape[0]:
-        row = np.uint64(count)
+    first, most = count, min(count + lines.start.shape[0], rows.reason.shape[0])
+    while start < stop and count < most:
+        row, line = np.uint64(count), np.uint64(count - first)
         reason, bad, field, cell, key_end = OK, -1, 0, start, start
-        rows.hard[row] = False
+        lines.hard[line] = False
         same = known >= 0 and start + known_length < stop
         if same and same_words(data, start, known_start, known_length):
             key_end = start + known_length
-            field, cell = usual_cells(data, key_end + 1, 2, row, layout, rows)
+            field, cell = usual_cells(data, key_end + 1, 2, row, line, layout, rows, lines)
             if field == fields and byte_at(data, cell - 1) == _LF:
-                _put(rows, row, known, OK, -1, start, cell - 1)
+                _put(rows, lines, row, line, known, OK, -1, start, cell - 1)
                 count += 1
                 start = cell
                 continue
@@ -308,16 +311,16 @@ def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: Name
             if byte_at(data, place) == _LF and end > cell and byte_at(data, end - 1) == _CR:
                 end -= 1
             if field < fields and reason == OK:
-                reason = _any_cell(data, cell, end, field, count, layout, rows)
+                reason = _any_cell(data, cell, end, field, row, line, layout, rows, lines)
                 if reason != OK:
                     bad = field
                 elif layout.kind[field] == F_ENUM:
-                    usual = usual and rows.enum[layout.slot[field], count] != UNRECOGNISED
+                    usual = usual and rows.enum[layout.slot[field], row] != UNRECOGNISED
             if field == 1:
                 key_end = end
             field, cell = field + 1, place + 1
             if 1 < field < fields and reason == OK and byte_at(data, place) != _LF:
-                field, cell = usual_cells(data, cell, field, row, layout, rows)
+                field, cell = usual_cells(data, cell, field, row, line, layout, rows, lines)
                 end = cell - 1
         if field != fields:
             reason, bad = (EMPTY_LINE if end == start else FIELDS), -1
@@ -328,8 +331,8 @@ def parse(data, start, stop, count, layout: Layout, rows: RowArrays, names: Name
             known_start, known_length = start, key_end - start
             if known < 0:
                 break
-        usual = usual and reason == OK and not rows.hard[row]
-        _put(rows, row, known, reason, bad, start, end)
+        usual = usual and reason == OK and not lines.hard[line]
+        _put(rows, lines, row, line, known, reason, bad, start, end)
         count += 1
         start = cell
     return count, start, usual

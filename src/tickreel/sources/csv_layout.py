@@ -4,7 +4,7 @@ import numpy as np
 
 from tickreel.schema import Allow, Column, Kind, RecordType
 from tickreel.sources import csv_records as k
-from tickreel.sources.csv_records import Layout, RowArrays
+from tickreel.sources.csv_records import Layout, LineArrays, RowArrays
 
 ALLOWED = (Allow.ANY, Allow.NOT_NEGATIVE, Allow.POSITIVE)
 FIELD_KINDS = {Kind.TIME: k.F_TIME, Kind.DECIMAL: k.F_DECIMAL, Kind.ENUM: k.F_ENUM, Kind.TEXT: k.F_TEXT}
@@ -56,10 +56,18 @@ def row_arrays(layout: Layout, count: int) -> RowArrays:
         return np.empty(count, dtype)
 
     return RowArrays(
-        row(np.uint8), row(np.int8), row(np.int64), row(np.int64), row(np.int32), row(np.bool_),
-        table(k.F_TIME, np.int64), table(k.F_DECIMAL, np.int64), table(k.F_DECIMAL, np.int8),
-        table(k.F_ENUM, np.uint8), table(k.F_TEXT, np.int64), table(k.F_TEXT, np.int64),
-        table(k.F_TEXT, np.int64), np.zeros(slots[k.F_TEXT], np.bool_),
+        row(np.uint8), row(np.int32), table(k.F_TIME, np.int64), table(k.F_DECIMAL, np.int64),
+        table(k.F_DECIMAL, np.int8), table(k.F_ENUM, np.uint8), table(k.F_TEXT, np.int64),
+        np.zeros(slots[k.F_TEXT], np.bool_),
+    )  # fmt: skip
+
+
+def line_arrays(layout: Layout) -> LineArrays:
+    """Return room for the lines of one call."""
+    line, texts = k.LINES, (int((layout.kind == k.F_TEXT).sum()), k.LINES)
+    return LineArrays(
+        np.empty(line, np.int64), np.empty(line, np.int64), np.empty(line, np.int8), np.empty(line, np.bool_),
+        np.empty(texts, np.int64), np.empty(texts, np.int64),
     )  # fmt: skip
 
 

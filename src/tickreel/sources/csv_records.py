@@ -13,6 +13,8 @@ ANY, NOT_NEGATIVE, POSITIVE = 0, 1, 2
 LEAST_US, MOST_US = 946_684_800_000_000, 4_102_444_800_000_000
 """Times are of the years 2000 to 2100."""
 MAX_TEXT = 128
+LINES = 1 << 13
+"""More than most pieces of text have, and few enough to stay in the cache."""
 
 
 class Layout(NamedTuple):
@@ -42,23 +44,33 @@ class NameTable(NamedTuple):
 
 
 class RowArrays(NamedTuple):
-    """What the kernel writes for every line; first axis of 2-D arrays: the field's slot in its kind.
+    """What the kernel writes for every line of a batch; first axis of 2-D arrays: the field's slot in its kind.
 
     number  int64, what a text is as a canonical whole number
     worded  bool[texts], set where a text of a line is none
     """
 
     reason: np.ndarray
-    bad_field: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
     name: np.ndarray
-    hard: np.ndarray
     time: np.ndarray
     mantissa: np.ndarray
     scale: np.ndarray
     enum: np.ndarray
-    text_start: np.ndarray
-    text_stop: np.ndarray
     number: np.ndarray
     worded: np.ndarray
+
+
+class LineArrays(NamedTuple):
+    """What it writes for every line of one call, wanted as long as their text is there; LINES have room.
+
+    start, stop, text_start, text_stop  int64, places in the text; of texts first the field's slot
+    bad_field  int8, what the reason is against; -1: the line
+    hard       bool, whether a number is left to exact code
+    """
+
+    start: np.ndarray
+    stop: np.ndarray
+    bad_field: np.ndarray
+    hard: np.ndarray
+    text_start: np.ndarray
+    text_stop: np.ndarray

@@ -82,7 +82,7 @@ class CsvParser:
         letters, found = np.frombuffer(data, np.uint8), self._collector
         while start < stop:
             count, after, usual = k.parse(
-                letters, start, stop, found.count, found.layout, found.rows, self._table
+                letters, start, stop, found.count, found.layout, found.rows, found.lines, self._table
             )
             if after == start:
                 raise InputError(f"{self.source}: more than {MAX_NAMES} symbols in one file; split it")

@@ -27,10 +27,10 @@ _COMMA = 44
 
 
 @always_inlined
-def usual_cells(data, cell, field, row, layout, rows):
+def usual_cells(data, cell, field, row, line, layout, rows, lines):
     """Judge cells from data[cell] on, the first of them `field`'s, up to one that is unlike most, or the line's end.
 
-    row  uint64: so no index is thought of as one from the end
+    row, line  uint64, places in `rows` and `lines`: so no index is thought of as one from the end
     Returns (field, place) of that cell; after a line's end, how many fields it has, and the place after LF.
     Loops by kind follow each other: what a loop needs stays in registers, and no cell asks for more than its own kind.
     """
@@ -54,8 +54,8 @@ def usual_cells(data, cell, field, row, layout, rows):
                 if end == LEFT or 16 < end - cell < 19:
                     return field, cell
                 rows.worded[slot] = True
-            rows.text_start[slot, row] = cell
-            rows.text_stop[slot, row] = end
+            lines.text_start[slot, line] = cell
+            lines.text_stop[slot, line] = end
             field, cell = field + 1, end + 1
             if byte_at(data, end) != _COMMA:
                 return field, cell
