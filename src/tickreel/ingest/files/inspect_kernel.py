@@ -8,6 +8,8 @@ WINDOW = 65_536
 """Within how many rows a repeated id is found when ids are not rising."""
 TABLE = 1 << 18
 EXAMPLES = 3
+_RUN = 1_024
+"""Rows of which, most often, nothing is odd, which vectors tell."""
 
 # Rows of counts and examples.
 EXCHANGE_BACKWARDS, LOCAL_FIRST, ID_TWICE, ID_BACKWARDS, ID_MISSING, SIDE_UNKNOWN = range(6)
@@ -81,6 +83,74 @@ def _seen_before(key, state, ring, table_key, table_row):
     return found
 
 
+@inlined
+def _is_usual(exchange_ns, local_ns, numbers, side, state):
+    """Return whether nothing is odd in some rows, and no id has to be looked up."""
+    if state[_SEEN] and exchange_ns[0] < state[_LAST_EXCHANGE]:
+        return False
+    usual = True
+    for row in range(1, exchange_ns.shape[0]):
+        usual &= exchange_ns[row] >= exchange_ns[row - 1]
+    for row in range(exchange_ns.shape[0]):
+        usual &= local_ns[row] >= exchange_ns[row]
+    for row in range(side.shape[0]):
+        usual &= side[row] != 0
+    if numbers.shape[0]:
+        usual &= state[_HASHING] == 0
+        usual &= state[_IDS] == 0 or (state[_LAST_NUMERIC] == 1 and numbers[0] > state[_LAST_ID])
+    for row in range(1, numbers.shape[0]):
+        usual &= numbers[row] > numbers[row - 1]
+    return usual
+
+
+@inlined
+def _remember(exchange_ns, numbers, state, ring):
+    """Take in rows of which nothing is odd."""
+    state[_LAST_EXCHANGE] = exchange_ns[-1]
+    state[_SEEN] = 1
+    for row in range(numbers.shape[0]):
+        ring[(state[_IDS] + row) % WINDOW] = numbers[row]
+    if numbers.shape[0]:
+        state[_IDS] += numbers.shape[0]
+        state[_LAST_ID] = numbers[-1]
+        state[_LAST_NUMERIC] = 1
+
+
+@inlined
+def _look_at(
+    row, exchange, local, letters, numbers, side, state, ring, table_key, table_row, counts, examples
+):
+    """Add what is odd in one row."""
+    if state[_SEEN] and exchange < state[_LAST_EXCHANGE]:
+        _note(EXCHANGE_BACKWARDS, row, counts, examples)
+    if local < exchange:
+        _note(LOCAL_FIRST, row, counts, examples)
+    state[_LAST_EXCHANGE] = exchange
+    state[_SEEN] = 1
+    if side.shape[0] and side[row] == 0:
+        _note(SIDE_UNKNOWN, row, counts, examples)
+    if numbers.shape[0]:
+        key, numeric = numbers[row], True
+    elif letters.shape[0] == 0:
+        return
+    elif letters[row, 0] == 0:
+        _note(ID_MISSING, row, counts, examples)
+        return
+    else:
+        key, numeric = _key(letters, row)
+    first = state[_IDS] == 0
+    rising = first or (numeric and state[_LAST_NUMERIC] == 1 and key > state[_LAST_ID])
+    if not rising and numeric and state[_LAST_NUMERIC] == 1 and key < state[_LAST_ID]:
+        _note(ID_BACKWARDS, row, counts, examples)
+    judged = state[_HASHING] == 1 or not rising
+    if judged and _seen_before(key, state, ring, table_key, table_row):
+        _note(ID_TWICE, row, counts, examples)
+    ring[state[_IDS] % WINDOW] = key
+    state[_IDS] += 1
+    state[_LAST_ID] = key
+    state[_LAST_NUMERIC] = 1 if numeric else 0
+
+
 @kernel
 def inspect(
     exchange_ns, local_ns, letters, numbers, side, state, ring, table_key, table_row, counts, examples
@@ -94,36 +164,29 @@ def inspect(
              table_key, table_row int64[TABLE]: carried from call to call
     counts   int64[KINDS]; examples int64[KINDS, EXAMPLES]: rows of this call, filled up to counts
     """
-    for row in range(local_ns.shape[0]):
-        exchange = exchange_ns[row]
-        if state[_SEEN] and exchange < state[_LAST_EXCHANGE]:
-            _note(EXCHANGE_BACKWARDS, row, counts, examples)
-        if local_ns[row] < exchange:
-            _note(LOCAL_FIRST, row, counts, examples)
-        state[_LAST_EXCHANGE] = exchange
-        state[_SEEN] = 1
-        if side.shape[0] and side[row] == 0:
-            _note(SIDE_UNKNOWN, row, counts, examples)
-        if numbers.shape[0]:
-            key, numeric = numbers[row], True
-        elif letters.shape[0] == 0:
+    for begin in range(0, local_ns.shape[0], _RUN):
+        run = slice(begin, begin + _RUN)
+        if letters.shape[0] == 0 and _is_usual(
+            exchange_ns[run], local_ns[run], numbers[run], side[run], state
+        ):
+            _remember(exchange_ns[run], numbers[run], state, ring)
             continue
-        elif letters[row, 0] == 0:
-            _note(ID_MISSING, row, counts, examples)
-            continue
-        else:
-            key, numeric = _key(letters, row)
-        first = state[_IDS] == 0
-        rising = first or (numeric and state[_LAST_NUMERIC] == 1 and key > state[_LAST_ID])
-        if not rising and numeric and state[_LAST_NUMERIC] == 1 and key < state[_LAST_ID]:
-            _note(ID_BACKWARDS, row, counts, examples)
-        judged = state[_HASHING] == 1 or not rising
-        if judged and _seen_before(key, state, ring, table_key, table_row):
-            _note(ID_TWICE, row, counts, examples)
-        ring[state[_IDS] % WINDOW] = key
-        state[_IDS] += 1
-        state[_LAST_ID] = key
-        state[_LAST_NUMERIC] = 1 if numeric else 0
+        for row in range(begin, min(begin + _RUN, local_ns.shape[0])):
+            _look_at(
+                row, exchange_ns[row], local_ns[row], letters, numbers, side, state, ring, table_key, table_row,
+                counts, examples,
+            )  # fmt: skip
+
+
+@inlined
+def _rises(name, time_ns, latest):
+    """Return whether rows are of one name and none is before an earlier one of it."""
+    rises = time_ns[0] >= latest[name[0]]
+    for row in range(1, name.shape[0]):
+        rises &= name[row] == name[0]
+    for row in range(1, name.shape[0]):
+        rises &= time_ns[row] >= time_ns[row - 1]
+    return rises
 
 
 @kernel
@@ -134,10 +197,16 @@ def late_rows(name, time_ns, latest, late):
     latest  int64[names], the greatest time of each name so far, carried from call to call
     """
     count = 0
-    for row in range(time_ns.shape[0]):
-        late[row] = time_ns[row] < latest[name[row]]
-        if late[row]:
-            count += 1
-        else:
-            latest[name[row]] = time_ns[row]
+    for begin in range(0, time_ns.shape[0], _RUN):
+        names, times, lates = name[begin:][:_RUN], time_ns[begin:][:_RUN], late[begin:][:_RUN]
+        if _rises(names, times, latest):
+            lates[:] = False
+            latest[names[0]] = times[-1]
+            continue
+        for row in range(names.shape[0]):
+            lates[row] = times[row] < latest[names[row]]
+            if lates[row]:
+                count += 1
+            else:
+                latest[names[row]] = times[row]
     return count
