@@ -488,8 +488,9 @@ def test_one_scale_holds_a_block_or_none_is_taken(rows: list[str]) -> None:
     fits = all(abs(m) * 10 ** (int(scale.max(initial=0)) - s) < 2**53 for m, s in pairs if m != INT64.min)
     assert (found is not None) == fits
     if found is not None:
-        integers, k = found
+        integers, k, bounds = found
         assert k == scale.max(initial=0)
+        assert bounds == (integers.min(initial=INT64.max), integers.max(initial=INT64.min))
         again = from_integers(integers, k)
         assert again.mantissa.tolist() == mantissa.tolist()
         assert again.scale.tolist() == scale.tolist()

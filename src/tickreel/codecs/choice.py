@@ -35,6 +35,8 @@ _WORTH_OF_WORDS = 2.0
 """The same of columns of words, which take an eighth of a byte or less: long runs of one word go to pcodec."""
 _FEW = 1 << 15
 """Rows of a block. One of fewer is most often its whole segment, which takes longer to open than to decode."""
+_OF_BOUNDS = (patched, stepped)
+"""They begin with the least and the greatest value."""
 _TEXTS = (counted_text, number_text, uuid_text, plain_text)
 
 
@@ -58,28 +60,29 @@ class Choice:
         self._kind, self._purpose, self._often = kind, purpose, often
         self._codecs: tuple[ModuleType, ...] | None = None
 
-    def encode(self, values: np.ndarray) -> tuple[int, bytes]:
+    def encode(self, values: np.ndarray, bounds: tuple[int, int] | None = None) -> tuple[int, bytes]:
         """Return (codec id, bytes). Raises InputError for texts longer than plain_text.MAX_LENGTH.
 
-        Texts may be int64[n], as of number_text.
+        values  texts may be int64[n], as of number_text
+        bounds  the least and the greatest of integers, where they are known; of floats and texts anything
         """
         if self._kind is Kind.TEXT:
             numbers = number_text.to_numbers(values)
             if numbers is not None and numbers[0] != numbers[-1]:
-                return _first((counted_text, number_text), numbers)
+                return _first((counted_text, number_text), numbers, bounds)
             values = values if values.dtype.kind == "S" else number_text.to_texts(values)
-            return _first((constant, *_TEXTS), values)
+            return _first((constant, *_TEXTS), values, bounds)
         if self._purpose == "plain":
             return raw.ID, raw.encode(values)
         if (data := constant.encode(values)) is not None:
             return constant.ID, data
         if self._codecs is None:
-            return self._measure(values)
-        return _first(self._codecs, values)
+            return self._measure(values, bounds)
+        return _first(self._codecs, values, bounds)
 
-    def _measure(self, values: np.ndarray) -> tuple[int, bytes]:
+    def _measure(self, values: np.ndarray, bounds: tuple[int, int] | None) -> tuple[int, bytes]:
         codec: ModuleType = stepped
-        data = codec.encode(values)
+        data = stepped.encode(values, bounds)
         # They differ by a hundredth at most.
         if data is None or self._purpose == "size":
             other = pco.encode(values)
@@ -87,7 +90,7 @@ class Choice:
                 codec, data = pco, other
         self._codecs = (codec, pco)
         quick = planes if self._kind is Kind.ENUM else patched
-        fast = quick.encode(values)
+        fast = _encoded(quick, values, bounds)
         if fast is not None and len(fast) <= self._worth(data, len(values)):
             self._codecs = (quick, *self._codecs)
             return quick.ID, fast
@@ -106,10 +109,16 @@ class Choice:
         return len(small)
 
 
-def _first(codecs: tuple[ModuleType, ...], values: np.ndarray) -> tuple[int, bytes]:
+def _encoded(codec: ModuleType, values: np.ndarray, bounds: tuple[int, int] | None) -> bytes | None:
+    return codec.encode(values, bounds) if codec in _OF_BOUNDS else codec.encode(values)
+
+
+def _first(
+    codecs: tuple[ModuleType, ...], values: np.ndarray, bounds: tuple[int, int] | None
+) -> tuple[int, bytes]:
     """Return the id and bytes of the first codec that holds the values."""
     for codec in codecs:
-        data = codec.encode(values)
+        data = _encoded(codec, values, bounds)
         if data is not None:
             return codec.ID, data
     raise InputError(f"no codec holds these texts: up to {plain_text.MAX_LENGTH} bytes fit")

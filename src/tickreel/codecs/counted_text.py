@@ -16,12 +16,14 @@ _SELDOM = 1_024
 
 def encode(values: np.ndarray) -> bytes | None:
     """None if a text is no canonical whole number, or they do not count up; int64[n] are such texts."""
+    from tickreel.codecs.text_kernel import count_jumps
+
     numbers = number_text.to_numbers(values)
     if numbers is None or not len(numbers):
         return None
-    jumps = np.flatnonzero(numbers[1:] - numbers[:-1] != 1) + 1
-    if len(jumps) * _SELDOM > len(numbers):
+    if count_jumps(numbers) * _SELDOM > len(numbers):
         return None
+    jumps = np.flatnonzero(numbers[1:] - numbers[:-1] != 1) + 1
     head = numbers[0], len(numbers), len(jumps)
     return np.concatenate([head, jumps, numbers[jumps] - numbers[jumps - 1]]).tobytes()
 

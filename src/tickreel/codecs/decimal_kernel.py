@@ -24,19 +24,22 @@ def extremes(values):
 
 @kernel
 def align(mantissa, scale, target, integers):
-    """Write mantissa x 10^(target - scale) into `integers`; False if one leaves 53 bits.
+    """Write mantissa x 10^(target - scale) into `integers`.
 
     mantissa  int64[n], scale int8[n] <= target, integers int64[n]; nulls pass unchanged
+    Returns (whether none leaves 53 bits, the least, the greatest of `integers`); of none 2^63 - 1 and -2^63.
     """
-    fits = True
+    fits, least, greatest = True, np.int64(2**63 - 1), _NULL
     for row in range(mantissa.shape[0]):
         value, places = mantissa[row], target - scale[row]
         most = _MOST[places]
         kept = min(max(value, -most), most)
         passes = (value == _NULL) | (places == 0)
-        integers[row] = value if passes else kept * _POWERS[places]
-        fits &= passes | (kept == value)
-    return fits
+        value = value if passes else kept * _POWERS[places]
+        fits &= passes | (kept == mantissa[row])
+        integers[row] = value
+        least, greatest = min(least, value), max(greatest, value)
+    return fits, least, greatest
 
 
 @kernel

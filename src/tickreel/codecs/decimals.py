@@ -64,15 +64,16 @@ class Decimals:
         mantissa[unsure], scale[unsure] = sure.mantissa, sure.scale
         return Decimals(mantissa, scale)
 
-    def to_integers(self) -> tuple[np.ndarray, int] | None:
-        """Return (int64[n], k) with value = integer / 10^k, or None if no k holds all exactly."""
+    def to_integers(self) -> tuple[np.ndarray, int, tuple[int, int]] | None:
+        """Return (int64[n], k, bounds of the integers), value = integer / 10^k, or None if no k holds all exactly."""
         from tickreel.codecs.decimal_kernel import align
 
         scale = int(self.scale.max(initial=0))
         if scale > MAX_SCALE:
             return None
         integers = np.empty(len(self), np.int64)
-        return (integers, scale) if align(self.mantissa, self.scale, scale, integers) else None
+        fits, least, greatest = align(self.mantissa, self.scale, scale, integers)
+        return (integers, scale, (int(least), int(greatest))) if fits else None
 
     @staticmethod
     def concatenate(parts: "list[Decimals]") -> "Decimals":

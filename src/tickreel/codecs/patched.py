@@ -17,11 +17,11 @@ ROWS_ALONE = 4_096
 """Rows that are decoded by themselves."""
 
 
-def encode(values: np.ndarray) -> bytes | None:
+def encode(values: np.ndarray, bounds: tuple[int, int] | None = None) -> bytes | None:
     """None for floats, for no values and for values 2^62 or more apart."""
     from tickreel.codecs import patched_kernel as k
 
-    found = common_steps(values)
+    found = common_steps(values, bounds)
     if found is None:
         return None
     head, steps = np.zeros(k.HEAD, np.int64), found[2]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tickreel.codecs.machine_kernel import bit_length, count_ones
+from tickreel.codecs.machine_kernel import bit_length, count_ones, trailing_zeros
 from tickreel.codecs.patched_kernel import DELTA, LANES, PIECE, VALUE, WIDEST, below
 from tickreel.jit import inlined, kernel
 
@@ -158,19 +158,19 @@ def split(packed, width, low, bits, high):
 
     low   uint32[n]: the lowest bits; bits uint64, zeros: which values have more; high: those of them
     """
-    # Without a branch: which values go on cannot be foretold.
     count, mask = np.int64(0), (np.uint64(1) << np.uint64(width)) - np.uint64(1)
     for place in range(bits.shape[0]):
         values, lows = packed[place * 64 :][:64], low[place * 64 :][:64]
+        # Which values go on cannot be foretold: first all are looked at, by vectors, then those that do.
         word = np.uint64(0)
         for row in range(values.shape[0]):
             lows[row] = np.uint32(values[row] & mask)
-            rest = values[row] >> np.uint64(width)
-            more = np.uint64(rest != 0)
-            high[np.uint64(count)] = rest
-            word |= more << np.uint64(row)
-            count += np.int64(more)
+            word |= np.uint64(values[row] > mask) << np.uint64(row)
         bits[place] = word
+        while word:
+            high[np.uint64(count)] = values[np.uint64(trailing_zeros(word))] >> np.uint64(width)
+            count += 1
+            word &= word - np.uint64(1)
     return count
 
 

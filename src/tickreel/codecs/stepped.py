@@ -15,9 +15,9 @@ _HEAD = 16
 _MOST, _STEPS = 2**31, 2**62
 
 
-def encode(values: np.ndarray) -> bytes | None:
+def encode(values: np.ndarray, bounds: tuple[int, int] | None = None) -> bytes | None:
     """None for floats, for no values and for values 2^31 steps or more apart."""
-    found = common_steps(values)
+    found = common_steps(values, bounds)
     if found is None or found[2].max() >= _MOST:
         return None
     return np.array(found[:2]).tobytes() + pco.encode(found[2].astype(np.int32))

@@ -58,3 +58,12 @@ def format_numbers(numbers, letters):
             letters[row, place] = _ZERO + value % 10
             value //= 10
     return True
+
+
+@kernel
+def count_jumps(numbers):
+    """Return how many of int64[n] are not one more than the one before."""
+    count = 0
+    for row in range(1, numbers.shape[0]):
+        count += numbers[row] - numbers[row - 1] != 1
+    return count

@@ -153,6 +153,11 @@ def bounds(values: np.ndarray) -> tuple[int, int]:
     """
     if values.dtype.kind == "S":
         return 0, 0
+    if values.dtype == np.int64:
+        from tickreel.codecs.decimal_kernel import extremes
+
+        low, high = extremes(values)
+        return int(low), int(high)
     low, high = values.min(), values.max()
     if values.dtype.kind == "f":
         both = np.array([low, high]) + 0.0 if low == low else np.full(2, np.nan)

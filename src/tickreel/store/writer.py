@@ -125,18 +125,18 @@ class SegmentWriter:
 
     def _write_chunk(self, column: Column, values: "np.ndarray | Decimals") -> tuple[int, int]:
         """Write a chunk, and return the bounds of its values."""
-        scale = nulls = 0
+        scale, nulls, bounds = 0, 0, None
         if isinstance(values, Decimals):
             values = values.canonical()
             found = values.to_integers()
-            values, scale = found if found is not None else (values.to_floats(), FLOAT_BITS)
+            values, scale, bounds = found if found is not None else (values.to_floats(), FLOAT_BITS, None)
         if values.dtype.itemsize > fmt.MAX_TEXT:
             raise InputError(
                 f"{self.path}: column {column.name}: a text of {values.dtype.itemsize} bytes in rows"
                 f" {self._rows} and after; at most {fmt.MAX_TEXT} fit: shorten it"
             )
-        codec, data = self._choices[column.name].encode(values)
-        low, high = (0, 0) if column.kind is Kind.TEXT else fmt.bounds(values)
+        low, high = bounds or ((0, 0) if column.kind is Kind.TEXT else fmt.bounds(values))
+        codec, data = self._choices[column.name].encode(values, (low, high))
         if column.kind in (Kind.TIME, Kind.DECIMAL):
             # The least number of all is an empty one, of times and of mantissas.
             nulls = int(np.isnan(values).any() if scale == FLOAT_BITS else low == NULL_TIME)
