@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickreel.codecs.decimals import parse_decimal
+from tickreel.jit import inlined
+from tickreel.sources import csv_digits_kernel as digits
 from tickreel.sources import csv_words_kernel as words
 from tickreel.sources.csv_kernel import gather_text
 
@@ -105,10 +107,51 @@ def test_texts_are_gathered(data: bytes, cells: list[tuple[int, int]]) -> None:
     ]
 
 
+@inlined
+def marks_of(data: np.ndarray, place: int) -> int:
+    return digits.no_digits(data, place)
+
+
+@inlined
+def number_of(data: np.ndarray, place: int, point: int, end: int) -> int:
+    return digits.number(data, place, point, end)
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=16, max_size=30), st.data())
+def test_sixteen_letters_at_once_are_those_in_turn(letters: bytes, draw: st.DataObject) -> None:
+    data = np.frombuffer(letters, np.uint8)
+    place = draw.draw(st.integers(0, len(letters) - digits.AT_ONCE))
+    marks = sum((letters[place + n] not in b"0123456789") << n for n in range(digits.AT_ONCE))
+    assert (marks_of(data, place), digits.no_digits_in_turn(data, place)) == (marks, marks)
+
+
+@settings(deadline=None)
+@given(
+    st.from_regex(rb"[0-9]{16}", fullmatch=True), st.integers(0, 16), st.integers(0, 16), st.integers(0, 3)
+)
+def test_the_number_is_that_of_the_digits(text: bytes, point: int, end: int, place: int) -> None:
+    letters = bytearray(text)
+    if point < end:
+        letters[point : point + 1] = b"."
+    data = np.frombuffer(b"x" * place + letters, np.uint8)
+    wanted = int(bytes(letters[:end]).replace(b".", b"") or b"0")
+    assert number_of(data, place, point, end) == wanted
+    assert digits.number_in_turn(data, place, point, end) == wanted
+
+
 @pytest.mark.long
-def test_plain_python_reads_the_same() -> None:
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK=1", "NUMBA_DISABLE_JIT=1", "NUMBA_CPU_NAME=generic"])
+def test_the_same_is_read_otherwise(setting: str, tmp_path: Path) -> None:
+    """With every index checked, in plain Python, and for a processor of the plainest kind."""
+    name, value = setting.split("=")
+    environment = {
+        **os.environ,
+        name: value,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TICKREEL_CACHE": str(tmp_path),
+    }
     files = [__file__, str(Path(__file__).with_name("test_csv_rows.py"))]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", "not plain"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "-k", "not otherwise"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stdout

@@ -1,5 +1,6 @@
 """Single machine instructions that Python has no word for; the same in plain Python where nothing is compiled."""
 
+import platform
 from fractions import Fraction
 
 import numpy as np
@@ -58,15 +59,25 @@ put = put_in_turn
 """The same, by the instructions of the machine that are made for it, where it has them."""
 
 
-def has_expand():
-    """Return whether machine code is made for a processor that spreads numbers over the bits of a mask: AVX-512.
+def has_feature(name):
+    """Return whether machine code is made for a processor of a feature that LLVM knows by that name.
 
-    Not where every index is to be checked: the instruction checks none.
+    Not where every index is to be checked: such instructions check none.
     """
+    if not compiles() or config.BOUNDSCHECK:
+        return False
+    # Every 64-bit ARM has these vectors; not every system says so.
+    if name == "neon" and platform.machine() in ("arm64", "aarch64"):
+        return True
     features = config.CPU_FEATURES
     if features is None:
         features = binding.get_host_cpu_features().flatten()
-    return compiles() and not config.BOUNDSCHECK and "+avx512f" in features.split(",")
+    return f"+{name}" in features.split(",")
+
+
+def has_expand():
+    """Return whether there is an instruction that spreads numbers over the bits of a mask: of AVX-512."""
+    return has_feature("avx512f")
 
 
 if compiles():

@@ -8,35 +8,17 @@ import numpy as np
 
 from tickreel.codecs.machine_kernel import load_word, store_word, trailing_zeros
 from tickreel.jit import always_inlined
+from tickreel.sources.csv_digits_kernel import no_digits, number
 
 REACH = 32
 LEFT = -1
 
-_COMMA, _POINT, _LF = 44, 46, 10
+_COMMA, _POINT, _LF, _ZERO = 44, 46, 10, 48
 _EACH = 0x0101010101010101
-_ZEROS, _COMMAS = np.uint64(48 * _EACH), np.uint64(_COMMA * _EACH)
+_COMMAS = np.uint64(_COMMA * _EACH)
 _TOPS, _BELOW_TOPS = np.uint64(0x80 * _EACH), np.uint64(0x7F * _EACH)
-_FROM_10, _FROM_32, _FROM_127 = np.uint64(0x76 * _EACH), np.uint64(0x60 * _EACH), np.uint64(_EACH)
-_TEN, _HUNDRED, _MYRIAD = np.uint64(10), np.uint64(100), np.uint64(10_000)
-_8, _16, _32, _LAST = np.uint64(8), np.uint64(16), np.uint64(32), np.uint64(56)
-_NOTHING, _ONE = np.uint64(0), np.uint64(1)
-_PAIRS, _FOURS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-_EIGHT = np.uint64(0xFFFFFFFF)
-_POWERS = 10 ** np.arange(9)
-
-
-@always_inlined
-def _no_digits(values):
-    """Return a word with the top bit set of each byte above 9."""
-    return (((values & _BELOW_TOPS) + _FROM_10) | values) & _TOPS
-
-
-@always_inlined
-def _number_of(values):
-    """Return the number whose digits are the bytes, the first one lowest, each 0 to 9."""
-    values = (values * _TEN + (values >> _8)) & _PAIRS
-    values = (values * _HUNDRED + (values >> _16)) & _FOURS
-    return np.int64((values * _MYRIAD + (values >> _32)) & _EIGHT)
+_FROM_32, _FROM_127 = np.uint64(0x60 * _EACH), np.uint64(_EACH)
+_ONE, _SEVENTEENTH = np.uint64(1), np.uint64(1 << 16)
 
 
 @always_inlined
@@ -53,33 +35,9 @@ def _ends(letter):
 @always_inlined
 def word_time(data, cell):
     """Return (place after the cell, number) of one of sixteen digits."""
-    first, second = load_word(data, cell) ^ _ZEROS, load_word(data, cell + 8) ^ _ZEROS
-    if _no_digits(first) | _no_digits(second) or not _ends(byte_at(data, cell + 16)):
+    if no_digits(data, cell) or not _ends(byte_at(data, cell + 16)):
         return LEFT, np.int64(0)
-    return cell + 16, _number_of(first) * 100_000_000 + _number_of(second)
-
-
-@always_inlined
-def _digits(data, place, pointed):
-    """Read up to eight digits, and a point unless one was met.
-
-    Returns (number, digits, digits after a point, place after them, whether a point was met, whether the last one is 0).
-    """
-    values = load_word(data, place) ^ _ZEROS
-    marks = _no_digits(values)
-    count, fraction = trailing_zeros(marks) >> 3, np.int64(0)
-    after = place + count
-    if not pointed and count < 8 and byte_at(data, after) == _POINT:
-        whole, pointed = count, True
-        before = (_ONE << np.uint64(8 * whole)) - _ONE
-        values = (values & before) | ((load_word(data, place + 1) ^ _ZEROS) & ~before)
-        # The next mark is the end: to look for it in the new word would take as long again.
-        marks &= marks - _ONE
-        count = (trailing_zeros(marks) >> 3) - 1 if marks else trailing_zeros(_no_digits(values)) >> 3
-        fraction, after = count - whole, place + count + 1
-    values <<= np.uint64((64 - 8 * count) & 63)
-    number = _number_of(values) if count else np.int64(0)
-    return number, count, fraction, after, pointed, values >> _LAST == _NOTHING
+    return cell + 16, number(data, cell, 16, 16)
 
 
 @always_inlined
@@ -88,40 +46,30 @@ def word_number(data, cell):
 
     Zeros at the end of a fraction are dropped; there is no exponent.
     """
-    number, count, fraction, after, pointed, in_zero = _digits(data, cell, False)
-    if count == 8 and not _ends(byte_at(data, after)):
-        more, length, of_it, after, _, in_zero = _digits(data, after, pointed)
-        fraction = fraction + length if pointed else of_it
-        count += length
-        if count > 15:
-            return LEFT, np.int64(0), np.int64(0)
-        number = number * _POWERS[np.uint64(length)] + more
-    if count == 0 or not _ends(byte_at(data, after)):
+    marks = no_digits(data, cell) | _SEVENTEENTH
+    end = trailing_zeros(marks)
+    point, count, scale = end, end, np.int64(0)
+    if end < 16 and byte_at(data, cell + end) == _POINT:
+        end = trailing_zeros(marks & (marks - _ONE))
+        count = end - 1
+        scale = count - point
+    if count == 0 or count > 15 or not _ends(byte_at(data, cell + end)):
         return LEFT, np.int64(0), np.int64(0)
-    if in_zero:
-        while fraction > 0 and number % 10 == 0:
-            number //= 10
-            fraction = np.int64(0) if number == 0 else fraction - 1
-    return after, number, fraction
+    mantissa = number(data, cell, point, end)
+    if scale > 0 and byte_at(data, cell + end - 1) == _ZERO:
+        while scale > 0 and mantissa % 10 == 0:
+            mantissa //= 10
+            scale = np.int64(0) if mantissa == 0 else scale - 1
+    return cell + end, mantissa, scale
 
 
 @always_inlined
 def word_integer(data, cell):
     """Return (place after the cell, number) of a whole number of up to 16 digits in its shortest spelling."""
-    values = load_word(data, cell) ^ _ZEROS
-    marks = _no_digits(values)
-    count = trailing_zeros(marks) >> 3
-    if count == 0 or (count > 1 and byte_at(data, cell) == 48):
+    end = trailing_zeros(no_digits(data, cell) | _SEVENTEENTH)
+    if end == 0 or (end > 1 and byte_at(data, cell) == _ZERO) or not _ends(byte_at(data, cell + end)):
         return LEFT, np.int64(0)
-    number, after = _number_of(values << np.uint64(64 - 8 * count)), cell + count
-    if count == 8 and not _ends(byte_at(data, after)):
-        values = load_word(data, after) ^ _ZEROS
-        count = trailing_zeros(_no_digits(values)) >> 3
-        if count == 0:
-            return LEFT, np.int64(0)
-        number = number * _POWERS[np.uint64(count)] + _number_of(values << np.uint64(64 - 8 * count))
-        after += count
-    return (after if _ends(byte_at(data, after)) else LEFT), number
+    return cell + end, number(data, cell, 16, end)
 
 
 @always_inlined
