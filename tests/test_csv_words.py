@@ -1,4 +1,4 @@
-"""Cells read eight bytes at a time: what they are to plain Python, or left to the code that judges any cell."""
+"""Cells read many bytes at a time: what they are to plain Python, or left to the code that judges any cell."""
 
 import os
 import re
@@ -109,12 +109,12 @@ def test_texts_are_gathered(data: bytes, cells: list[tuple[int, int]]) -> None:
 
 @inlined
 def marks_of(data: np.ndarray, place: int) -> int:
-    return digits.no_digits(data, place)
+    return digits.others_than_digits(data, place)
 
 
 @inlined
 def number_of(data: np.ndarray, place: int, point: int, end: int) -> int:
-    return digits.number(data, place, point, end)
+    return digits.number_of_digits(data, place, point, end)
 
 
 @settings(deadline=None)
@@ -123,7 +123,7 @@ def test_sixteen_letters_at_once_are_those_in_turn(letters: bytes, draw: st.Data
     data = np.frombuffer(letters, np.uint8)
     place = draw.draw(st.integers(0, len(letters) - digits.AT_ONCE))
     marks = sum((letters[place + n] not in b"0123456789") << n for n in range(digits.AT_ONCE))
-    assert (marks_of(data, place), digits.no_digits_in_turn(data, place)) == (marks, marks)
+    assert (marks_of(data, place), digits.others_in_turn(data, place)) == (marks, marks)
 
 
 @settings(deadline=None)

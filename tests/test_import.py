@@ -134,6 +134,19 @@ def test_odd_rows_are_kept_and_counted(store: Store, tmp_path: Path) -> None:
     assert set(result.odd) <= set(stage_kinds())
 
 
+@pytest.mark.parametrize("rows", [1, 4, 1 << 16])
+def test_rows_of_other_symbols_are_told_in_order_of_the_file(store: Store, tmp_path: Path, rows: int) -> None:
+    """Whatever the batches in which they come."""
+    symbols = ["BTCUSDT", "ETHUSDT", "ETHUSDT", "BTCUSDT", "XRPUSDT", "ETHUSDT", "BTCUSDT"]
+    lines = [trade(place, symbol=symbol) for place, symbol in enumerate(symbols)]
+    with patch.object(csv_batch, "MAX_BATCH_ROWS", rows):
+        (report,) = take(store, put(dataset(tmp_path), trades(*lines))).files
+    assert report.result is not None
+    assert report.result.odd["other_symbol"] == Finding(
+        4, [(3, "binance,ETHUSDT"), (4, "binance,ETHUSDT"), (6, "binance,XRPUSDT")]
+    )
+
+
 def stage_kinds() -> list[str]:
     from tickreel.ingest.files.inspect import ODD_KINDS
 

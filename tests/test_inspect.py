@@ -4,12 +4,12 @@ import random
 
 import numpy as np
 import pytest
-from tests.twin_csv import Row, oddities, out_of_order
 
 from tickreel.ingest.files import inspect_kernel
 from tickreel.ingest.files.inspect import Inspector, Tally
 from tickreel.schema import RECORD_TYPES
 from tickreel.sources.csv_batch import RowBatch
+from twin_csv import Row, oddities, out_of_order
 
 TRADES = RECORD_TYPES["trades"]
 ROWS = 5_000

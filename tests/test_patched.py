@@ -9,6 +9,7 @@ import sys
 from fractions import Fraction
 from itertools import product
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ from tickreel.codecs import patched_kernel as k
 from tickreel.codecs.decimal_kernel import to_floats
 from tickreel.codecs.decimals import INVERSES, MAX_SCALE, NULL_MANTISSA, POWERS
 from tickreel.errors import CorruptionError
-from tickreel.jit import kernel
+from tickreel.jit import kernel, kernels_key
 
 SHARES = ((1.0,), (0.9, 0.1), (0.6, 0.3, 0.1), (0.5, 0.2, 0.15, 0.15), (0.97, 0.0, 0.0, 0.03))
 ROWS = 2 * k.PIECE + 700
@@ -271,6 +272,16 @@ def test_no_damage_leads_out_of_bounds(setting: str, tmp_path: object) -> None:
     code += "t.damaged(2); [t.test_both_decoders_give_what_was_encoded(name) for name in t.SAMPLES]"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_code_that_checks_indices_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba would take either for the other."""
+    whole = kernels_key.__wrapped__
+    before = whole()
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    assert whole() != before
+    monkeypatch.undo()
+    assert whole() == before
 
 
 @settings(deadline=None)

@@ -42,9 +42,11 @@ def cache_root() -> Path:
 def kernels_key() -> str:
     """Return a hash of everything that the machine code of our own kernels depends on.
 
-    That is every kernel file and every module of ours that one imports, over any number of steps.
+    That is every kernel file and every module of ours that one imports, over any number of steps, and whether
+    indices are checked, which numba's own key leaves out.
     """
-    digest = hashlib.sha256(f"{sys.version_info[:3]} {numba.__version__}".encode())
+    checked = numba.config.BOUNDSCHECK  # type: ignore[attr-defined]
+    digest = hashlib.sha256(f"{sys.version_info[:3]} {numba.__version__} {checked}".encode())
     package = Path(__file__).parent
     files = {Path(__file__), *package.rglob("*kernel*.py")}
     unread = sorted(files)

@@ -36,7 +36,7 @@ _WORTH_OF_WORDS = 2.0
 _FEW = 1 << 15
 """Rows of a block. One of fewer is most often its whole segment, which takes longer to open than to decode."""
 _OF_BOUNDS = (patched, stepped)
-"""They begin with the least and the greatest value."""
+"""They ask for the least and the greatest value first."""
 _TEXTS = (counted_text, number_text, uuid_text, plain_text)
 
 

@@ -1,6 +1,7 @@
 """Single machine instructions that Python has no word for; the same in plain Python where nothing is compiled."""
 
 import platform
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -66,13 +67,16 @@ def has_feature(name):
     """
     if not compiles() or config.BOUNDSCHECK:
         return False
-    # Every 64-bit ARM has these vectors; not every system says so.
-    if name == "neon" and platform.machine() in ("arm64", "aarch64"):
-        return True
     features = config.CPU_FEATURES
     if features is None:
         features = binding.get_host_cpu_features().flatten()
     return f"+{name}" in features.split(",")
+
+
+def is_arm():
+    """Return whether unchecked machine code is made for a 64-bit ARM, all of which have the same vectors."""
+    goes = compiles() and not config.BOUNDSCHECK
+    return goes and platform.machine() in ("arm64", "aarch64") and sys.maxsize > 2**32
 
 
 def has_expand():

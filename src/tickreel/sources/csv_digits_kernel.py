@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tickreel.codecs.machine_kernel import has_feature
+from tickreel.codecs.machine_kernel import has_feature, is_arm
 from tickreel.jit import inlined
 
 AT_ONCE = 16
@@ -16,7 +16,7 @@ _ZERO, _NINE = 48, 57
 
 
 @inlined
-def no_digits_in_turn(data, place):
+def others_in_turn(data, place):
     marks = np.uint64(0)
     for offset in range(AT_ONCE):
         letter = data[np.uint64(place + offset)]
@@ -33,10 +33,10 @@ def number_in_turn(data, place, point, end):
     return number
 
 
-no_digits = no_digits_in_turn
+others_than_digits = others_in_turn
 """(data, place): a uint64 with a bit set for each of data[place : place + 16] that is no digit, the first one lowest."""
 
-number = number_in_turn
+number_of_digits = number_in_turn
 """(data, place, point, end): the int64 that the digits data[place : place + end] are, but for the letter `point`.
 
 end    0 to 16
@@ -44,7 +44,7 @@ point  0 to 16; none of the letters if it is `end` or more
 """
 
 
-def instructions():
+def _instructions():
     """Return LLVM's names of what puts bytes in any order (places of 128 and more give 0), and what adds products.
 
     The latter by the bits of a factor; ("", {}) if the processor has no such instructions.
@@ -54,12 +54,12 @@ def instructions():
             8: "llvm.x86.ssse3.pmadd.ub.sw.128",
             16: "llvm.x86.sse2.pmadd.wd",
         }
-    if has_feature("neon"):
+    if is_arm():
         return "llvm.aarch64.neon.tbl1.v16i8", {}
     return "", {}
 
 
-_SHUFFLE, _MULTIPLY_AND_ADD = instructions()
+_SHUFFLE, _MULTIPLY_AND_ADD = _instructions()
 
 
 def _order(point, end):
@@ -100,7 +100,7 @@ if _SHUFFLE:
         return builder.add(builder.mul(first, _of(kind, power)), second)
 
     @intrinsic
-    def no_digits(typing, data, place):
+    def others_than_digits(typing, data, place):
         def build(context, builder, signature, values):
             digits = _digits(context, builder, signature, values)
             marks = builder.icmp_unsigned(">", digits, _of(_BYTES, 9))
@@ -109,7 +109,7 @@ if _SHUFFLE:
         return types.uint64(data, types.int64), build
 
     @intrinsic
-    def number(typing, data, place, point, end):
+    def number_of_digits(typing, data, place, point, end):
         def build(context, builder, signature, values):
             digits = _digits(context, builder, signature, values)
             orders = cgutils.global_constant(builder, "orders_of_digits", _ORDERS)

@@ -14,7 +14,7 @@ LEAST_US, MOST_US = 946_684_800_000_000, 4_102_444_800_000_000
 """Times are of the years 2000 to 2100."""
 MAX_TEXT = 128
 LINES = 1 << 13
-"""More than most pieces of text have, and few enough to stay in the cache."""
+"""More than most pieces of unpacked text have, and few enough to stay in the cache."""
 
 
 class Layout(NamedTuple):

@@ -1,14 +1,14 @@
-"""Reads usual cells of CSV text eight bytes at a time; whatever is unusual is left to `csv_kernel`.
+"""Reads usual cells of CSV text, numbers sixteen bytes at a time, words eight; the unusual is left to `csv_kernel`.
 
 A place after the cell of -1 says so. Up to REACH bytes from a cell's begin on are looked at, whole or not.
-No sum of bytes carries into the next one, so every mark is exact.
+In words no sum of bytes carries into the next one, so every mark is exact.
 """
 
 import numpy as np
 
 from tickreel.codecs.machine_kernel import load_word, store_word, trailing_zeros
 from tickreel.jit import always_inlined
-from tickreel.sources.csv_digits_kernel import no_digits, number
+from tickreel.sources.csv_digits_kernel import number_of_digits, others_than_digits
 
 REACH = 32
 LEFT = -1
@@ -35,9 +35,9 @@ def _ends(letter):
 @always_inlined
 def word_time(data, cell):
     """Return (place after the cell, number) of one of sixteen digits."""
-    if no_digits(data, cell) or not _ends(byte_at(data, cell + 16)):
+    if others_than_digits(data, cell) or not _ends(byte_at(data, cell + 16)):
         return LEFT, np.int64(0)
-    return cell + 16, number(data, cell, 16, 16)
+    return cell + 16, number_of_digits(data, cell, 16, 16)
 
 
 @always_inlined
@@ -46,7 +46,7 @@ def word_number(data, cell):
 
     Zeros at the end of a fraction are dropped; there is no exponent.
     """
-    marks = no_digits(data, cell) | _SEVENTEENTH
+    marks = others_than_digits(data, cell) | _SEVENTEENTH
     end = trailing_zeros(marks)
     point, count, scale = end, end, np.int64(0)
     if end < 16 and byte_at(data, cell + end) == _POINT:
@@ -55,7 +55,7 @@ def word_number(data, cell):
         scale = count - point
     if count == 0 or count > 15 or not _ends(byte_at(data, cell + end)):
         return LEFT, np.int64(0), np.int64(0)
-    mantissa = number(data, cell, point, end)
+    mantissa = number_of_digits(data, cell, point, end)
     if scale > 0 and byte_at(data, cell + end - 1) == _ZERO:
         while scale > 0 and mantissa % 10 == 0:
             mantissa //= 10
@@ -66,10 +66,10 @@ def word_number(data, cell):
 @always_inlined
 def word_integer(data, cell):
     """Return (place after the cell, number) of a whole number of up to 16 digits in its shortest spelling."""
-    end = trailing_zeros(no_digits(data, cell) | _SEVENTEENTH)
+    end = trailing_zeros(others_than_digits(data, cell) | _SEVENTEENTH)
     if end == 0 or (end > 1 and byte_at(data, cell) == _ZERO) or not _ends(byte_at(data, cell + end)):
         return LEFT, np.int64(0)
-    return cell + end, number(data, cell, 16, end)
+    return cell + end, number_of_digits(data, cell, 16, end)
 
 
 @always_inlined

@@ -149,7 +149,7 @@ def checksum(data: bytes | memoryview) -> int:
 def bounds(values: np.ndarray) -> tuple[int, int]:
     """Return the least and greatest value as 64 bits: an integer's own, or a float's bit pattern.
 
-    Floats with a NaN among them give two NaN, texts two zeros; -0.0 counts as 0.0.
+    values  n > 0; floats with a NaN among them give two NaN, texts two zeros; -0.0 counts as 0.0
     """
     if values.dtype.kind == "S":
         return 0, 0

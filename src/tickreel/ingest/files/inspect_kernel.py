@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tickreel.jit import inlined, kernel
+from tickreel.jit import always_inlined, inlined, kernel
 
 WINDOW = 65_536
 """Within how many rows a repeated id is found when ids are not rising."""
@@ -116,7 +116,7 @@ def _remember(exchange_ns, numbers, state, ring):
         state[_LAST_NUMERIC] = 1
 
 
-@inlined
+@always_inlined
 def _look_at(
     row, exchange, local, letters, numbers, side, state, ring, table_key, table_row, counts, examples
 ):

@@ -279,13 +279,18 @@ class FileStage:
             other = np.flatnonzero((times < start) | (times >= start + NS_PER_DAY))
             shown = [(int(batch.line[row]), day_of(int(times[row]))) for row in other[:MAX_EXAMPLES]]
             self._odd.add("other_day", len(other), shown)
-        one = (batch.name == batch.name[0]).all()
+        one, others = (batch.name == batch.name[0]).all(), []
         for number in [int(batch.name[0])] if one else np.unique(batch.name).tolist():
             found_exchange, found = self._parser.names[number]
             if found_exchange != exchange or (not self.task.group and dataset_symbol(found) != symbol):
-                rows = np.flatnonzero(batch.name == number)
-                line = int(batch.line[rows[0]])
-                self._odd.add("other_symbol", len(rows), [(line, f"{found_exchange},{found}")])
+                others.append(number)
+        if others:
+            rows = np.flatnonzero(np.isin(batch.name, others))
+            first = rows[:MAX_EXAMPLES].tolist()
+            names = [",".join(self._parser.names[batch.name[row]]) for row in first]
+            self._odd.add(
+                "other_symbol", len(rows), list(zip(batch.line[first].tolist(), names, strict=True))
+            )
 
     def _refuse_if_strict(self, batch: RowBatch) -> None:
         if self.task.strict:
