@@ -1,18 +1,22 @@
 """What was made fast stays fast: each figure is a ratio to something plain in the same run, the best of many turns."""
 
+import gzip
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from isal import igzip_lib
 
 from engine_runs import Pages, engine
 from tickreel.codecs import patched, pco
 from tickreel.codecs.decimal_kernel import to_floats
 from tickreel.jit import compiles, kernel
+from tickreel.schema import RECORD_TYPES
 from tickreel.simulate.account import AccountRun, AccountSettings
 from tickreel.simulate.records import Rows
+from tickreel.sources.csv_rows import CsvParser
 from tickreel.strategies.momentum import Momentum
 
 pytestmark = [
@@ -20,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not compiles(), reason="plain Python has no speed to keep"),
 ]
 ROWS = 1 << 16
+TRADES = RECORD_TYPES["trades"]
 
 
 def ratio(ours: Callable[[], Any], plain: Callable[[], Any], turns: int = 300) -> float:
@@ -48,6 +53,25 @@ def test_patched_decodes_faster_than_pcodec() -> None:
         out = np.empty(ROWS, np.int64)
         fast, small = memoryview(patched.encode(values) or b""), memoryview(pco.encode(values))
         assert ratio(lambda: patched.decode(fast, out), lambda: pco.decode(small, out)) < 0.65
+
+
+def test_lines_are_parsed_faster_than_they_are_unpacked() -> None:
+    times, ticks = market()
+    amounts = np.random.default_rng(2).integers(1, 4_000, ROWS)
+    lines = [
+        f"binance-futures,BTCUSDT,{us - 2_500},{us},{1_234_500_000 + row},{'buy' if amount & 4 else 'sell'},"
+        f"{tick / 10},{amount / 1_000}\n"
+        for row, (us, tick, amount) in enumerate(
+            zip((times[:3_000] // 1_000).tolist(), ticks.tolist(), amounts.tolist(), strict=False)
+        )
+    ]
+    header = ",".join(TRADES.csv_header) + "\n"
+    text = "".join(lines).encode()
+    packed = gzip.compress(text)
+    parser = CsvParser(TRADES, "trades.csv")
+    list(parser.feed(header.encode()))
+    ours = ratio(lambda: list(parser.feed(text)), lambda: igzip_lib.decompress(packed, igzip_lib.DECOMP_GZIP))
+    assert ours < 0.85
 
 
 def test_floats_are_made_faster_than_by_division() -> None:
