@@ -23,7 +23,7 @@ _CHECK_ROWS = 50_000
 _PARAMETERS = {"threshold": 0.001, "fraction": 0.95}
 _BUSY_PARAMETERS = {"threshold": 0.0001, "fraction": 0.95}
 """Makes many fills of few trades: for the comparison of results, not for the time."""
-_NOTE = "from the times of all trades and of a tenth; unsure below 20 million"
+_NOTE = "from the times of all trades and of a tenth; unsure below 80 million"
 _NAIVE = "naive Python loop"
 _CAPITAL, _FEE = 100_000.0, 0.0004
 
