@@ -60,12 +60,14 @@ put = put_in_turn
 """The same, by the instructions of the machine that are made for it, where it has them."""
 
 
-def has_feature(name):
-    """Return whether machine code is made for a processor of a feature that LLVM knows by that name.
+def _goes_unchecked():
+    """Return whether instructions may be called by name: they are no Python, and check no index."""
+    return compiles() and not config.BOUNDSCHECK
 
-    Not where every index is to be checked: such instructions check none.
-    """
-    if not compiles() or config.BOUNDSCHECK:
+
+def has_feature(name):
+    """Return whether unchecked machine code is made for a processor of a feature that LLVM knows by that name."""
+    if not _goes_unchecked():
         return False
     features = config.CPU_FEATURES
     if features is None:
@@ -75,8 +77,7 @@ def has_feature(name):
 
 def is_arm():
     """Return whether unchecked machine code is made for a 64-bit ARM, all of which have the same vectors."""
-    goes = compiles() and not config.BOUNDSCHECK
-    return goes and platform.machine() in ("arm64", "aarch64") and sys.maxsize > 2**32
+    return _goes_unchecked() and platform.machine() in ("arm64", "aarch64") and sys.maxsize > 2**32
 
 
 def has_expand():
